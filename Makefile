@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# jobcage. 'make help' lists the targets. Everything made goes into $(BUILD).
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
+ARCH    := $(shell uname -m)
+
+CC         ?= gcc
+CLANG      ?= clang
+BPFTOOL    ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+
+# --- what there is ----------------------------------------------------------------------------------
+
+BPF_SRCS := file exec sock egress task identify
+
+BASE_SRCS   := diag error file
+POLICY_SRCS := canonical document egress load merge nearest net parse rule shape site value
+KERN_SRCS   := backend features hooks identify load probe publish ring roots
+ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
+JOB_SRCS    := cgroup launch lifecycle state
+DAEMON_SRCS := controller monitor watch
+CMD_SRCS    := doctor main policy run
+
+UNIT_TESTS := test_decode test_diag test_egress_compile test_error test_ocsf test_policy test_policy_check \
+	      test_policy_errors test_policy_rules test_policy_schema test_sink test_site test_state
+ABI_HDRS   := $(wildcard bpf/abi/*.h)
+
+MAN_PAGES := userspace/man/jobcage.8 userspace/man/jobcage-policy.5
+
+# --- flags ------------------------------------------------------------------------------------------
+
+PACKAGES := libbpf jansson libcrypto
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough -Wformat=2 -Wvla
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+
+CFLAGS   ?= -O2 -g
+CPPFLAGS += -D_GNU_SOURCE -DJOBCAGE_VERSION='"$(VERSION)"' -Iuserspace -Ibpf -isystem $(BUILD)/skel
+ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+LDLIBS    += $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pie -Wl,-z,relro,-z,now
+
+# The sanitizer flavour has a folder of its own, so that both can be kept.
+ifeq ($(SANITIZE),1)
+override BUILD := $(BUILD)/sanitize
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HARDENING :=
+endif
+
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(subst x86_64,x86,$(ARCH)) -Wall -Wextra \
+	      -Wno-unused-parameter $(filter -Werror,$(WARNINGS)) -Ibpf -Ivmlinux/$(ARCH)
+
+LIB_DIRS := base policy kern alert job daemon
+LIB_OBJS := $(foreach s,$(BASE_SRCS),$(BUILD)/base/$(s).o) $(foreach s,$(POLICY_SRCS),$(BUILD)/policy/$(s).o) \
+	    $(foreach s,$(KERN_SRCS),$(BUILD)/kern/$(s).o) $(foreach s,$(ALERT_SRCS),$(BUILD)/alert/$(s).o) \
+	    $(foreach s,$(JOB_SRCS),$(BUILD)/job/$(s).o) $(foreach s,$(DAEMON_SRCS),$(BUILD)/daemon/$(s).o)
+CMD_OBJS := $(foreach s,$(CMD_SRCS),$(BUILD)/cmd/$(s).o)
+BPF_OBJS := $(foreach s,$(BPF_SRCS),$(BUILD)/bpf/$(s).bpf.o)
+SKELS    := $(BUILD)/skel/jobcage.skel.h $(BUILD)/skel/probe.skel.h
+TESTS    := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/$(t))
+
+# --- targets ----------------------------------------------------------------------------------------
+
+.PHONY: all help unit-tests check-unit check-abi check-includes install clean
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/jobcage ## build jobcage (SANITIZE=1: with sanitizers; WERROR=1: warnings are errors)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+$(BUILD)/jobcage: $(CMD_OBJS) $(LIB_OBJS)
+	$(CC) $(ALL_CFLAGS) $(HARDENING) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/%.o: userspace/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(HARDENING) -MMD -MP -c -o $@ $<
+
+# Made before the first compilation; afterwards the dependency files know who includes them.
+$(LIB_OBJS) $(CMD_OBJS): | $(SKELS)
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/bpf/jobcage.o: $(BPF_OBJS)
+	$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/bpf/probe.o: $(BUILD)/bpf/probe.bpf.o
+	$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/skel/%.skel.h: $(BUILD)/bpf/%.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name $* >$@
+
+unit-tests: $(TESTS) ## build the unit tests
+
+$(BUILD)/unit/%: tests/unit/%.c $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB_OBJS) $(LDLIBS) -lcmocka
+
+check-unit: $(TESTS) ## run the unit tests
+	@for t in $(TESTS); do $$t || exit 1; done
+
+check-abi: ## compile every header in bpf/abi alone, with both compilers
+	tools/check_abi $(ABI_HDRS)
+
+check-includes: ## check that dependencies point one way
+	tests/unit/check_includes
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	$(INSTALL) -D -m 755 $(BUILD)/jobcage $(DESTDIR)$(PREFIX)/sbin/jobcage
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/share/jobcage/rules/egress
+	$(INSTALL) -m 644 rules/*.json $(DESTDIR)$(PREFIX)/share/jobcage/rules
+	$(INSTALL) -m 644 rules/egress/*.json $(DESTDIR)$(PREFIX)/share/jobcage/rules/egress
+	$(INSTALL) -D -m 644 userspace/man/jobcage.8 $(DESTDIR)$(PREFIX)/share/man/man8/jobcage.8
+	$(INSTALL) -D -m 644 userspace/man/jobcage-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/jobcage-policy.5
+
+clean: ## remove everything made
+	rm -rf $(BUILD)
+
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d)

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Jobs as the kernel sees them: the label a task carries, the slot it points to, and the counters of that slot.
+ */
+#ifndef JOBCAGE_ABI_JOB_H
+#define JOBCAGE_ABI_JOB_H
+
+#include "types.h"
+
+/* 10,000 jobs at once, and room; a slot costs 8 + 104 bytes. */
+#define JOB_SLOTS 16384
+
+/* Slot 0 is never given out: a zeroed label names no job. */
+#define JOB_SLOT_NONE 0
+
+/*
+ * What membership is: job_by_task (task storage), job_by_cgroup (hash by cgroup id), job_by_attach (storage
+ * of the cgroup that the socket programs are attached to).
+ */
+struct job_label {
+	__u32 slot;       /* index into job_by_slot, stats_by_job and ring_by_job */
+	__u32 generation; /* equals job_by_slot[slot].generation, or the label is stale and everything is denied */
+};
+
+/*
+ * job_by_slot: index is the job slot. generation is stored last when a job is published, and cleared
+ * first when it ends; changing policy to another published slot replaces the job's rules in one store.
+ */
+struct job_value {
+	__u32 generation; /* 0: free or not yet in force */
+	__u32 policy;     /* policy slot */
+};
+
+enum event_kind {
+	EVENT_FILE = 1,
+	EVENT_EXEC = 2,
+	EVENT_NET = 3,
+};
+#define EVENT_KINDS 4
+
+/* stats_by_job: index is the job slot. All counts only ever grow while the job lives. */
+struct job_stats {
+	__u64 sequence;                /* decisions that were to be recorded = emitted + lost */
+	__u64 emitted;                 /* records in the job's ring */
+	__u64 lost;                    /* records that did not fit */
+	__u64 denied[EVENT_KINDS];     /* by enum event_kind */
+	__u64 would_deny[EVENT_KINDS]; /* by enum event_kind, audit mode */
+	__u64 fork_failures;           /* forks refused because the child could not be labelled */
+	__u64 path_failures;           /* records sent without their path */
+};
+
+/* kernel_stats: one entry, about no job in particular. */
+struct kernel_stats {
+	__u64 not_in_force; /* acts denied because the task's label named no published job */
+	__u64 label_misses; /* labels found by cgroup because the task's own storage was busy */
+};
+
+_Static_assert(sizeof(struct kernel_stats) == 16, "kernel_stats is ABI");
+_Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
+_Static_assert(sizeof(struct job_value) == 8, "job_value is ABI");
+_Static_assert(sizeof(struct job_stats) == 104, "job_stats is ABI");
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A compiled policy as the kernel sees it.
+ *
+ * A policy occupies one slot. policy_by_slot[slot] holds the scalars below; three inner maps, published in the
+ * outer maps roots_by_policy, nets_by_policy and ports_by_policy under the same slot, hold its rules. All of them are filled
+ * before a job names the slot, and none is changed while a job does.
+ *
+ * Rules are numbered from 1 in the order of the controller's rule table; RULE_NONE means that no rule
+ * matched and the policy's default decided.
+ */
+#ifndef JOBCAGE_ABI_POLICY_H
+#define JOBCAGE_ABI_POLICY_H
+
+#include "types.h"
+
+#define RULE_NONE 0
+
+/* Enough for every policy of a large site; a slot is 80 bytes. */
+#define POLICY_SLOTS 4096
+
+/* Superblocks that hold rules, kept inline so that files elsewhere are answered without a lookup. */
+#define POLICY_DEVS 16
+
+enum policy_mode {
+	MODE_ENFORCE = 1,
+	MODE_AUDIT = 2, /* decide and report, never deny */
+};
+
+/* What a job may do below a directory. Each level includes the ones before it. */
+enum access {
+	ACCESS_UNSET = 0, /* says nothing: the walk goes on to the parent */
+	ACCESS_NONE = 1,
+	ACCESS_READ = 2,  /* open for reading, list */
+	ACCESS_WRITE = 3, /* also create, change, rename and remove */
+};
+
+enum exec_access {
+	EXEC_UNSET = 0,
+	EXEC_DENY = 1,
+	EXEC_ALLOW = 2,
+};
+
+enum egress_default {
+	EGRESS_DENY = 1,
+	EGRESS_ALLOW = 2,
+};
+
+/* policy_by_slot: index is the policy slot. */
+struct policy_value {
+	__u32 mode;           /* enum policy_mode; 0: the slot is not published, everything is denied */
+	__u8 file_default;    /* enum access */
+	__u8 exec_default;    /* enum exec_access */
+	__u8 egress_default;  /* enum egress_default */
+	__u8 reserved;
+	__u32 dev_cnt;        /* entries used in devs; above POLICY_DEVS: too many, every file is walked */
+	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root */
+};
+
+/*
+ * roots_by_policy[slot]: hash of the directories and files that rules name, and of the ancestors
+ * of those, which the job must not rename or remove.
+ */
+struct root_key {
+	__u32 dev; /* super_block.s_dev, kernel encoding (major << 20 | minor) */
+	__u32 reserved;
+	__u64 ino; /* inode.i_ino */
+};
+
+struct root_value {
+	__u8 access;       /* enum access; ACCESS_UNSET: no file rule here */
+	__u8 exec;         /* enum exec_access; EXEC_UNSET: no exec rule here */
+	__u8 is_protected; /* 1: must keep its place: a rule's root or an ancestor of one */
+	__u8 reserved;
+	__u32 access_rule; /* rule number */
+	__u32 exec_rule;   /* rule number */
+};
+
+/*
+ * nets_by_policy[slot]: longest-prefix-match trie. Addresses are 128 bits in network order; IPv4 is held in its mapped
+ * form ::ffff:a.b.c.d, so that an IPv4 prefix of n bits has prefixlen 96 + n and both families obey one table.
+ */
+struct net_key {
+	__u32 prefixlen;
+	__u8 addr[16];
+};
+
+/*
+ * The ports open at a prefix: ports_by_policy[slot][first .. first + cnt). Prefixes are flattened when compiled:
+ * the longest match already lists what the shorter prefixes around it allow.
+ */
+struct net_value {
+	__u32 first;
+	__u32 cnt;
+};
+
+/* ports_by_policy[slot]: array. Within one net_value's span: sorted by (protocol, lo), disjoint. */
+struct port_range {
+	__u32 rule;    /* rule number */
+	__u16 lo;      /* host byte order, inclusive */
+	__u16 hi;      /* host byte order, inclusive */
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 reserved[3];
+};
+
+_Static_assert(sizeof(struct policy_value) == 76, "policy_value is ABI");
+_Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
+_Static_assert(sizeof(struct root_value) == 12, "root_value is ABI");
+_Static_assert(sizeof(struct net_key) == 20, "net_key is ABI");
+_Static_assert(sizeof(struct net_value) == 8, "net_value is ABI");
+_Static_assert(sizeof(struct port_range) == 12, "port_range is ABI");
+
+#endif

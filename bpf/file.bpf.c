@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Files: what a job may open, and what it may create, change, rename or remove.
+ *
+ * Problem: a job must not alter a dataset it was granted for reading, nor read one it was not granted, by any path to
+ * it. Design: every open and every path operation is judged by the nearest rule above the object (lib/walk.bpf.h);
+ * reading needs ACCESS_READ, everything else ACCESS_WRITE. The path_* hooks are used for creation and removal because
+ * overlayfs calls the inode_* ones a second time on its upper layer with the job as current.
+ *
+ * On failure (a walk that cannot finish, no published policy) the act is denied with EACCES.
+ */
+#include "lib/jobcage.bpf.h"
+#include "lib/walk.bpf.h"
+#include "lib/emit.bpf.h"
+
+/* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
+#define FMODE_WRITE 0x2
+#define FMODE_NOACCOUNT 0x20000000 /* an open by the kernel itself: a stacked file system opens the layer below */
+#define O_TRUNC 01000
+#define S_IFMT 0170000
+#define S_IFREG 0100000
+
+static __always_inline void describe(struct decision *d, struct dentry *dentry, const struct finding *finding)
+{
+	d->kind = EVENT_FILE;
+	d->rule = finding->rule;
+	d->reason = finding->reason;
+	d->file.dev = dentry->d_sb->s_dev;
+	d->file.ino = inode_number(dentry);
+}
+
+/* Is need granted at dentry, where fallback holds if no rule does? If not, the decision says why. */
+static __noinline bool is_granted(const struct job *job, struct decision *d, struct dentry *dentry,
+				  enum access need, enum access fallback)
+{
+	struct finding finding = { .level = fallback, .reason = REASON_DEFAULT };
+	void *roots;
+
+	/* Pipes, sockets, memory files: they belong to no tree that a rule could name. */
+	if (dentry->d_sb->s_flags & SB_NOUSER)
+		return true;
+	if (superblock_has_rules(job->policy, dentry->d_sb->s_dev)) {
+		roots = roots_of(job);
+		if (roots)
+			walk(dentry, roots, WALK_FILE, &finding);
+		else
+			finding = (struct finding){ .reason = REASON_NOT_IN_FORCE };
+	}
+	if (finding.level >= need)
+		return true;
+	describe(d, dentry, &finding);
+	return false;
+}
+
+/* Rename and removal: write access to the place, and the object itself must be free to go. */
+static __noinline bool may_move(const struct job *job, struct decision *d, struct dentry *dentry)
+{
+	struct finding finding = { .reason = REASON_PROTECTED };
+	void *roots = roots_of(job);
+
+	if (!is_granted(job, d, dentry, ACCESS_WRITE, job->policy->file_default))
+		return false;
+	if (!roots || !is_protected(dentry, roots))
+		return true;
+	describe(d, dentry, &finding);
+	return false;
+}
+
+static __always_inline int refuse(const struct job *job, struct decision *d)
+{
+	return settle(job, d) ? LSM_DENY : LSM_ALLOW;
+}
+
+/* One object, one need. */
+static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, enum event_op op, enum access need,
+				 __u32 mode)
+{
+	struct decision d = { .op = op, .dentry = dentry, .mnt = mnt, .file.mode = mode };
+	struct job job;
+	int verdict;
+
+	if (!lsm_enter(&job, &verdict))
+		return verdict;
+	if (is_granted(&job, &d, dentry, need, job.policy->file_default))
+		return LSM_ALLOW;
+	return refuse(&job, &d);
+}
+
+static __always_inline int judge_removal(struct dentry *dentry, struct vfsmount *mnt, enum event_op op)
+{
+	struct decision d = { .op = op, .dentry = dentry, .mnt = mnt };
+	struct job job;
+	int verdict;
+
+	if (!lsm_enter(&job, &verdict))
+		return verdict;
+	if (may_move(&job, &d, dentry))
+		return LSM_ALLOW;
+	return refuse(&job, &d);
+}
+
+/*
+ * A stacked file system opens the layer below with the job as current, after the open of its own file was judged. There only
+ * the rules count, which may name the layer too, and not the default: the layer is no place the job asked for.
+ */
+SEC("lsm/file_open")
+int BPF_PROG(file_file_open, struct file *file, int ret)
+{
+	bool is_write = (file->f_mode & FMODE_WRITE) || (file->f_flags & O_TRUNC);
+	struct decision d = { .op = is_write ? OP_OPEN_WRITE : OP_OPEN_READ };
+	struct job job;
+
+	if (ret || !lsm_enter(&job, &ret))
+		return ret;
+	d.dentry = file->f_path.dentry;
+	d.mnt = file->f_path.mnt;
+	if (is_granted(&job, &d, d.dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
+		       file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job.policy->file_default))
+		return LSM_ALLOW;
+	return refuse(&job, &d);
+}
+
+SEC("lsm/path_mknod")
+int BPF_PROG(file_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev, int ret)
+{
+	__u32 type = mode & S_IFMT;
+
+	if (ret)
+		return ret;
+	return judge(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD, ACCESS_WRITE, mode);
+}
+
+SEC("lsm/path_mkdir")
+int BPF_PROG(file_path_mkdir, const struct path *dir, struct dentry *dentry, umode_t mode, int ret)
+{
+	if (ret)
+		return ret;
+	return judge(dentry, dir->mnt, OP_MKDIR, ACCESS_WRITE, mode);
+}
+
+SEC("lsm/path_symlink")
+int BPF_PROG(file_path_symlink, const struct path *dir, struct dentry *dentry, const char *old_name, int ret)
+{
+	if (ret)
+		return ret;
+	return judge(dentry, dir->mnt, OP_SYMLINK, ACCESS_WRITE, 0);
+}
+
+SEC("lsm/path_unlink")
+int BPF_PROG(file_path_unlink, const struct path *dir, struct dentry *dentry, int ret)
+{
+	if (ret)
+		return ret;
+	return judge_removal(dentry, dir->mnt, OP_UNLINK);
+}
+
+SEC("lsm/path_rmdir")
+int BPF_PROG(file_path_rmdir, const struct path *dir, struct dentry *dentry, int ret)
+{
+	if (ret)
+		return ret;
+	return judge_removal(dentry, dir->mnt, OP_RMDIR);
+}
+
+/* A second name makes the object writable wherever the name is: both places must grant it. */
+SEC("lsm/path_link")
+int BPF_PROG(file_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry, int ret)
+{
+	struct decision d = { .op = OP_LINK, .dentry = old_dentry, .dentry2 = new_dentry, .mnt = new_dir->mnt };
+	enum access fallback;
+	struct job job;
+
+	if (ret || !lsm_enter(&job, &ret))
+		return ret;
+	fallback = job.policy->file_default;
+	if (is_granted(&job, &d, old_dentry, ACCESS_WRITE, fallback) &&
+	    is_granted(&job, &d, new_dentry, ACCESS_WRITE, fallback))
+		return LSM_ALLOW;
+	return refuse(&job, &d);
+}
+
+/* Both names, and whatever the new name stands for now: it is replaced, or exchanged. */
+SEC("lsm/path_rename")
+int BPF_PROG(file_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir,
+	     struct dentry *new_dentry, unsigned int flags, int ret)
+{
+	struct decision d = { .op = OP_RENAME, .dentry = old_dentry, .dentry2 = new_dentry, .mnt = new_dir->mnt };
+	struct job job;
+
+	if (ret || !lsm_enter(&job, &ret))
+		return ret;
+	if (may_move(&job, &d, old_dentry) && may_move(&job, &d, new_dentry))
+		return LSM_ALLOW;
+	return refuse(&job, &d);
+}
+
+SEC("lsm/path_truncate")
+int BPF_PROG(file_path_truncate, const struct path *path, int ret)
+{
+	if (ret)
+		return ret;
+	return judge(path->dentry, path->mnt, OP_TRUNCATE, ACCESS_WRITE, 0);
+}
+
+SEC("lsm/path_chmod")
+int BPF_PROG(file_path_chmod, const struct path *path, umode_t mode, int ret)
+{
+	if (ret)
+		return ret;
+	return judge(path->dentry, path->mnt, OP_CHMOD, ACCESS_WRITE, mode);
+}
+
+SEC("lsm/path_chown")
+int BPF_PROG(file_path_chown, const struct path *path, u64 uid, u64 gid, int ret)
+{
+	if (ret)
+		return ret;
+	return judge(path->dentry, path->mnt, OP_CHOWN, ACCESS_WRITE, 0);
+}
+
+SEC("lsm/path_chroot")
+int BPF_PROG(file_path_chroot, const struct path *path, int ret)
+{
+	if (ret)
+		return ret;
+	return judge(path->dentry, path->mnt, OP_CHROOT, ACCESS_READ, 0);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

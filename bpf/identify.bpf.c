@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The kernel's own name for open files: an iterator over one process' descriptors.
+ *
+ * The controller opens a rule's root with O_PATH and reads (device, inode) from here, the same two fields that the hooks
+ * compare. Asked about a launcher, it also tells what the policy says of each descriptor the job would inherit.
+ */
+#include "lib/jobcage.bpf.h"
+#include "lib/walk.bpf.h"
+
+#define FMODE_WRITE 0x2
+
+static __always_inline void judge_by_policy(struct dentry *dentry, struct identity *id)
+{
+	struct finding finding = {};
+	struct identify_request *request;
+	struct job job = {};
+	__u32 zero = 0;
+	void *roots;
+
+	request = bpf_map_lookup_elem(&identify_req, &zero);
+	if (!request || !request->has_policy || dentry->d_sb->s_flags & SB_NOUSER)
+		return;
+	job.policy_slot = request->policy;
+	roots = roots_of(&job);
+	if (!roots)
+		return;
+	walk(dentry, roots, WALK_FILE, &finding);
+	id->access = finding.reason && !finding.level ? ACCESS_NONE : finding.level;
+	id->rule = finding.rule;
+}
+
+SEC("iter/task_file")
+int identify_files(struct bpf_iter__task_file *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct file *file = ctx->file;
+	struct identity id = {};
+	struct dentry *dentry;
+
+	if (!ctx->task || !file)
+		return 0;
+	dentry = file->f_path.dentry;
+	id.fd = ctx->fd;
+	id.dev = dentry->d_sb->s_dev;
+	id.ino = inode_number(dentry);
+	id.is_writable = !!(file->f_mode & FMODE_WRITE);
+	judge_by_policy(dentry, &id);
+	bpf_seq_write(seq, &id, sizeof(id));
+	return 0;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Telling user space: one record into the job's ring, or one more in the count of those that did not fit.
+ *
+ * This is the path of a denial only, so it may take its time: it names the object in full, across mount points, and
+ * the program. Whatever fails here never changes a verdict.
+ */
+#ifndef JOBCAGE_EMIT_BPF_H
+#define JOBCAGE_EMIT_BPF_H
+
+#include "lib/job.bpf.h"
+
+/* PATH_MAX: what one path may take of the strings. */
+#define PATH_SIZE 4096
+
+/* More steps than a path of PATH_SIZE bytes has components and mount points. */
+#define PATH_STEPS 4096
+
+#define MAX_ERRNO 4095
+
+/* What a hook decided, and about what. */
+struct decision {
+	__u32 rule;
+	__u8 kind;    /* enum event_kind */
+	__u8 op;      /* enum event_op */
+	__u8 reason;  /* enum event_reason */
+	__u8 verdict; /* enum event_verdict, set by settle() */
+	__u64 sequence; /* set by emit() */
+	struct event_file file;
+	struct event_net net;
+	/* The object and the second name, borrowed from the hook; NULL if there is none. */
+	struct dentry *dentry;
+	struct dentry *dentry2;
+	struct vfsmount *mnt; /* of both */
+};
+
+static __always_inline struct job_stats *stats_of(const struct job *job)
+{
+	__u32 slot = job->label.slot;
+
+	return bpf_map_lookup_elem(&stats_by_job, &slot);
+}
+
+enum path_step {
+	PATH_GO_ON = 0,
+	PATH_END = 1,
+};
+
+static __always_inline enum path_step path_end(struct scratch *s, __u32 flag)
+{
+	s->event.flags |= flag;
+	return PATH_END;
+}
+
+/* From a mount's root to the place it is mounted on. */
+static __always_inline enum path_step path_cross_mount(struct scratch *s)
+{
+	struct mount *mnt = container_of((struct vfsmount *)s->mnt, struct mount, mnt);
+	struct mount *parent = BPF_CORE_READ(mnt, mnt_parent);
+
+	if (mnt == parent)
+		return PATH_END;
+	s->dentry = (__u64)BPF_CORE_READ(mnt, mnt_mountpoint);
+	s->mnt = (__u64)parent + bpf_core_field_offset(struct mount, mnt);
+	return PATH_GO_ON;
+}
+
+static __always_inline struct scratch *scratch_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch_by_cpu, &zero);
+}
+
+/*
+ * Appends the cursor's name and moves the cursor up. bpf_loop() hands on pointers to the stack only, so the
+ * cursor stands in the scratch.
+ */
+static long path_step(__u32 i, void *ctx)
+{
+	struct scratch *s = scratch_get();
+	struct dentry *dentry, *parent;
+	struct vfsmount *mnt;
+	__u32 len;
+	long n;
+
+	if (!s)
+		return PATH_END;
+	dentry = (struct dentry *)s->dentry;
+	mnt = (struct vfsmount *)s->mnt;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	len = s->event.strings_len;
+	if (mnt && dentry == BPF_CORE_READ(mnt, mnt_root))
+		return path_cross_mount(s);
+	if (parent == dentry)
+		return path_end(s, EVENT_PATH_DETACHED);
+	if (len >= EVENT_STRINGS_MAX)
+		return path_end(s, EVENT_PATH_TRUNCATED);
+	n = bpf_probe_read_kernel_str(&s->strings[len], NAME_SIZE, BPF_CORE_READ(dentry, d_name.name));
+	if (n <= 0 || len + n - s->path_start > PATH_SIZE || len + n > EVENT_STRINGS_MAX)
+		return path_end(s, EVENT_PATH_TRUNCATED);
+	s->event.strings_len = len + n;
+	s->dentry = (__u64)parent;
+	return PATH_GO_ON;
+}
+
+/* Appends a path to the strings; returns its length. truncated: which flag says that its upper part is missing. */
+static __noinline __u32 path_append(struct scratch *s, struct dentry *dentry, struct vfsmount *mnt, __u32 truncated)
+{
+	__u32 flags = s->event.flags;
+
+	s->dentry = (__u64)dentry;
+	s->mnt = (__u64)mnt;
+	s->path_start = s->event.strings_len;
+	s->event.flags = 0;
+	if (bpf_loop(PATH_STEPS, path_step, NULL, 0) == PATH_STEPS)
+		s->event.flags |= EVENT_PATH_TRUNCATED;
+	if (s->event.flags & EVENT_PATH_TRUNCATED)
+		flags |= truncated;
+	if (truncated == EVENT_PATH_TRUNCATED)
+		flags |= s->event.flags & EVENT_PATH_DETACHED;
+	s->event.flags = flags;
+	return s->event.strings_len - s->path_start;
+}
+
+static __always_inline bool is_unhashed(struct dentry *dentry)
+{
+	return !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
+}
+
+static __always_inline struct task_struct *current_task(void)
+{
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+static __noinline void add_paths(struct scratch *s, const struct decision *d)
+{
+	struct task_struct *task = current_task();
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	struct dentry *dentry = d->dentry;
+
+	if (dentry) {
+		s->event.path_len = path_append(s, dentry, d->mnt, EVENT_PATH_TRUNCATED);
+		/* A name about to be made is not hashed either, but has no inode yet. */
+		if (BPF_CORE_READ(dentry, d_inode) && is_unhashed(dentry))
+			s->event.flags |= EVENT_PATH_DELETED;
+	}
+	if (d->dentry2)
+		s->event.path2_len = path_append(s, d->dentry2, d->mnt, EVENT_PATH2_TRUNCATED);
+	if (exe)
+		s->event.exe_len = path_append(s, BPF_CORE_READ(exe, f_path.dentry),
+					       BPF_CORE_READ(exe, f_path.mnt), EVENT_EXE_TRUNCATED);
+}
+
+static __noinline void fill_event(struct event *e, const struct job *job, const struct decision *d)
+{
+	struct task_struct *task = current_task();
+	__u64 ids = bpf_get_current_uid_gid();
+
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time_ns = bpf_ktime_get_boot_ns();
+	e->sequence = d->sequence;
+	e->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	e->slot = job->label.slot;
+	e->generation = job->label.generation;
+	e->policy = job->policy_slot;
+	e->rule = d->rule;
+	e->tgid = BPF_CORE_READ(task, tgid);
+	e->tid = BPF_CORE_READ(task, pid);
+	e->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	e->uid = ids;
+	e->gid = ids >> 32;
+	e->kind = d->kind;
+	e->verdict = d->verdict;
+	e->reason = d->reason;
+	e->op = d->op;
+	BPF_CORE_READ_INTO(&e->comm, task, comm);
+	e->file = d->file;
+	e->net = d->net;
+}
+
+static __always_inline struct scratch *scratch_take(void)
+{
+	struct scratch *s = scratch_get();
+
+	if (!s || __sync_lock_test_and_set(&s->is_busy, 1))
+		return NULL;
+	return s;
+}
+
+/* The record without its strings, from the stack: no scratch was free. */
+static __noinline long send_bare(void *ring, const struct job *job, const struct decision *d)
+{
+	struct event event;
+
+	fill_event(&event, job, d);
+	event.flags = EVENT_PATH_MISSING;
+	return bpf_ringbuf_output(ring, &event, sizeof(event), 0);
+}
+
+static __noinline long send_full(void *ring, struct scratch *s, const struct job *job, const struct decision *d)
+{
+	__u32 len;
+
+	fill_event(&s->event, job, d);
+	add_paths(s, d);
+	len = s->event.strings_len;
+	if (len > EVENT_STRINGS_MAX)
+		return -E2BIG;
+	return bpf_ringbuf_output(ring, &s->event, sizeof(s->event) + len, 0);
+}
+
+static __noinline void emit(const struct job *job, struct decision *d, struct job_stats *stats)
+{
+	__u32 slot = job->label.slot;
+	void *ring = bpf_map_lookup_elem(&ring_by_job, &slot);
+	struct scratch *s;
+	long err;
+
+	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
+	if (!ring) {
+		count(&stats->lost);
+		return;
+	}
+	s = scratch_take();
+	if (s) {
+		err = send_full(ring, s, job, d);
+		*(volatile __u32 *)&s->is_busy = 0;
+	} else {
+		count(&stats->path_failures);
+		err = send_bare(ring, job, d);
+	}
+	count(err ? &stats->lost : &stats->emitted);
+}
+
+/*
+ * The end of every refusal: audit mode turns it into would-deny, both are counted and recorded alike.
+ * Returns true if the act must be refused.
+ */
+static __noinline bool settle(const struct job *job, struct decision *d)
+{
+	struct job_stats *stats = stats_of(job);
+	bool is_audit = job->policy->mode == MODE_AUDIT;
+
+	d->verdict = is_audit ? VERDICT_WOULD_DENY : VERDICT_DENY;
+	if (stats && d->kind < EVENT_KINDS) {
+		count(is_audit ? &stats->would_deny[d->kind] : &stats->denied[d->kind]);
+		emit(job, d, stats);
+	}
+	return !is_audit;
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which job is this? Every hook begins here, and for a process in no job it also ends here: one load and
+ * one branch when the task has no BPF storage at all.
+ *
+ * A task that carries a label whose job or policy is not published is denied everything (ENTRY_NOT_IN_FORCE).
+ */
+#ifndef JOBCAGE_JOB_BPF_H
+#define JOBCAGE_JOB_BPF_H
+
+#include "lib/maps.bpf.h"
+
+/* Deeper than any cgroup tree in use; a label is only looked for here when the task's own storage was busy. */
+#define CGROUP_LEVELS 64
+
+enum entry {
+	ENTRY_OUTSIDE = 0,
+	ENTRY_JOB = 1,
+	ENTRY_NOT_IN_FORCE = 2,
+};
+
+/* The job that a hook judges for, and its rules. */
+struct job {
+	struct job_label label;
+	__u32 policy_slot;
+	struct policy_value *policy;
+};
+
+static __always_inline void count(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
+static __always_inline struct kernel_stats *kernel_stats_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&kernel_stats, &zero);
+}
+
+/*
+ * Before 6.2 bpf_task_storage_get() answers NULL while a preempted task of the same CPU is inside it, which
+ * looks like "no label". The job's cgroup tells the two apart.
+ */
+static __noinline bool label_by_cgroup(struct task_struct *task, struct job_label *ret_label)
+{
+	struct cgroup_subsys_state *css = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp) +
+					  bpf_core_field_offset(struct cgroup, self);
+	struct kernel_stats *stats;
+
+	for (int i = 0; i < CGROUP_LEVELS && css; i++) {
+		__u64 id = BPF_CORE_READ(css, cgroup, kn, id);
+		struct job_label *label = bpf_map_lookup_elem(&job_by_cgroup, &id);
+
+		if (label) {
+			*ret_label = *label;
+			stats = kernel_stats_get();
+			if (stats)
+				count(&stats->label_misses);
+			return true;
+		}
+		css = BPF_CORE_READ(css, parent);
+	}
+	return false;
+}
+
+static __always_inline bool label_of(struct task_struct *task, struct job_label *ret_label)
+{
+	struct job_label *label;
+
+	if (!task->bpf_storage)
+		return false;
+	label = bpf_task_storage_get(&job_by_task, task, 0, 0);
+	if (!label)
+		return label_by_cgroup(task, ret_label);
+	*ret_label = *label;
+	return true;
+}
+
+static __always_inline enum entry job_not_in_force(void)
+{
+	struct kernel_stats *stats = kernel_stats_get();
+
+	if (stats)
+		count(&stats->not_in_force);
+	return ENTRY_NOT_IN_FORCE;
+}
+
+/* From a label to the published job and policy. */
+static __always_inline enum entry job_enter_label(struct job *job)
+{
+	struct job_value *value = bpf_map_lookup_elem(&job_by_slot, &job->label.slot);
+
+	if (!value || !job->label.generation || value->generation != job->label.generation)
+		return job_not_in_force();
+	job->policy_slot = value->policy;
+	job->policy = bpf_map_lookup_elem(&policy_by_slot, &job->policy_slot);
+	if (!job->policy || !job->policy->mode)
+		return job_not_in_force();
+	return ENTRY_JOB;
+}
+
+/* The job of the current task. */
+static __always_inline enum entry job_enter(struct job *job)
+{
+	if (!label_of(bpf_get_current_task_btf(), &job->label))
+		return ENTRY_OUTSIDE;
+	return job_enter_label(job);
+}
+
+/* The same for an LSM hook: true in a job, else *ret_verdict is what the hook returns. */
+static __always_inline bool lsm_enter(struct job *job, int *ret_verdict)
+{
+	enum entry entry = job_enter(job);
+
+	*ret_verdict = entry == ENTRY_NOT_IN_FORCE ? LSM_DENY : LSM_ALLOW;
+	return entry == ENTRY_JOB;
+}
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What every kernel program includes first.
+ */
+#ifndef JOBCAGE_BPF_H
+#define JOBCAGE_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+/* include/uapi/asm-generic/errno*.h: numbers that BTF does not carry. */
+#define EPERM 1
+#define E2BIG 7
+#define ENOMEM 12
+#define EACCES 13
+#define EINVAL 22
+
+/* Verdicts as the two kinds of programs return them. */
+#define LSM_ALLOW 0
+#define LSM_DENY (-EACCES)
+#define CGROUP_ALLOW 1
+#define CGROUP_DENY 0
+
+#ifndef container_of
+#define container_of(ptr, type, member) ((type *)((void *)(ptr) - bpf_core_field_offset(type, member)))
+#endif
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every map, in one place. Each object that includes this carries the definitions as weak symbols; the
+ * static linker makes one map of them. Keys and values are described in abi/. Inner maps give sizes instead of types,
+ * because clang emits the types of a nested definition as forward declarations only.
+ */
+#ifndef JOBCAGE_MAPS_BPF_H
+#define JOBCAGE_MAPS_BPF_H
+
+#include "abi/event.h"
+#include "abi/identity.h"
+#include "abi/job.h"
+#include "abi/policy.h"
+
+/* A dentry's name has at most this many bytes, terminator included. */
+#define NAME_SIZE 256
+
+/* Membership: the label of a task. Freed with the task. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct job_label);
+} job_by_task SEC(".maps") __weak;
+
+/* The label of a job's cgroup, by cgroup id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, JOB_SLOTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct job_label);
+} job_by_cgroup SEC(".maps") __weak;
+
+/* The label of the cgroup that a socket program is attached to; zero until the controller has stored it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
+	__type(key, __u64);
+	__type(value, struct job_label);
+} job_by_attach SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, JOB_SLOTS);
+	__type(key, __u32);
+	__type(value, struct job_value);
+} job_by_slot SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, JOB_SLOTS);
+	__type(key, __u32);
+	__type(value, struct job_stats);
+} stats_by_job SEC(".maps") __weak;
+
+struct ring_def {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096); /* the controller chooses the real size */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, JOB_SLOTS);
+	__type(key, __u32);
+	__array(values, struct ring_def);
+} ring_by_job SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, POLICY_SLOTS);
+	__type(key, __u32);
+	__type(value, struct policy_value);
+} policy_by_slot SEC(".maps") __weak;
+
+struct roots_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* the controller chooses the real size */
+	__uint(key_size, sizeof(struct root_key));
+	__uint(value_size, sizeof(struct root_value));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, POLICY_SLOTS);
+	__type(key, __u32);
+	__array(values, struct roots_def);
+} roots_by_policy SEC(".maps") __weak;
+
+struct nets_def {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1); /* the controller chooses the real size */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(key_size, sizeof(struct net_key));
+	__uint(value_size, sizeof(struct net_value));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, POLICY_SLOTS);
+	__type(key, __u32);
+	__array(values, struct nets_def);
+} nets_by_policy SEC(".maps") __weak;
+
+struct ports_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* the controller chooses the real size */
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct port_range));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, POLICY_SLOTS);
+	__type(key, __u32);
+	__array(values, struct ports_def);
+} ports_by_policy SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct kernel_stats);
+} kernel_stats SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct identify_request);
+} identify_req SEC(".maps") __weak;
+
+/*
+ * Where a record is put together: too large for the stack. One per CPU, taken with is_busy because a
+ * fully preemptible kernel may run a second program on the same CPU before the first is done.
+ */
+struct scratch {
+	__u32 is_busy;
+	__u32 path_start; /* where in strings the path in the making begins */
+	__u64 dentry;     /* cursor of the path in the making: struct dentry * */
+	__u64 mnt;        /* struct vfsmount *, or 0 */
+	struct event event;
+	char strings[EVENT_STRINGS_MAX + NAME_SIZE]; /* follows event without a gap: the record as sent */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch_by_cpu SEC(".maps") __weak;
+
+#endif

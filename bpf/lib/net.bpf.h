@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Egress by address: is this destination, protocol and port open?
+ *
+ * Every address is 128 bits, IPv4 in its mapped form, so that one trie serves both families and a mapped
+ * address cannot get round a rule. The longest prefix holds the union of what the shorter ones around it allow.
+ */
+#ifndef JOBCAGE_NET_BPF_H
+#define JOBCAGE_NET_BPF_H
+
+#include <bpf/bpf_endian.h>
+
+#include "lib/emit.bpf.h"
+#include "lib/job.bpf.h"
+
+#define AF_UNSPEC 0
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#define AF_NETLINK 16
+
+/* A span of port ranges is searched by halving: enough steps for 65,536 of them. */
+#define PORT_STEPS 17
+
+#define NET_ADDR_BITS 128
+
+static __always_inline void net_set_v4(struct event_net *net, __be32 addr)
+{
+	__builtin_memset(net->addr, 0, 10);
+	net->addr[10] = 0xff;
+	net->addr[11] = 0xff;
+	__builtin_memcpy(&net->addr[12], &addr, sizeof(addr));
+}
+
+/* The unspecified address means this host to connect(): ::1, or 127.0.0.1 in either notation. */
+static __always_inline void net_normalise(struct event_net *net)
+{
+	__u32 word[4];
+
+	__builtin_memcpy(word, net->addr, sizeof(word));
+	if (word[0] || word[1] || word[3])
+		return;
+	if (word[2] == bpf_htonl(0xffff))
+		net_set_v4(net, bpf_htonl(0x7f000001));
+	else if (!word[2])
+		net->addr[15] = 1;
+}
+
+/* Negative: the range lies before (protocol, port); positive: behind it. */
+static __always_inline int port_compare(const struct port_range *range, const struct event_net *net)
+{
+	if (range->protocol != net->protocol)
+		return range->protocol < net->protocol ? -1 : 1;
+	if (range->hi < net->port)
+		return -1;
+	return range->lo > net->port;
+}
+
+/* The rule number that opens (protocol, port) in the span, or RULE_NONE. ports is the policy's inner map. */
+static __noinline __u32 port_rule(void *ports, const struct net_value *span, const struct event_net *net)
+{
+	__u32 lo = span->first, hi = span->first + span->cnt;
+
+	for (int i = 0; i < PORT_STEPS && lo < hi; i++) {
+		__u32 middle = lo + (hi - lo) / 2;
+		struct port_range *range = bpf_map_lookup_elem(ports, &middle);
+		int order;
+
+		if (!range)
+			return RULE_NONE;
+		order = port_compare(range, net);
+		if (!order)
+			return range->rule;
+		if (order < 0)
+			lo = middle + 1;
+		else
+			hi = middle;
+	}
+	return RULE_NONE;
+}
+
+/* The rule number that opens the destination, or RULE_NONE. */
+static __noinline __u32 net_rule(const struct job *job, const struct event_net *net)
+{
+	struct net_key key = { .prefixlen = NET_ADDR_BITS };
+	__u32 slot = job->policy_slot;
+	struct net_value *span;
+	void *inner;
+
+	inner = bpf_map_lookup_elem(&nets_by_policy, &slot);
+	if (!inner)
+		return RULE_NONE;
+	__builtin_memcpy(key.addr, net->addr, sizeof(key.addr));
+	span = bpf_map_lookup_elem(inner, &key);
+	if (!span)
+		return RULE_NONE;
+	inner = bpf_map_lookup_elem(&ports_by_policy, &slot);
+	if (!inner)
+		return RULE_NONE;
+	return port_rule(inner, span, net);
+}
+
+/* May the job send to d->net? If not, the decision says why. */
+static __always_inline bool net_is_granted(const struct job *job, struct decision *d)
+{
+	net_normalise(&d->net);
+	if (job->policy->egress_default == EGRESS_ALLOW || net_rule(job, &d->net))
+		return true;
+	d->kind = EVENT_NET;
+	d->rule = RULE_NONE;
+	d->reason = REASON_DEFAULT;
+	return false;
+}
+
+#endif

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Does a backend bite here? A small object of its own, loaded before the real one.
+ *
+ * An LSM program attaches without error on a kernel that never calls it (bpf not in the LSM list), so only an act can tell: while this is
+ * attached, the probing thread's opens fail with an errno that nothing else returns.
+ */
+#include "lib/jobcage.bpf.h"
+#include "abi/probe.h"
+
+const volatile __u32 probe_tid;
+
+SEC("lsm/file_open")
+int BPF_PROG(probe_file_open, struct file *file, int ret)
+{
+	if (ret)
+		return ret;
+	return (__u32)bpf_get_current_pid_tgid() == probe_tid ? -PROBE_ERRNO : 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Fuzzes the way of a ring record to a line: decode_event(), then ocsf_decision(), then the JSON
+ * text.
+ *
+ * Each input is tried twice: as it is, for the checks; and with its header repaired, so that its
+ * strings and numbers reach the rendering. What is rendered must be one JSON object without control
+ * characters, which parses again to the same.
+ *
+ *     clang -fsanitize=fuzzer,address,undefined -Iuserspace -Ibpf tests/fuzz/fuzz_decode.c
+ *           tests/ocsf/fixture.c userspace/alert/<all>.c userspace/policy/<all>.c
+ * userspace/base/<all>.c -ljansson
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alert/ocsf.h"
+#include "alert/op.h"
+#include "alert/text.h"
+#include "base/cleanup.h"
+#include "../ocsf/fixture.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check_line(const json_t *event)
+{
+	_cleanup_free_ char *line = json_dumps(event, JSON_COMPACT);
+	json_auto_t *again = line ? json_loads(line, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+	must(again && json_equal(event, again));
+	for (const char *c = line; *c; c++)
+		must((unsigned char)*c >= 0x20 && *c != 0x7f);
+	must(text_is_utf8(json_string_value(json_object_get(event, "message"))));
+}
+
+static bool render(const uint8_t *record, size_t len, int64_t boot_offset_ms)
+{
+	struct decoded_event event;
+	json_t *json = NULL;
+
+	if (decode_event(record, len, &event))
+		return false;
+	must(!ocsf_decision(&fixture_job, &event, event.event.sequence, boot_offset_ms, &json));
+	check_line(json);
+	json_decref(json);
+	decoded_event_free(&event);
+	return true;
+}
+
+/* A run from any bytes: no '/', no empty component, NUL at the end. Returns its length. */
+static uint32_t repair_run(uint8_t *run, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		if (run[i] == '/' || (!run[i] && (i == 0 || !run[i - 1])))
+			run[i] = 'x';
+	if (len && run[len - 1])
+		run[len - 1] = '\0';
+	if (len >= 2 && !run[len - 2])
+		run[len - 2] = 'x';
+	return len == 1 ? 0 : len;
+}
+
+static void repair_header(struct event *event)
+{
+	static const uint8_t reasons[EVENT_KINDS][4] = {
+		[EVENT_FILE] = { REASON_WALK_LIMIT, REASON_DISCONNECTED, REASON_PROTECTED,
+				 REASON_DEFAULT },
+		[EVENT_EXEC] = { REASON_WALK_LIMIT, REASON_DISCONNECTED, REASON_NAMELESS,
+				 REASON_DEFAULT },
+		[EVENT_NET] = { REASON_FAMILY, REASON_NOT_IN_FORCE, REASON_DEFAULT,
+				REASON_DEFAULT },
+	};
+
+	event->op = (uint8_t)(OP_OPEN_READ + event->op % OP_SENDMSG);
+	event->kind = (uint8_t)op_info(event->op)->kind;
+	event->reason = event->rule ? REASON_RULE : reasons[event->kind][event->reason % 4];
+	event->rule %= FIXTURE_RULES + 2;
+	if (event->reason == REASON_RULE && !event->rule)
+		event->rule = 1;
+	event->verdict = VERDICT_DENY + event->verdict % 2;
+	event->sequence |= 1;
+	event->slot = 1 + event->slot % (JOB_SLOTS - 1);
+	event->policy %= POLICY_SLOTS;
+	event->reserved = 0;
+	event->flags &= 31;
+	event->comm[sizeof(event->comm) - 1] = '\0';
+}
+
+static size_t repair(uint8_t *record, size_t len)
+{
+	uint8_t *strings = record + sizeof(struct event);
+	uint32_t left = (uint32_t)(len - sizeof(struct event)), part = 0;
+	struct event event;
+
+	memcpy(&event, record, sizeof(event));
+	repair_header(&event);
+	part = event.kind == EVENT_NET ? 0 : event.path_len % (left + 1);
+	event.path_len = repair_run(strings, part);
+	left -= part;
+	memmove(strings + event.path_len, strings + part, left);
+	part = op_info(event.op)->has_path2 ? event.path2_len % (left + 1) : 0;
+	event.path2_len = repair_run(strings + event.path_len, part);
+	left -= part;
+	memmove(strings + event.path_len + event.path2_len, strings + event.path_len + part, left);
+	event.exe_len = repair_run(strings + event.path_len + event.path2_len, left);
+	event.strings_len = event.path_len + event.path2_len + event.exe_len;
+	memcpy(record, &event, sizeof(event));
+	return sizeof(event) + event.strings_len;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_free_ uint8_t *copy = NULL;
+	int64_t boot_offset_ms = FIXTURE_BOOT_MS;
+
+	render(data, size, boot_offset_ms);
+	if (size < sizeof(struct event) || size > FIXTURE_RECORD_MAX)
+		return 0;
+	copy = malloc(size);
+	must(copy);
+	memcpy(copy, data, size);
+	memcpy(&boot_offset_ms, data + offsetof(struct event, reserved), 4);
+	must(render(copy, repair(copy, size), boot_offset_ms));
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A policy, a job and ring records as the kernel would send them, for what tests the alerts: unit
+ * tests, the fuzzer and the examples in docs/alerts.md.
+ */
+#ifndef JOBCAGE_TESTS_OCSF_FIXTURE_H
+#define JOBCAGE_TESTS_OCSF_FIXTURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/event.h"
+#include "alert/ocsf.h"
+
+/* Rule numbers of fixture_policy. */
+enum fixture_rule {
+	FIXTURE_DIGITS = 1, /* dataset, read: /srv/datasets/digits */
+	FIXTURE_FACES,      /* dataset, none: /srv/datasets/faces */
+	FIXTURE_CKPT,       /* filesystem, write: /srv/checkpoints/digits */
+	FIXTURE_CONFIG,     /* filesystem, read: /etc/train */
+	FIXTURE_USR_BIN,    /* exec, allow: /usr/bin */
+	FIXTURE_NO_SHELL,   /* exec, deny: /usr/bin/dash */
+	FIXTURE_NCCL,       /* egress: 10.20.0.0/16 tcp 29500-29600 */
+	FIXTURE_OBJECTS,    /* egress: 2001:db8:1::/48 tcp,udp 443,8443 */
+};
+
+#define FIXTURE_RULES 8
+
+extern const struct policy fixture_policy;
+extern const struct policy fixture_audit_policy; /* the same in audit mode */
+extern const struct alert_job fixture_job;
+
+/* Unix time of the machine's start, for ocsf_decision(). */
+#define FIXTURE_BOOT_MS INT64_C(1767225600000)
+
+#define FIXTURE_RECORD_MAX (sizeof(struct event) + EVENT_STRINGS_MAX)
+
+/* A header that decode_event() accepts for op: denied by the default, of python3, pid 812. */
+struct event fixture_event(enum event_op op);
+
+/*
+ * Puts header and strings into buf as a record, with all lengths set. Paths are absolute or NULL.
+ * Returns the record's length.
+ */
+size_t fixture_record(unsigned char buf[static FIXTURE_RECORD_MAX], struct event event,
+		      const char *path, const char *path2, const char *exe);
+
+#endif

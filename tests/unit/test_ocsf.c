@@ -1,0 +1,750 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * ocsf_*(): every combination of operation, verdict, reason and flag becomes valid OCSF, and the
+ * sentences say what they should. Validity is judged by tests/ocsf/check, run on a file of all that
+ * was made here; JOBCAGE_OCSF_CHECK names another checker, JOBCAGE_OCSF_EVENTS keeps the file. To
+ * be run from the project's top directory.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <netinet/in.h>
+
+#include "alert/ocsf.h"
+#include "alert/op.h"
+#include "alert/text.h"
+#include "base/cleanup.h"
+#include "../ocsf/fixture.h"
+
+#define EXE "/usr/bin/python3.11"
+
+static FILE *made; /* every event of this run, one per line */
+static uint64_t sequence;
+
+static void keep(const json_t *event)
+{
+	assert_int_equal(json_dumpf(event, made, JSON_COMPACT), 0);
+	assert_int_equal(fputc('\n', made), '\n');
+}
+
+/* Renders without decode_event(), which would refuse some combinations. */
+static json_t *render(const struct alert_job *job, struct event header, const char *path,
+		      const char *path2, const char *exe)
+{
+	struct decoded_event event = {
+		.event = header,
+		.path = (char *)path,
+		.path2 = (char *)path2,
+		.exe = (char *)exe,
+	};
+	json_t *json = NULL;
+
+	event.event.path_len = path ? (uint32_t)strlen(path) : 0;
+	assert_int_equal(ocsf_decision(job, &event, ++sequence, FIXTURE_BOOT_MS, &json), 0);
+	keep(json);
+	return json;
+}
+
+static json_t *at(json_t *json, const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	char *rest = copy, *key;
+
+	while (json && (key = strsep(&rest, ".")))
+		json = json_object_get(json, key);
+	return json;
+}
+
+static const char *text_at(json_t *json, const char *path)
+{
+	const char *text = json_string_value(at(json, path));
+
+	if (!text)
+		fail_msg("no text at %s", path);
+	return text;
+}
+
+static json_int_t int_at(json_t *json, const char *path)
+{
+	if (!json_is_integer(at(json, path)))
+		fail_msg("no number at %s", path);
+	return json_integer_value(at(json, path));
+}
+
+static void expect_message(const struct event header, const char *path, const char *path2,
+			   const char *expected)
+{
+	json_auto_t *event = render(&fixture_job, header, path, path2, EXE);
+
+	assert_string_equal(text_at(event, "message"), expected);
+}
+
+static struct event by_rule(enum event_op op, uint32_t rule)
+{
+	struct event event = fixture_event(op);
+
+	event.reason = REASON_RULE;
+	event.rule = rule;
+	return event;
+}
+
+static struct event by_reason(enum event_op op, enum event_reason reason)
+{
+	struct event event = fixture_event(op);
+
+	event.reason = (__u8)reason;
+	return event;
+}
+
+static void render_variants(struct event header)
+{
+	const struct op_info *op = op_info(header.op);
+	bool is_net = op->kind == EVENT_NET;
+
+	/* None, each alone, all. */
+	for (unsigned int i = 0; i < 8; i++) {
+		unsigned int flags = i == 0 ? 0 : i == 7 ? 63 : 1U << (i - 1);
+		bool has_path = !is_net && !(flags & EVENT_PATH_MISSING);
+
+		header.flags = flags;
+		json_decref(render(&fixture_job, header,
+				   !has_path                    ? NULL :
+				   flags & EVENT_PATH_TRUNCATED ? ".../c" :
+								  "/a/b/c",
+				   !has_path || !op->has_path2 ? NULL : "/d/e",
+				   flags & 1 ? NULL : EXE));
+	}
+}
+
+static void test_every_combination(void **state)
+{
+	(void)state;
+	for (unsigned int op = OP_OPEN_READ; op <= OP_SENDMSG; op++)
+		for (unsigned int verdict = VERDICT_ALLOW; verdict <= VERDICT_WOULD_DENY; verdict++)
+			for (unsigned int reason = REASON_RULE; reason <= REASON_NOT_IN_FORCE;
+			     reason++) {
+				struct event header = by_reason(op, reason);
+
+				header.verdict = (__u8)verdict;
+				render_variants(header);
+			}
+}
+
+static void test_every_rule(void **state)
+{
+	(void)state;
+	for (unsigned int op = OP_OPEN_READ; op <= OP_SENDMSG; op++)
+		for (uint32_t rule = 0; rule <= FIXTURE_RULES + 1; rule++) {
+			bool is_net = op_info(op)->kind == EVENT_NET;
+
+			json_decref(render(&fixture_job, by_rule(op, rule), is_net ? NULL : "/a",
+					   op_info(op)->has_path2 ? "/b" : NULL, EXE));
+		}
+}
+
+static void test_every_socket(void **state)
+{
+	static const uint16_t protocols[] = { 0, 1, 6, 17, 33, 58, 132, 136, 255, 256, 262, 65535 };
+
+	(void)state;
+	for (unsigned int family = 0; family < 50; family++)
+		for (unsigned int type = 0; type < 4; type++)
+			for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+				struct event header = by_reason(OP_CONNECT, REASON_FAMILY);
+
+				header.net.family = (uint16_t)family;
+				header.net.type = (uint16_t)type;
+				header.net.protocol = protocols[i];
+				json_decref(render(&fixture_job, header, NULL, NULL, EXE));
+			}
+}
+
+static void test_every_mode(void **state)
+{
+	static const struct {
+		uint32_t mode;
+		int type;
+	} kinds[] = {
+		{ S_IFREG, 1 },  { S_IFDIR, 2 }, { S_IFCHR, 3 }, { S_IFBLK, 4 },
+		{ S_IFSOCK, 5 }, { S_IFIFO, 6 }, { S_IFLNK, 7 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct event header = fixture_event(OP_MKNOD);
+		json_auto_t *event = NULL;
+
+		header.file.mode = kinds[i].mode | 0644;
+		event = render(&fixture_job, header, "/dev/x", NULL, EXE);
+		assert_int_equal(int_at(event, "file.type_id"), kinds[i].type);
+	}
+}
+
+static void test_denied(void **state)
+{
+	json_auto_t *event = render(&fixture_job, by_rule(OP_OPEN_WRITE, FIXTURE_DIGITS),
+				    "/srv/datasets/digits/train.csv", NULL, EXE);
+
+	(void)state;
+	assert_int_equal(int_at(event, "class_uid"), 1001);
+	assert_int_equal(int_at(event, "activity_id"), 3);
+	assert_int_equal(int_at(event, "action_id"), 2);
+	assert_int_equal(int_at(event, "disposition_id"), 2);
+	assert_int_equal(int_at(event, "severity_id"), 3);
+	assert_true(json_is_true(at(event, "is_alert")));
+	assert_string_equal(text_at(event, "status_code"), "EACCES");
+	assert_string_equal(text_at(event, "policy.name"), "digits-train");
+	assert_string_equal(text_at(event, "policy.uid"), fixture_policy.digest);
+	assert_string_equal(text_at(event, "firewall_rule.uid"), "dataset:digits");
+	assert_string_equal(text_at(event, "firewall_rule.condition"),
+			    "/srv/datasets/digits: read");
+	assert_string_equal(text_at(event, "firewall_rule.desc"),
+			    "written at rules/digits-train.json:6:6");
+	assert_string_equal(text_at(event, "metadata.correlation_uid"), "digits-1041");
+	assert_int_equal(int_at(event, "metadata.sequence"), (json_int_t)sequence);
+	assert_string_equal(text_at(event, "file.path"), "/srv/datasets/digits/train.csv");
+	assert_string_equal(text_at(event, "file.name"), "train.csv");
+	assert_string_equal(text_at(event, "file.parent_folder"), "/srv/datasets/digits");
+	assert_string_equal(text_at(event, "file.uid"), "8:1:131074");
+	assert_int_equal(int_at(event, "time"), FIXTURE_BOOT_MS + 3605250);
+}
+
+static void test_actor(void **state)
+{
+	struct event child = fixture_event(OP_EXEC);
+	json_auto_t *event = NULL;
+
+	(void)state;
+	child.tgid = 900;
+	child.tid = 901;
+	child.ppid = 812;
+	child.uid = 0;
+	event = render(&fixture_job, child, "/tmp/x", NULL, EXE);
+	assert_int_equal(int_at(event, "actor.process.pid"), 900);
+	assert_int_equal(int_at(event, "actor.process.tid"), 901);
+	assert_string_equal(text_at(event, "actor.process.uid"), "900:3600000000000");
+	assert_int_equal(int_at(event, "actor.process.created_time"), FIXTURE_BOOT_MS + 3600000);
+	assert_int_equal(int_at(event, "actor.process.parent_process.pid"), 812);
+	assert_string_equal(text_at(event, "actor.process.parent_process.cmd_line"),
+			    fixture_job.command);
+	assert_string_equal(text_at(event, "actor.process.file.path"), EXE);
+	assert_string_equal(text_at(event, "actor.user.uid"), "0");
+	assert_null(at(event, "actor.user.name")); /* the job's user is not root */
+	assert_null(at(event, "actor.process.cmd_line"));
+	assert_string_equal(text_at(event, "process.file.path"), "/tmp/x");
+	assert_string_equal(text_at(event, "process.name"), "x");
+}
+
+static void test_audit(void **state)
+{
+	struct alert_job job = fixture_job;
+	struct event header = fixture_event(OP_CONNECT);
+	json_auto_t *event = NULL;
+
+	(void)state;
+	job.policy = &fixture_audit_policy;
+	header.verdict = VERDICT_WOULD_DENY;
+	event = render(&job, header, NULL, NULL, EXE);
+	assert_int_equal(int_at(event, "action_id"), 3);
+	assert_int_equal(int_at(event, "disposition_id"), 15);
+	assert_int_equal(int_at(event, "activity_id"), 1);
+	assert_int_equal(int_at(event, "severity_id"), 1);
+	assert_true(json_is_false(at(event, "is_alert")));
+	assert_true(json_is_false(at(event, "policy.is_applied")));
+	assert_null(at(event, "status_code"));
+}
+
+static void test_network(void **state)
+{
+	struct event mapped = fixture_event(OP_CONNECT), v6 = fixture_event(OP_SENDMSG);
+	json_auto_t *first = NULL, *second = NULL;
+
+	(void)state;
+	mapped.net.family = AF_INET6;
+	mapped.net.protocol = 0;
+	first = render(&fixture_job, mapped, NULL, NULL, EXE);
+	assert_string_equal(text_at(first, "dst_endpoint.ip"), "192.0.2.7");
+	assert_int_equal(int_at(first, "connection_info.protocol_ver_id"), 4);
+	assert_int_equal(int_at(first, "connection_info.protocol_num"), 6);
+	assert_int_equal(int_at(first, "activity_id"), 5);
+	v6.net.family = AF_INET6;
+	memset(v6.net.addr, 0, 16);
+	v6.net.addr[15] = 1;
+	second = render(&fixture_job, v6, NULL, NULL, EXE);
+	assert_string_equal(text_at(second, "dst_endpoint.ip"), "::1");
+	assert_int_equal(int_at(second, "connection_info.protocol_ver_id"), 6);
+	assert_int_equal(int_at(second, "connection_info.protocol_num"), 17);
+}
+
+static void test_file_messages(void **state)
+{
+	(void)state;
+	expect_message(
+		by_rule(OP_OPEN_WRITE, FIXTURE_DIGITS), "/srv/datasets/digits/train.csv", NULL,
+		"python3 (pid 812) was denied opening /srv/datasets/digits/train.csv for writing: rule "
+		"\"dataset:digits\" grants read. To allow it, change the grant in the policy to: "
+		"{\"datasets\": [{\"name\": \"digits\", \"access\": \"write\"}]}");
+	expect_message(
+		by_rule(OP_OPEN_READ, FIXTURE_FACES), "/srv/datasets/faces/a", NULL,
+		"python3 (pid 812) was denied opening /srv/datasets/faces/a for reading: rule \"dataset:faces\" "
+		"grants no access. To allow it, add to the policy: "
+		"{\"datasets\": [{\"name\": \"faces\", \"access\": \"read\"}]}");
+	expect_message(
+		fixture_event(OP_OPEN_WRITE), "/var/x/y", NULL,
+		"python3 (pid 812) was denied opening /var/x/y for writing: no rule names it, and "
+		"filesystem.default is \"read\". To allow it, add to the policy: "
+		"{\"filesystem\": {\"rules\": [{\"path\": \"/var/x/y\", \"access\": \"write\"}]}}");
+	/* A name is made and removed at its directory: a rule must name what exists and stays. */
+	expect_message(
+		fixture_event(OP_UNLINK), "/var/x/y", NULL,
+		"python3 (pid 812) was denied removing /var/x/y: no rule names it, and filesystem.default is "
+		"\"read\". To allow it, add to the policy: "
+		"{\"filesystem\": {\"rules\": [{\"path\": \"/var/x\", \"access\": \"write\"}]}}");
+	expect_message(
+		by_rule(OP_MKDIR, FIXTURE_CONFIG), "/etc/train/new", NULL,
+		"python3 (pid 812) was denied creating the directory /etc/train/new: rule \"config\" grants read. "
+		"To allow it, change the rule in the policy to: "
+		"{\"filesystem\": {\"rules\": [{\"path\": \"/etc/train\", \"access\": \"write\"}]}}");
+}
+
+static void test_two_paths(void **state)
+{
+	(void)state;
+	expect_message(
+		fixture_event(OP_RENAME), "/a/x", "/b/x",
+		"python3 (pid 812) was denied renaming /a/x to /b/x: no rule names it, and filesystem.default is "
+		"\"read\". To allow it, add to the policy: {\"filesystem\": {\"rules\": [{\"path\": \"/a\", "
+		"\"access\": \"write\"}, {\"path\": \"/b\", \"access\": \"write\"}]}}");
+	expect_message(
+		by_rule(OP_RENAME, FIXTURE_CONFIG), "/tmp/x", "/etc/train/sub/x",
+		"python3 (pid 812) was denied renaming /tmp/x to /etc/train/sub/x: rule \"config\" grants read. To "
+		"allow it, add to the policy: {\"filesystem\": {\"rules\": [{\"path\": \"/etc/train/sub\", "
+		"\"access\": \"write\"}]}}");
+	expect_message(
+		fixture_event(OP_LINK), "/a/x", "/a/y",
+		"python3 (pid 812) was denied giving /a/x a second name /a/y: no rule names it, and "
+		"filesystem.default is \"read\". To allow it, add to the policy: "
+		"{\"filesystem\": {\"rules\": [{\"path\": \"/a\", \"access\": \"write\"}]}}");
+}
+
+static void test_exec_messages(void **state)
+{
+	struct event memfd = by_reason(OP_EXEC, REASON_NAMELESS);
+
+	(void)state;
+	expect_message(
+		fixture_event(OP_EXEC), "/usr/local/bin/x", NULL,
+		"python3 (pid 812) was denied running /usr/local/bin/x: no rule names it, and exec.default is "
+		"\"deny\". To allow it, add to the policy: {\"exec\": {\"allow\": [\"/usr/local/bin/x\"]}}");
+	expect_message(
+		by_rule(OP_EXEC, FIXTURE_NO_SHELL), "/usr/bin/dash", NULL,
+		"python3 (pid 812) was denied running /usr/bin/dash: rule \"exec.deny:/usr/bin/dash\" denies it. To "
+		"allow it, take the path from the policy's exec.deny and add: "
+		"{\"exec\": {\"allow\": [\"/usr/bin/dash\"]}}");
+	memfd.flags = EVENT_PATH_DETACHED;
+	expect_message(
+		memfd, NULL, NULL,
+		"python3 (pid 812) was denied running a file without a recorded path: a program must be a file with "
+		"a name, and this one is a memfd, deleted or otherwise nameless. No policy entry can allow it: run the "
+		"program from a file that exec.allow names.");
+}
+
+static void test_net_messages(void **state)
+{
+	struct event v6 = fixture_event(OP_SENDMSG), raw = fixture_event(OP_SENDMSG);
+	struct event packet = by_reason(OP_SENDMSG, REASON_FAMILY);
+
+	(void)state;
+	expect_message(
+		fixture_event(OP_CONNECT), NULL, NULL,
+		"python3 (pid 812) was denied connecting to 192.0.2.7 port 443/tcp: no rule names it, and "
+		"egress.default is \"deny\". To allow it, add to the policy: {\"egress\": {\"allow\": [{\"cidr\": "
+		"\"192.0.2.7/32\", \"protocol\": \"tcp\", \"ports\": [443]}]}}");
+	v6.net = (struct event_net){ .addr = { 0x20, 1, 0xd, 0xb8, [15] = 9 },
+				     .port = 53,
+				     .family = AF_INET6,
+				     .type = SOCK_DGRAM };
+	expect_message(
+		v6, NULL, NULL,
+		"python3 (pid 812) was denied sending to 2001:db8::9 port 53/udp: no rule names it, and "
+		"egress.default is \"deny\". To allow it, add to the policy: {\"egress\": {\"allow\": [{\"cidr\": "
+		"\"2001:db8::9/128\", \"protocol\": \"udp\", \"ports\": [53]}]}}");
+	raw.net.protocol = IPPROTO_ICMP;
+	raw.net.port = 0;
+	expect_message(
+		raw, NULL, NULL,
+		"python3 (pid 812) was denied sending to 192.0.2.7 over icmp: no rule names it, and egress.default "
+		"is \"deny\". No policy entry can allow it: rules name a TCP or UDP port of an IP address.");
+	packet.net = (struct event_net){ .family = AF_PACKET, .type = SOCK_RAW };
+	expect_message(
+		packet, NULL, NULL,
+		"python3 (pid 812) was denied sending to an address of family AF_PACKET: rules name TCP and UDP over "
+		"IPv4 and IPv6, and nothing else leaves. No policy entry can allow it: use TCP or UDP over IPv4 or "
+		"IPv6.");
+}
+
+/*
+ * What cannot be named is not proposed: the root directory, what is cut off, detached or no UTF-8.
+ * 
+ */
+static void test_unnameable(void **state)
+{
+	static const char no_path[] =
+		"To allow it, add a rule to filesystem.rules for the directory that holds it; the record has no path that "
+		"a rule should name (inode 131074 on device 8:1).";
+	struct event cut = fixture_event(OP_OPEN_WRITE), detached = cut;
+	json_auto_t *first = render(&fixture_job, fixture_event(OP_CREATE), "/x", NULL, EXE);
+	json_auto_t *second = NULL, *third = NULL, *fourth = NULL;
+
+	(void)state;
+	assert_non_null(strstr(text_at(first, "message"), no_path));
+	cut.flags = EVENT_PATH_TRUNCATED;
+	second = render(&fixture_job, cut, ".../b/c", NULL, EXE);
+	assert_non_null(strstr(text_at(second, "message"), no_path));
+	assert_true(json_is_true(at(second, "metadata.is_truncated")));
+	detached.flags = EVENT_PATH_DETACHED;
+	third = render(&fixture_job, detached, "/b/c", NULL, EXE);
+	assert_non_null(strstr(text_at(third, "message"), no_path));
+	fourth = render(&fixture_job, fixture_event(OP_OPEN_WRITE), "/ok/bad\xff/c", NULL, EXE);
+	assert_non_null(
+		strstr(text_at(fourth, "message"), "[{\"path\": \"/ok\", \"access\": \"write\"}]"));
+}
+
+static void test_hostile_names(void **state)
+{
+	struct event header = fixture_event(OP_OPEN_WRITE);
+	json_auto_t *event = NULL;
+
+	(void)state;
+	strcpy(header.comm, "a\x1b[2J: rule \"");
+	event = render(&fixture_job, header, "/t/\n\xff\\\"\xe2\x80\xae x", NULL, EXE);
+	assert_string_equal(text_at(event, "file.path"), "/t/\\x0a\\xff\\x5c\"\\xe2\\x80\\xae x");
+	assert_string_equal(text_at(event, "actor.process.name"), "a\\x1b[2J: rule \"");
+	assert_non_null(strstr(text_at(event, "message"),
+			       "\"a\\x1b[2J: rule \\x22\" (pid 812) was denied opening "
+			       "\"/t/\\x0a\\xff\\x5c\\x22\\xe2\\x80\\xae x\" for writing: "));
+}
+
+/* A name that JSON can carry is proposed exactly, and in ASCII where showing it would mislead. */
+static void test_advice_is_exact(void **state)
+{
+	json_auto_t *plain = render(&fixture_job, fixture_event(OP_OPEN_WRITE),
+				    "/t/\xc3\xa9t\xc3\xa9", NULL, EXE);
+	json_auto_t *sly = render(&fixture_job, fixture_event(OP_OPEN_WRITE), "/t/\xe2\x80\xae\n\"",
+				  NULL, EXE);
+	json_auto_t *policy = NULL;
+	const char *json;
+
+	(void)state;
+	assert_non_null(strstr(text_at(plain, "message"), "\"path\": \"/t/\xc3\xa9t\xc3\xa9\""));
+	json = strchr(text_at(sly, "message"), '{');
+	policy = json_loads(json, 0, NULL);
+	assert_string_equal(
+		json_string_value(at(json_array_get(at(policy, "filesystem.rules"), 0), "path")),
+		"/t/\xe2\x80\xae\n\"");
+	assert_true(text_is_utf8(text_at(sly, "message")));
+	assert_null(strstr(text_at(sly, "message"), "\xe2\x80\xae"));
+}
+
+static size_t unescape(const char *text, char *out)
+{
+	size_t len = 0;
+
+	while (*text) {
+		unsigned int byte;
+
+		if (*text == '\\') {
+			assert_int_equal(sscanf(text, "\\x%2x", &byte), 1);
+			out[len++] = (char)byte;
+			text += 4;
+		} else {
+			out[len++] = *text++;
+		}
+	}
+	out[len] = '\0';
+	return len;
+}
+
+/* Escaping loses nothing, is valid UTF-8, and is plain. */
+static void test_escape_round_trip(void **state)
+{
+	unsigned int seed = 1;
+	char raw[64], back[64];
+
+	(void)state;
+	for (int round = 0; round < 100000; round++) {
+		size_t len = (size_t)(rand_r(&seed) % 24);
+		_cleanup_free_ char *text = NULL;
+
+		for (size_t i = 0; i < len; i++) {
+			int kind = rand_r(&seed) % 4, byte = rand_r(&seed);
+
+			raw[i] = (char)(kind == 0 ? 0xe0 | (byte & 0x1f) :
+					kind == 1 ? 0x80 | (byte & 0x3f) :
+						    byte);
+			raw[i] = raw[i] ? raw[i] : '\\';
+		}
+		raw[len] = '\0';
+		text = text_escape(raw);
+		assert_non_null(text);
+		assert_true(text_is_utf8(text));
+		assert_int_equal(unescape(text, back), len);
+		assert_memory_equal(raw, back, len);
+	}
+}
+
+static void expect_escaped(const char *raw, const char *expected)
+{
+	_cleanup_free_ char *text = text_escape(raw);
+
+	assert_string_equal(text, expected);
+	assert_int_equal(text_is_plain(raw), !strcmp(raw, expected));
+}
+
+static void test_escape(void **state)
+{
+	(void)state;
+	expect_escaped("plain /path.txt", "plain /path.txt");
+	expect_escaped("\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80",
+		       "\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80");
+	expect_escaped("\xc0\xaf", "\\xc0\\xaf");                   /* overlong */
+	expect_escaped("\xe0\x80\xaf", "\\xe0\\x80\\xaf");          /* overlong */
+	expect_escaped("\xed\xa0\x80", "\\xed\\xa0\\x80");          /* surrogate */
+	expect_escaped("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* above U+10FFFF */
+	expect_escaped("\xe6\x97", "\\xe6\\x97");                   /* cut off */
+	expect_escaped("\xc2\x9b"
+		       "0m",
+		       "\\xc2\\x9b"
+		       "0m"); /* C1: CSI */
+	expect_escaped("\x7f\t", "\\x7f\\x09");
+	expect_escaped("\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"); /* tag */
+	expect_escaped("\\x41", "\\x5cx41");
+	expect_escaped("", "");
+}
+
+static void expect_complete(struct alert_end end, bool expected)
+{
+	json_t *event = NULL;
+
+	end.end_ms = fixture_job.start_ms + 5000;
+	end.reason = "exited";
+	assert_int_equal(alert_end_complete(&end), expected);
+	assert_int_equal(ocsf_job_end(&fixture_job, &end, ++sequence, &event), 0);
+	keep(event);
+	assert_int_equal(json_is_true(at(event, "unmapped.jobcage.complete")), expected);
+	assert_int_equal(int_at(event, "severity_id"), expected ? 1 : 3);
+	assert_int_equal(int_at(event, "status_id"), expected ? 1 : 2);
+	assert_int_equal(int_at(event, "duration"), 5000);
+	json_decref(event);
+}
+
+static void test_complete(void **state)
+{
+	const struct alert_end good = { .stats = { .sequence = 4, .emitted = 4 }, .delivered = 4 };
+	struct alert_end end = good;
+
+	(void)state;
+	expect_complete((struct alert_end){ 0 }, true);
+	expect_complete(good, true);
+	end.stats.lost = 1;
+	expect_complete(end, false);
+	end.stats.sequence = 5;
+	expect_complete(end, false);
+	end = good;
+	end.malformed = 1;
+	expect_complete(end, false);
+	end = good;
+	end.write_failures = 1;
+	expect_complete(end, false);
+	end = good;
+	end.delivered = 3;
+	expect_complete(end, false);
+	end = good;
+	end.stats.sequence = 5; /* numbered, and neither emitted nor lost */
+	expect_complete(end, false);
+}
+
+static void test_job(void **state)
+{
+	struct alert_job bare = fixture_job;
+	json_t *event = NULL;
+
+	(void)state;
+	assert_int_equal(ocsf_job_start(&fixture_job, ++sequence, "lsm", &event), 0);
+	keep(event);
+	assert_int_equal(int_at(event, "activity_id"), 6);
+	assert_int_equal(int_at(event, "job.run_state_id"), 3);
+	assert_string_equal(text_at(event, "unmapped.jobcage.backend"), "lsm");
+	assert_string_equal(text_at(event, "message"),
+			    "job digits-1041 started under policy digits-train in enforce mode");
+	json_decref(event);
+	bare.machine_id = bare.command = bare.user = bare.cgroup = bare.kernel = NULL;
+	assert_int_equal(ocsf_job_start(&bare, ++sequence, NULL, &event), 0);
+	keep(event);
+	json_decref(event);
+}
+
+static void test_finding(void **state)
+{
+	json_t *event = NULL;
+
+	(void)state;
+	assert_int_equal(ocsf_finding(&fixture_job, "A root was replaced",
+				      "/srv/x\n is another directory now", fixture_job.start_ms + 1,
+				      ++sequence, &event),
+			 0);
+	keep(event);
+	assert_int_equal(int_at(event, "class_uid"), 2004);
+	assert_int_equal(int_at(event, "severity_id"), 4);
+	assert_string_equal(text_at(event, "finding_info.title"), "A root was replaced");
+	assert_string_equal(text_at(event, "message"), "/srv/x\\x0a is another directory now");
+	json_decref(event);
+}
+
+/* The n-th allocation of the JSON library fails, for every n. */
+static size_t allocations_left;
+
+static void *failing_malloc(size_t size)
+{
+	if (!allocations_left)
+		return NULL;
+	allocations_left--;
+	return malloc(size);
+}
+
+static int render_all(void)
+{
+	struct decoded_event event = { .event = by_rule(OP_RENAME, FIXTURE_CONFIG),
+				       .path = (char *)"/etc/train/a",
+				       .path2 = (char *)"/b/c",
+				       .exe = (char *)EXE };
+	const struct alert_end end = { .end_ms = 1, .reason = "exited" };
+	json_t *json[4] = { NULL };
+	int err = ocsf_decision(&fixture_job, &event, 1, FIXTURE_BOOT_MS, &json[0]);
+
+	err = err ? err : ocsf_job_start(&fixture_job, 2, "lsm", &json[1]);
+	err = err ? err : ocsf_job_end(&fixture_job, &end, 3, &json[2]);
+	err = err ? err : ocsf_finding(&fixture_job, "title", "text", 1, 4, &json[3]);
+	for (size_t i = 0; i < ARRAY_SIZE(json); i++)
+		json_decref(json[i]);
+	return err;
+}
+
+static void test_out_of_memory(void **state)
+{
+	size_t n;
+	int err = -ENOMEM;
+
+	(void)state;
+	json_set_alloc_funcs(failing_malloc, free);
+	for (n = 0; n < 100000 && err; n++) {
+		allocations_left = n;
+		err = render_all();
+		if (err)
+			assert_int_equal(err, -ENOMEM);
+	}
+	json_set_alloc_funcs(malloc, free);
+	assert_int_equal(err, 0);
+	assert_true(n > 500);
+}
+
+/* The page lists every built-in condition by its id. */
+static void test_documented(void **state)
+{
+	_cleanup_file_ FILE *page = fopen("docs/alerts.md", "re");
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+
+	(void)state;
+	assert_non_null(page);
+	assert_true(getdelim(&text, &size, '\0', page) > 0);
+	for (unsigned int reason = REASON_DEFAULT; reason <= REASON_NOT_IN_FORCE; reason++) {
+		json_auto_t *event = render(&fixture_job, by_reason(OP_EXEC, reason), "/a", NULL,
+					    EXE);
+
+		assert_non_null(strstr(text, text_at(event, "firewall_rule.uid")));
+	}
+	for (unsigned int op = OP_OPEN_READ; op <= OP_SENDMSG; op++)
+		assert_non_null(strstr(text, op_info(op)->code));
+}
+
+static void test_valid(void **state)
+{
+	const char *check = getenv("JOBCAGE_OCSF_CHECK");
+	_cleanup_free_ char *command = NULL;
+
+	assert_int_equal(fflush(made), 0);
+	assert_true(asprintf(&command, "'%s' '%s' >&2", check ? check : "tests/ocsf/check",
+			     (const char *)*state) > 0);
+	assert_int_equal(system(command), 0);
+	free(command);
+	assert_true(asprintf(&command, "tests/ocsf/check --self-test '%s' >&2",
+			     (const char *)*state) > 0);
+	if (!check)
+		assert_int_equal(system(command), 0);
+}
+
+static char events_file[] = "/tmp/jobcage-ocsf-XXXXXX";
+
+static int open_events(void **state)
+{
+	const char *file = getenv("JOBCAGE_OCSF_EVENTS");
+	int fd;
+
+	*state = (void *)(file ? file : events_file);
+	if (file) {
+		made = fopen(file, "we");
+		return made ? 0 : -1;
+	}
+	fd = mkstemp(events_file);
+	made = fd < 0 ? NULL : fdopen(fd, "w");
+	return made ? 0 : -1;
+}
+
+static int close_events(void **state)
+{
+	(void)state;
+	fclose(made);
+	if (!getenv("JOBCAGE_OCSF_EVENTS"))
+		unlink(events_file);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_combination),
+		cmocka_unit_test(test_every_rule),
+		cmocka_unit_test(test_every_socket),
+		cmocka_unit_test(test_every_mode),
+		cmocka_unit_test(test_denied),
+		cmocka_unit_test(test_actor),
+		cmocka_unit_test(test_audit),
+		cmocka_unit_test(test_network),
+		cmocka_unit_test(test_file_messages),
+		cmocka_unit_test(test_two_paths),
+		cmocka_unit_test(test_exec_messages),
+		cmocka_unit_test(test_net_messages),
+		cmocka_unit_test(test_unnameable),
+		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_advice_is_exact),
+		cmocka_unit_test(test_escape_round_trip),
+		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_job),
+		cmocka_unit_test(test_finding),
+		cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(test_documented),
+		cmocka_unit_test(test_valid),
+	};
+
+	return cmocka_run_group_tests_name("ocsf", tests, open_events, close_events);
+}

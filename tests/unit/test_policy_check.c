@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * `jobcage policy check` as its callers meet it: exit status, the lines it prints, and the JSON
+ * document.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "cmd/policy.c" /* the whole command, as the libraries hold none */
+#include "policy_fixture.h"
+
+#define GOOD "{\"version\": 1, \"name\": \"good\", \"exec\": {\"allow\": [\"/usr/bin\"]}}"
+#define BAD "{\"version\": 1,\n\"name\": 7}"
+#define LIST "{\"version\": 1, \"name\": \"list\", \"allow\": [{\"cidr\": \"::/0\", \"ports\": [1]}]}"
+#define GRANT "{\"version\": 1, \"name\": \"grant\", \"datasets\": [{\"name\": \"d\", \"access\": \"read\"}]}"
+#define SITE "{\"version\": 1, \"datasets\": [{\"name\": \"d\", \"path\": \"/d\"}]}"
+
+struct outcome {
+	int status;
+	char *out;
+	char *err;
+};
+
+static int redirect(int fd, const char *file)
+{
+	int saved = dup(fd), target = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(saved >= 0 && target >= 0);
+	assert_true(dup2(target, fd) >= 0);
+	close(target);
+	return saved;
+}
+
+static void restore(int fd, int saved)
+{
+	assert_true(dup2(saved, fd) >= 0);
+	close(saved);
+}
+
+/* Runs the command in this process; args are its words, the last one NULL. */
+static struct outcome run(const char *const *args)
+{
+	struct outcome outcome = { 0 };
+	int argc = 0, out, err;
+	char *argv[16];
+
+	for (; args[argc]; argc++)
+		argv[argc] = (char *)args[argc];
+	argv[argc] = NULL;
+	fflush(stdout);
+	fflush(stderr);
+	out = redirect(STDOUT_FILENO, "out.txt");
+	err = redirect(STDERR_FILENO, "err.txt");
+	outcome.status = cmd_policy(argc, argv);
+	fflush(stdout);
+	fflush(stderr);
+	restore(STDOUT_FILENO, out);
+	restore(STDERR_FILENO, err);
+	assert_int_equal(file_read("out.txt", 1 << 20, &outcome.out, NULL), 0);
+	assert_int_equal(file_read("err.txt", 1 << 20, &outcome.err, NULL), 0);
+	return outcome;
+}
+
+#define RUN(...) run((const char *const[]){ "policy", __VA_ARGS__, NULL })
+
+static void expect(struct outcome outcome, int status, const char *out, const char *err)
+{
+	assert_string_equal(outcome.out, out);
+	assert_string_equal(outcome.err, err);
+	assert_int_equal(outcome.status, status);
+	free(outcome.out);
+	free(outcome.err);
+}
+
+static int write_files(void **state)
+{
+	if (enter_folder(state))
+		return -1;
+	write_file("good.json", GOOD);
+	write_file("bad.json", BAD);
+	write_file("list.json", LIST);
+	write_file("grant.json", GRANT);
+	write_file("site.json", SITE);
+	write_file("empty-site.json", "{\"version\": 1, \"datasets\": []}");
+	return 0;
+}
+
+static void plain(void **state)
+{
+	_cleanup_free_ char *line = NULL;
+	struct policy *policy = load_good("good.json", NULL);
+
+	(void)state;
+	assert_true(asprintf(&line, "good.json: ok: policy 'good', 1 rule, sha256 %s\n",
+			     policy->digest) > 0);
+	policy_free(policy);
+	expect(RUN("check", "--site", "empty-site.json", "good.json"), 0, line, "");
+	expect(RUN("check", "-s", "empty-site.json", "list.json", "bad.json"), 125,
+	       "list.json: ok: egress allowlist 'list', 1 rule\nbad.json: failed: 1 error\n",
+	       "bad.json:2:9: error: 'name' must be a string, not a whole number\n");
+}
+
+static void sites(void **state)
+{
+	(void)state;
+	expect(RUN("check", "-s", "empty-site.json", "grant.json"), 125,
+	       "grant.json: failed: 1 error\n",
+	       "grant.json:1:55: error: unknown dataset 'd'; register it in empty-site.json\n");
+	expect(RUN("check", "-s", "absent.json", "good.json"), 125, "",
+	       "absent.json: error: cannot read: No such file or directory\n");
+	expect(RUN("check", "-s", "bad.json", "good.json"), 125, "",
+	       "bad.json:2:1: error: unknown key 'name'; a site file has: $schema, version, "
+	       "datasets\nbad.json:1:1: error: a site file needs the key 'datasets'\n");
+}
+
+static void usage(void **state)
+{
+	static const char hint[] = "Try 'jobcage policy --help'.\n";
+	struct outcome outcome = RUN("--help");
+
+	(void)state;
+	assert_int_equal(outcome.status, 0);
+	assert_non_null(strstr(outcome.out, "usage: jobcage policy check"));
+	expect(outcome, 0, outcome.out, "");
+	outcome = run((const char *const[]){ "policy", NULL });
+	assert_non_null(strstr(outcome.err, hint));
+	expect(outcome, 125, "", outcome.err);
+	outcome = RUN("chekc", "good.json");
+	assert_non_null(strstr(outcome.err, hint));
+	expect(outcome, 125, "", outcome.err);
+	outcome = RUN("check");
+	assert_non_null(strstr(outcome.err, hint));
+	expect(outcome, 125, "", outcome.err);
+	outcome = RUN("check", "--nonsense", "good.json");
+	assert_non_null(strstr(outcome.err, hint));
+	expect(outcome, 125, "", outcome.err);
+}
+
+static const char *string_at(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static void json(void **state)
+{
+	struct outcome outcome = RUN("check", "--json", "-s", "site.json", "good.json", "bad.json",
+				     "list.json");
+	json_t *root = json_loads(outcome.out, JSON_REJECT_DUPLICATES, NULL), *files, *file, *diag;
+
+	(void)state;
+	assert_non_null(root);
+	files = json_object_get(root, "files");
+	assert_true(json_is_false(json_object_get(root, "ok")));
+	assert_int_equal(json_array_size(files), 3);
+	file = json_array_get(files, 0);
+	assert_true(json_is_true(json_object_get(file, "ok")));
+	assert_string_equal(string_at(file, "file"), "good.json");
+	assert_string_equal(string_at(file, "kind"), "policy");
+	assert_int_equal(strlen(string_at(file, "digest")), 64);
+	assert_int_equal(json_integer_value(json_object_get(file, "rules")), 2);
+	file = json_array_get(files, 1);
+	assert_true(json_is_false(json_object_get(file, "ok")));
+	diag = json_array_get(json_object_get(file, "diagnostics"), 0);
+	assert_string_equal(string_at(diag, "file"), "bad.json");
+	assert_int_equal(json_integer_value(json_object_get(diag, "line")), 2);
+	assert_int_equal(json_integer_value(json_object_get(diag, "column")), 9);
+	assert_string_equal(string_at(diag, "level"), "error");
+	assert_string_equal(string_at(diag, "text"), "'name' must be a string, not a whole number");
+	assert_string_equal(string_at(json_array_get(files, 2), "kind"), "allowlist");
+	json_decref(root);
+	expect(outcome, 125, outcome.out, "");
+}
+
+static void json_of_a_bad_site(void **state)
+{
+	struct outcome outcome = RUN("check", "--json", "-s", "absent.json", "good.json");
+	json_t *root = json_loads(outcome.out, JSON_REJECT_DUPLICATES, NULL), *diags;
+
+	(void)state;
+	diags = json_object_get(root, "diagnostics");
+	assert_true(json_is_false(json_object_get(root, "ok")));
+	assert_int_equal(json_array_size(json_object_get(root, "files")), 0);
+	assert_string_equal(string_at(json_array_get(diags, 0), "file"), "absent.json");
+	json_decref(root);
+	expect(outcome, 125, outcome.out, "");
+}
+
+#define in_folder(test) cmocka_unit_test_setup_teardown(test, write_files, leave_folder)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_folder(plain), in_folder(sites),		 in_folder(usage),
+		in_folder(json),  in_folder(json_of_a_bad_site),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

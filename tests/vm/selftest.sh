@@ -1,0 +1,223 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# selftest.sh - does tools/vm keep its word? Everything else is proven inside the VM, so a harness that lost an
+# exit status or missed a panic would make every other test worthless.
+#
+# selftest.sh [--fresh]    --fresh: also fill a new cache from the network (minutes, 400 MB)
+
+set -uo pipefail
+
+PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+VM=$PROJECT/tools/vm
+KERNELS=(6.1 6.12 latest)
+SCRATCH=$(mktemp -d)
+trap 'rm -rf "$SCRATCH"' EXIT
+PASSED=0 FAILED=0
+
+# report NAME STATUS: count a test by its status; when it failed, show what tools/vm said.
+report() {
+	if [[ $2 -eq 0 ]]; then
+		PASSED=$((PASSED + 1))
+		printf 'ok   %s\n' "$1"
+	else
+		FAILED=$((FAILED + 1))
+		printf 'FAIL %s\n' "$1"
+		sed 's/^/     /' "$SCRATCH/out" "$SCRATCH/err" 2>/dev/null | tail -n 20
+	fi
+}
+
+# vm ARGUMENT...: run tools/vm; its output goes to $SCRATCH/out and err, its status to STATUS.
+vm() {
+	STATUS=0
+	"$VM" "$@" >"$SCRATCH/out" 2>"$SCRATCH/err" || STATUS=$?
+}
+
+# expect NAME CONDITION...: the test NAME passes when the command CONDITION succeeds.
+expect() {
+	local name=$1 status=0
+
+	shift
+	"$@" || status=1
+	report "$name" "$status"
+}
+
+status_is() { [[ $STATUS -eq $1 ]]; }
+said() { grep -q -a -E -e "$1" "$SCRATCH/err"; }
+printed() { grep -q -a -E -e "$1" "$SCRATCH/out"; }
+output_is() { [[ $(<"$SCRATCH/out") == "$1" ]]; }
+both() { status_is "$1" && said "$2"; }
+# No QEMU started from this test's scratch folder is left.
+no_qemu() { ! pgrep -f "qemu-system-x86_64.*$SCRATCH" >/dev/null; }
+
+test_status() {
+	local status
+
+	for status in 0 7; do
+		vm -- sh -c "exit $status"
+		expect "exit status $status" status_is "$status"
+	done
+	vm -- no-such-command
+	expect "a missing command is 127" status_is 127
+	vm -- sh -c 'kill -TERM $$'
+	expect "a command killed by SIGTERM is 143" status_is 143
+	vm --timeout 20 -- sleep 1000
+	expect "time-out is 124" both 124 'time-out after 20 s'
+}
+
+test_streams() {
+	vm -- sh -c 'printf out; printf err >&2'
+	expect "stdout apart from stderr" output_is out
+	expect "stderr apart from stdout" [ "$(<"$SCRATCH/err")" = err ]
+	head -c 1048576 /dev/urandom >"$PROJECT/build.selftest.$$"
+	vm -- cat "$PROJECT/build.selftest.$$"
+	expect "a mebibyte of random bytes comes through whole" cmp "$PROJECT/build.selftest.$$" "$SCRATCH/out"
+	rm -f "$PROJECT/build.selftest.$$"
+	vm -- sh -c 'sleep 1000 & echo done'
+	expect "a process left behind does not hold up the end" output_is "done"
+	vm -- sh -c 'echo a >/dev/stdout; setpriv --reuid nobody --clear-groups sh -c "echo b >/dev/stderr"'
+	expect "/dev/stdout and /dev/stderr can be reopened, by nobody too" both 0 '^b$'
+}
+
+test_arguments() {
+	vm -- printf '%s|' 'a b' '' "it's" $'two\nlines' '$HOME' '*'
+	expect "arguments arrive as they are" output_is $'a b||it\'s|two\nlines|$HOME|*|'
+	JOBCAGE_SELFTEST='x y' vm -- sh -c 'echo "$JOBCAGE_SELFTEST,$HOME,$PWD,$(hostname)"'
+	expect "environment, folder and host name" output_is "x y,/root,$PROJECT,jobcage-vm"
+	vm --kernel 5 -- true
+	expect "an unknown kernel is 125" both 125 "unknown kernel '5'"
+	vm
+	expect "no command is 125" both 125 'no command given'
+}
+
+# What a test in the guest may rely on.
+guest_script() {
+	cat <<-'END'
+	fail() { echo "wrong: $*"; exit 1; }
+	[ "$(stat -f -c %T /tmp)" = tmpfs ] || fail /tmp
+	[ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] || fail cgroup2
+	[ "$(stat -f -c %T /sys/fs/bpf)" = bpf_fs ] || fail bpffs
+	[ -e /sys/kernel/tracing/events ] || fail tracefs
+	[ -e /sys/kernel/btf/vmlinux ] || fail BTF
+	grep -q '\[none\]' /sys/kernel/security/lockdown || fail lockdown
+	[ -r "/boot/config-$(uname -r)" ] || fail "the kernel's config"
+	touch /etc/new /usr/new . || fail "the root takes no writes"
+	ip -o link show lo | grep -q UP || fail loopback
+	[ "$(stat -c %a /dev/null)" = 666 ] || fail /dev/null
+	[ $(($(date +%s) - DATE)) -lt 3600 ] || fail "the date"
+	setpriv --reuid nobody --regid nogroup --clear-groups cat /etc/shadow 2>/dev/null && fail nobody
+	setpriv --reuid nobody --regid nogroup --clear-groups cat /etc/passwd >/dev/null || fail nobody
+	modprobe veth && modprobe xfs && modprobe btrfs || fail modprobe
+	# The kernel itself loads this one.
+	python3 -c 'from socket import *; socket(AF_INET, SOCK_STREAM, 132)' || fail "loading of sctp"
+	unshare -U -m true || fail "user namespaces"
+	END
+}
+
+test_kernels() {
+	local kernel lsm script
+
+	script="DATE=$(date +%s); $(guest_script)"
+	for kernel in "${KERNELS[@]}"; do
+		vm --kernel "$kernel" -- bash -c "$script"
+		expect "$kernel: what the guest is promised" status_is 0
+		for lsm in bpf none; do
+			vm --kernel "$kernel" --lsm "$lsm" -- cat /sys/kernel/security/lsm
+			expect "$kernel: --lsm $lsm" lsm_is "$lsm"
+		done
+		vm --kernel "$kernel" --icount -- sh -c 'nproc && sleep 300'
+		expect "$kernel: --icount, where waiting is free" output_is 1
+	done
+	vm --kernel all -- sh -c 'uname -r; case $(uname -r) in 6.1.*) exit 3;; esac'
+	expect "all kernels: a heading each, and the failure of one is the run's" all_kernels
+}
+
+lsm_is() {
+	printed apparmor || return 1
+	case $1 in
+	bpf) printed '(^|,)bpf(,|$)' ;;
+	none) ! printed '(^|,)bpf(,|$)' ;;
+	esac
+}
+
+all_kernels() {
+	[[ $STATUS -eq 3 && $(wc -l <"$SCRATCH/out") -eq 3 && $(grep -c '^vm: --- kernel .*, lsm' "$SCRATCH/err") -eq 3 ]]
+}
+
+test_out() {
+	mkdir "$SCRATCH/given"
+	echo before >"$SCRATCH/given/before"
+	vm --out "$SCRATCH/given" --keep-log "$SCRATCH/log" -- sh -c '
+		[ -z "$(ls -A "$JOBCAGE_OUT")" ] || exit 1
+		mkdir "$JOBCAGE_OUT/d"; head -c 3000000 /dev/zero >"$JOBCAGE_OUT/d/zeros"
+		chmod 0751 "$JOBCAGE_OUT/d/zeros"; exit 5'
+	expect "--out: status" status_is 5
+	expect "--out: what was left comes back, with its mode" \
+		[ "$(stat -c '%s %a' "$SCRATCH/given/d/zeros" 2>/dev/null)" = "3000000 751" ]
+	expect "--out: what was there stays" [ -s "$SCRATCH/given/before" ]
+	expect "--keep-log" grep -q 'Linux version' "$SCRATCH/log"
+	vm --out "$SCRATCH/given" --timeout 25 -- sh -c 'echo x >"$JOBCAGE_OUT/early"; sleep 1000'
+	expect "--out: comes back after a time-out too" [ "$STATUS:$(cat "$SCRATCH/given/early")" = 124:x ]
+}
+
+test_splats() {
+	vm -- sh -c 'echo c >/proc/sysrq-trigger; exit 0'
+	expect "a panic is 70" both 70 'Kernel panic'
+	vm -- sh -c 'echo "WARNING: CPU: 0 PID: 1 at mm/slub.c:1 f+0x1/0x2" >/dev/kmsg; exit 0'
+	expect "a WARNING is 70 even if the command passed" both 70 'WARNING: CPU: 0'
+	vm -- sh -c 'echo 128 >/proc/sys/kernel/tainted; exit 0'
+	expect "a taint without a line in the log is 70" both 70 'tainted'
+	vm -- sh -c 'echo "traps: sh[9] general protection fault ip:1 sp:2 error:0" >/dev/kmsg; exit 0'
+	expect "a process that crashed is no splat" status_is 0
+}
+
+test_interrupt() {
+	local signal pid
+
+	for signal in INT TERM KILL; do
+		TMPDIR=$SCRATCH setsid "$VM" -- sleep 1000 >"$SCRATCH/out" 2>"$SCRATCH/err" &
+		pid=$!
+		sleep 5
+		STATUS=1
+		no_qemu || STATUS=0
+		expect "SIG$signal: QEMU runs before" status_is 0
+		kill -"$signal" "$pid"
+		wait "$pid" 2>/dev/null
+		sleep 1
+		expect "SIG$signal: no QEMU after" no_qemu
+		[[ $signal == KILL ]] ||
+			expect "SIG$signal: nothing left in the temporary folder" \
+				[ -z "$(find "$SCRATCH" -name 'jobcage-vm.*')" ]
+	done
+}
+
+test_cache() {
+	JOBCAGE_CACHE=/proc/no-such-place vm -- true
+	expect "a cache that cannot be written is 125" both 125 'set JOBCAGE_CACHE'
+	mkdir "$SCRATCH/kernels"
+	[[ ${1:-} == --fresh ]] || return 0
+	JOBCAGE_CACHE=$SCRATCH/cache vm --kernel all -- true
+	expect "a fresh cache is filled, and boots" status_is 0
+	JOBCAGE_CACHE=$SCRATCH/cache vm --fetch
+	expect "a full cache needs no network" [ -z "$(grep fetching "$SCRATCH/err")" ]
+}
+
+test_elsewhere() {
+	mkdir -p "$SCRATCH/checkout/tools"
+	cp -r "$VM" "$PROJECT/tools/lib" "$SCRATCH/checkout/tools/"
+	STATUS=0
+	"$SCRATCH/checkout/tools/vm" -- sh -c 'pwd; ls tools/vm; touch new' >"$SCRATCH/out" 2>"$SCRATCH/err" || STATUS=$?
+	expect "a checkout below /tmp" output_is "$SCRATCH/checkout"$'\n'tools/vm
+}
+
+test_status
+test_streams
+test_arguments
+test_out
+test_splats
+test_interrupt
+test_cache "$@"
+test_elsewhere
+test_kernels
+printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
+[[ $FAILED -eq 0 ]]

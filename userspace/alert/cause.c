@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Why a verdict is what it is; see cause.h. */
+#include "alert/cause.h"
+
+#include <stdlib.h>
+
+#include "alert/endpoint.h"
+#include "alert/text.h"
+#include "base/cleanup.h"
+
+/*
+ * Conditions that no policy entry can change. docs/alerts.md lists the same ids; a test holds the
+ * two together.
+ */
+struct builtin {
+	const char *id;
+	const char *condition; /* also the sentence's "because" */
+	const char *remedy;
+};
+
+/* clang-format off */
+static const struct builtin builtins[] = {
+	[REASON_WALK_LIMIT] = {
+		"builtin:walk-limit",
+		"it lies deeper in its file system than paths are followed",
+		"No policy entry can allow it: use a path with fewer directories.",
+	},
+	[REASON_DISCONNECTED] = {
+		"builtin:disconnected",
+		"it has no path to the root of its file system, as when it is opened by a file handle",
+		"No policy entry can allow it: open the file by its path.",
+	},
+	[REASON_NAMELESS] = {
+		"builtin:nameless-exec",
+		"a program must be a file with a name, and this one is a memfd, deleted or otherwise nameless",
+		"No policy entry can allow it: run the program from a file that exec.allow names.",
+	},
+	[REASON_PROTECTED] = {
+		"builtin:protected-path",
+		"a path that a rule names, and the directories above it, must keep their place while the job runs",
+		"No policy entry can allow it: use a directory below the one that the rule names.",
+	},
+	[REASON_FAMILY] = {
+		"builtin:address-family",
+		"rules name TCP and UDP over IPv4 and IPv6, and nothing else leaves",
+		"No policy entry can allow it: use TCP or UDP over IPv4 or IPv6.",
+	},
+	[REASON_NOT_IN_FORCE] = {
+		"builtin:not-in-force",
+		"the job has no policy in force, so nothing is allowed",
+		"No policy entry can allow it: start the job again; if this repeats, give the output of 'jobcage doctor' "
+		"and this event to the administrator.",
+	},
+};
+
+static const char *const class_words[] = {
+	[RULE_DATASET] = "dataset",
+	[RULE_FILESYSTEM] = "filesystem",
+	[RULE_EXEC] = "exec",
+	[RULE_EGRESS] = "egress",
+};
+
+static const char *const access_words[] = {
+	[ACCESS_UNSET] = "unset",
+	[ACCESS_NONE] = "none",
+	[ACCESS_READ] = "read",
+	[ACCESS_WRITE] = "write",
+};
+/* clang-format on */
+
+static const char *access_word(unsigned int access)
+{
+	return access < ARRAY_SIZE(access_words) ? access_words[access] : "unknown";
+}
+
+static const char *allow_word(bool is_allowed)
+{
+	return is_allowed ? "allow" : "deny";
+}
+
+struct cause cause_of(const struct policy *policy, const struct event *event)
+{
+	struct cause cause = { .reason = event->reason, .kind = event->kind, .policy = policy };
+
+	if (event->reason == REASON_RULE) {
+		cause.number = event->rule;
+		cause.rule = policy_rule(policy, event->rule);
+	}
+	return cause;
+}
+
+static const struct builtin *builtin_of(const struct cause *cause)
+{
+	if ((unsigned int)cause->reason < ARRAY_SIZE(builtins) && builtins[cause->reason].id)
+		return &builtins[cause->reason];
+	return NULL;
+}
+
+const char *cause_remedy(const struct cause *cause)
+{
+	const struct builtin *builtin = builtin_of(cause);
+
+	return builtin ? builtin->remedy : NULL;
+}
+
+static const char *default_id(enum event_kind kind)
+{
+	if (kind == EVENT_EXEC)
+		return "exec.default";
+	return kind == EVENT_NET ? "egress.default" : "filesystem.default";
+}
+
+static const char *default_value(const struct cause *cause)
+{
+	if (cause->kind == EVENT_EXEC)
+		return allow_word(cause->policy->exec_default == EXEC_ALLOW);
+	if (cause->kind == EVENT_NET)
+		return allow_word(cause->policy->egress_default == EGRESS_ALLOW);
+	return access_word(cause->policy->file_default);
+}
+
+static void print_net(FILE *out, const struct rule *rule)
+{
+	char ip[INET6_ADDRSTRLEN];
+	bool is_v4 = address_print(rule->addr, ip) == 4 && rule->prefixlen >= 96;
+
+	fprintf(out, "%s/%u", ip, rule->prefixlen - (is_v4 ? 96U : 0U));
+	for (size_t i = 0; i < rule->protocol_cnt && i < ARRAY_SIZE(rule->protocol); i++)
+		fprintf(out, "%s%s", i ? "," : " ",
+			rule->protocol[i] == IPPROTO_UDP ? "udp" : "tcp");
+	for (size_t i = 0; i < rule->port_cnt; i++) {
+		fprintf(out, "%s%u", i ? "," : " ", rule->ports[i].lo);
+		if (rule->ports[i].hi != rule->ports[i].lo)
+			fprintf(out, "-%u", rule->ports[i].hi);
+	}
+}
+
+/* A rule in one line: "/srv/data: read", "10.20.0.0/16 tcp 29500-29600". */
+static int print_condition(FILE *out, const struct rule *rule)
+{
+	int err;
+
+	if (rule->class == RULE_EGRESS) {
+		print_net(out, rule);
+		return 0;
+	}
+	err = text_put(out, rule->path ? rule->path : "");
+	fprintf(out, ": %s",
+		rule->class == RULE_EXEC ? allow_word(rule->access == EXEC_ALLOW) :
+					   access_word(rule->access));
+	return err;
+}
+
+static json_t *rule_condition(const struct rule *rule)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out || !text_finish(out, &text, print_condition(out, rule)))
+		return NULL;
+	return json_string(text);
+}
+
+/* Where the rule stands: "digits-train.json:9:15". */
+static json_t *rule_origin(const struct origin *origin)
+{
+	_cleanup_free_ char *file = text_escape(origin->file ? origin->file : "-");
+
+	if (!file)
+		return NULL;
+	if (!origin->line)
+		return json_sprintf("written in %s", file);
+	return json_sprintf("written at %s:%u:%u", file, origin->line, origin->column);
+}
+
+static json_t *fixed_rule(const char *id, const char *type, const char *condition)
+{
+	return json_pack("{s:s, s:s, s:s, s:s}", "uid", id, "name", id, "type", type, "condition",
+			 condition);
+}
+
+json_t *cause_firewall_rule(const struct cause *cause)
+{
+	const struct builtin *builtin = builtin_of(cause);
+	const struct rule *rule = cause->rule;
+	char number[32];
+
+	if (builtin)
+		return fixed_rule(builtin->id, "builtin", builtin->condition);
+	if (cause->reason != REASON_RULE)
+		return fixed_rule(default_id(cause->kind), "default", default_value(cause));
+	if (!rule) {
+		snprintf(number, sizeof(number), "rule:%u", cause->number);
+		return fixed_rule(number, "unknown", "this policy has no rule of that number");
+	}
+	return json_pack("{s:o, s:o, s:s, s:o, s:o}", "uid", text_json(rule->id), "name",
+			 text_json(rule->dataset ? rule->dataset : rule->id), "type",
+			 class_words[rule->class], "condition", rule_condition(rule), "desc",
+			 rule_origin(&rule->origin));
+}
+
+static int print_rule(FILE *out, const struct cause *cause)
+{
+	const struct rule *rule = cause->rule;
+	int err;
+
+	if (!rule) {
+		fprintf(out, "rule number %u decided, which this policy does not have",
+			cause->number);
+		return 0;
+	}
+	fputs("rule ", out);
+	err = text_put_quoted(out, rule->id);
+	if (rule->class == RULE_EGRESS)
+		fputs(" allows it", out);
+	else if (rule->class == RULE_EXEC)
+		fputs(rule->access == EXEC_ALLOW ? " allows it" : " denies it", out);
+	else
+		fprintf(out, " grants %s",
+			rule->access == ACCESS_NONE ? "no access" : access_word(rule->access));
+	return err;
+}
+
+int cause_print(FILE *out, const struct cause *cause)
+{
+	const struct builtin *builtin = builtin_of(cause);
+
+	if (builtin) {
+		fputs(builtin->condition, out);
+		return 0;
+	}
+	if (cause->reason == REASON_RULE)
+		return print_rule(out, cause);
+	fprintf(out, "no rule names it, and %s is \"%s\"", default_id(cause->kind),
+		default_value(cause));
+	return 0;
+}

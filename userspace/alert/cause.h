@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Why a verdict is what it is: the rule, the policy's default, or one of the conditions built into
+ * the kernel programs.
+ *
+ * Everything has an id that goes into firewall_rule.uid: a rule its own, a default
+ * "filesystem.default", "exec.default" or "egress.default", a built-in condition one of the table
+ * in cause.c, which is the only place that lists them.
+ */
+#ifndef JOBCAGE_ALERT_CAUSE_H
+#define JOBCAGE_ALERT_CAUSE_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "abi/event.h"
+#include "policy/policy.h"
+
+struct cause {
+	enum event_reason reason;
+	enum event_kind kind;
+	const struct policy *policy;
+	const struct rule *rule; /* REASON_RULE: the rule; NULL if the policy has none of the number */
+	uint32_t number;         /* REASON_RULE: the rule's number */
+};
+
+struct cause cause_of(const struct policy *policy, const struct event *event);
+
+/* OCSF firewall_rule: a new reference, or NULL when out of memory. */
+json_t *cause_firewall_rule(const struct cause *cause);
+
+/* 'rule "ckpt" grants read', 'no rule names it, and filesystem.default is "none"'. 0 or -ENOMEM. */
+int cause_print(FILE *out, const struct cause *cause);
+
+/* What to do when no policy entry can allow it: sentences, or NULL if one can. */
+const char *cause_remedy(const struct cause *cause);
+
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * From a ring record to a checked struct; see decode.h.
+ *
+ * Strings come leaf first, each component ended by NUL. An empty run is the root itself: "/".
+ */
+#include "alert/decode.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/policy.h"
+#include "alert/op.h"
+#include "base/cleanup.h"
+
+#define KNOWN_FLAGS                                                                                \
+	(EVENT_PATH_TRUNCATED | EVENT_PATH2_TRUNCATED | EVENT_EXE_TRUNCATED | EVENT_PATH_DELETED | \
+	 EVENT_PATH_DETACHED | EVENT_PATH_MISSING)
+
+static bool layout_ok(const struct event *event, size_t len)
+{
+	uint64_t sum = (uint64_t)event->path_len + event->path2_len + event->exe_len;
+
+	return sum == event->strings_len && sum <= EVENT_STRINGS_MAX && len - sizeof(*event) == sum;
+}
+
+/* A rule has its number, everything else has none; and some reasons belong to some kinds only. */
+static bool reason_ok(const struct event *event)
+{
+	if ((event->reason == REASON_RULE) != (event->rule != RULE_NONE))
+		return false;
+	switch (event->reason) {
+	case REASON_RULE:
+	case REASON_DEFAULT:
+		return true;
+	case REASON_NOT_IN_FORCE:
+		break;
+	case REASON_WALK_LIMIT:
+	case REASON_DISCONNECTED:
+		if (event->kind == EVENT_NET)
+			return false;
+		break;
+	case REASON_NAMELESS:
+		if (event->kind != EVENT_EXEC)
+			return false;
+		break;
+	case REASON_PROTECTED:
+		if (event->kind != EVENT_FILE)
+			return false;
+		break;
+	case REASON_FAMILY:
+		if (event->kind != EVENT_NET)
+			return false;
+		break;
+	default:
+		return false;
+	}
+	return event->verdict != VERDICT_ALLOW;
+}
+
+static bool header_ok(const struct event *event)
+{
+	const struct op_info *op = op_info(event->op);
+
+	return op && op->kind == event->kind && event->verdict >= VERDICT_ALLOW &&
+	       event->verdict <= VERDICT_WOULD_DENY && reason_ok(event) && event->sequence > 0 &&
+	       event->slot != JOB_SLOT_NONE && event->slot < JOB_SLOTS &&
+	       event->policy < POLICY_SLOTS && event->reserved == 0 &&
+	       (event->flags & ~(uint32_t)KNOWN_FLAGS) == 0 &&
+	       memchr(event->comm, '\0', sizeof(event->comm));
+}
+
+/* Which strings a record of its kind may have. */
+static bool presence_ok(const struct event *event)
+{
+	if (event->flags & EVENT_PATH_MISSING)
+		return event->strings_len == 0;
+	if (event->kind == EVENT_NET && event->path_len)
+		return false;
+	return op_info(event->op)->has_path2 || !event->path2_len;
+}
+
+/* Every component: at least one byte, no '/', ended by NUL. */
+static bool run_ok(const char *run, size_t len)
+{
+	if (len == 0)
+		return true;
+	if (run[0] == '\0' || run[len - 1] != '\0' || memchr(run, '/', len))
+		return false;
+	for (size_t i = 1; i < len; i++)
+		if (run[i] == '\0' && run[i - 1] == '\0')
+			return false;
+	return true;
+}
+
+static bool strings_ok(const struct event *event, const char *strings)
+{
+	return run_ok(strings, event->path_len) &&
+	       run_ok(strings + event->path_len, event->path2_len) &&
+	       run_ok(strings + event->path_len + event->path2_len, event->exe_len);
+}
+
+/*
+ * run is valid. "..." goes in front if components are missing there; the result is at most len + 4
+ * bytes.
+ */
+static char *join(const char *run, size_t len, bool is_truncated)
+{
+	char *path = malloc(len + sizeof("...") + 1), *out = path;
+	size_t end = len;
+
+	if (!path)
+		return NULL;
+	if (is_truncated)
+		out = stpcpy(out, "...");
+	else if (len == 0)
+		*out++ = '/';
+	while (end > 0) {
+		size_t start = end - 1;
+
+		while (start > 0 && run[start - 1] != '\0')
+			start--;
+		*out++ = '/';
+		out = stpcpy(out, run + start);
+		end = start;
+	}
+	*out = '\0';
+	return path;
+}
+
+static int build_paths(const char *strings, struct decoded_event *decoded)
+{
+	const struct event *event = &decoded->event;
+	const char *path2 = strings + event->path_len, *exe = path2 + event->path2_len;
+	bool is_missing = event->flags & EVENT_PATH_MISSING;
+	/* The walk ended at the object itself: a memfd, say, which is below nothing. */
+	bool is_rootless = event->flags & EVENT_PATH_DETACHED && !event->path_len;
+
+	if (event->kind != EVENT_NET && !is_missing && !is_rootless) {
+		decoded->path = join(strings, event->path_len, event->flags & EVENT_PATH_TRUNCATED);
+		if (!decoded->path)
+			return -ENOMEM;
+	}
+	if (op_info(event->op)->has_path2 && !is_missing) {
+		decoded->path2 = join(path2, event->path2_len,
+				      event->flags & EVENT_PATH2_TRUNCATED);
+		if (!decoded->path2)
+			return -ENOMEM;
+	}
+	/* A directory is no program: an empty run says that the program is not known. */
+	if (event->exe_len) {
+		decoded->exe = join(exe, event->exe_len, event->flags & EVENT_EXE_TRUNCATED);
+		if (!decoded->exe)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int decode_event(const void *data, size_t len, struct decoded_event *ret_event)
+{
+	struct decoded_event decoded = { 0 };
+	const char *strings = (const char *)data + sizeof(struct event);
+	int ret;
+
+	if (len < sizeof(struct event))
+		return -EBADMSG;
+	memcpy(&decoded.event, data, sizeof(decoded.event)); /* the ring need not align it for us */
+	if (!layout_ok(&decoded.event, len) || !header_ok(&decoded.event) ||
+	    !presence_ok(&decoded.event) || !strings_ok(&decoded.event, strings))
+		return -EBADMSG;
+	ret = build_paths(strings, &decoded);
+	if (ret) {
+		decoded_event_free(&decoded);
+		return ret;
+	}
+	*ret_event = decoded;
+	return 0;
+}
+
+void decoded_event_free(struct decoded_event *event)
+{
+	free(event->path);
+	free(event->path2);
+	free(event->exe);
+	*event = (struct decoded_event){ 0 };
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* A decision in plain words; see message.h. */
+#include "alert/message.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "alert/advice.h"
+#include "alert/endpoint.h"
+#include "alert/op.h"
+#include "alert/text.h"
+
+static const char *verdict_words(unsigned int verdict)
+{
+	if (verdict == VERDICT_ALLOW)
+		return "was allowed";
+	return verdict == VERDICT_DENY ? "was denied" : "would have been denied";
+}
+
+/* "python3 (pid 812)" */
+static int put_actor(FILE *out, const struct event *event)
+{
+	int err = event->comm[0] ? text_put(out, event->comm) : (fputs("a process", out), 0);
+
+	fprintf(out, " (pid %u)", event->tgid);
+	return err;
+}
+
+static int put_path(FILE *out, const char *path)
+{
+	if (!path) {
+		fputs("a file without a recorded path", out);
+		return 0;
+	}
+	return text_put(out, path);
+}
+
+static void put_notes(FILE *out, const struct event *event)
+{
+	if (event->flags & EVENT_PATH_DELETED)
+		fputs(" (deleted)", out);
+	if (event->flags & EVENT_PATH_DETACHED && event->path_len)
+		fputs(" (path from the root of its file system)", out);
+}
+
+static void put_endpoint(FILE *out, const struct event_net *net)
+{
+	struct endpoint end = endpoint_of(net);
+
+	if (!end.ip_version)
+		fprintf(out, "an address of family %s", end.family_name);
+	else if (end.port)
+		fprintf(out, "%s port %u/%s", end.ip, end.port, end.protocol_name);
+	else
+		fprintf(out, "%s over %s", end.ip, end.protocol_name);
+}
+
+static int put_attempt(FILE *out, const struct decoded_event *event)
+{
+	const struct op_info *op = op_info(event->event.op);
+	int err = 0;
+
+	fputs(op->before, out);
+	if (op->kind == EVENT_NET) {
+		put_endpoint(out, &event->event.net);
+	} else {
+		err = put_path(out, event->path);
+		put_notes(out, &event->event);
+	}
+	if (op->has_path2) {
+		fputs(op->between, out);
+		err = err ? err : put_path(out, event->path2);
+	}
+	if (event->event.op == OP_CHMOD)
+		fprintf(out, " to %04o", event->event.file.mode & 07777);
+	fputs(op->after, out);
+	return err;
+}
+
+static int put_decision(FILE *out, const struct decoded_event *event, const struct cause *cause)
+{
+	int err = put_actor(out, &event->event);
+
+	fprintf(out, " %s ", verdict_words(event->event.verdict));
+	err = err ? err : put_attempt(out, event);
+	fputs(": ", out);
+	err = err ? err : cause_print(out, cause);
+	fputs(".", out);
+	if (err || event->event.verdict == VERDICT_ALLOW)
+		return err;
+	fputs(" ", out);
+	return advice_print(out, event, cause);
+}
+
+char *message_decision(const struct decoded_event *event, const struct cause *cause)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	return out ? text_finish(out, &text, put_decision(out, event, cause)) : NULL;
+}

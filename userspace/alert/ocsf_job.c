@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What is said of a job as a whole: its start and end (1006) and findings about its record (2004);
+ * see ocsf.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "alert/ocsf_common.h"
+#include "alert/text.h"
+#include "base/cleanup.h"
+
+bool alert_end_complete(const struct alert_end *end)
+{
+	const struct job_stats *stats = &end->stats;
+
+	return stats->lost == 0 && end->malformed == 0 && end->write_failures == 0 &&
+	       end->delivered == stats->emitted && stats->sequence == stats->emitted + stats->lost;
+}
+
+static json_t *new_actor(const struct alert_job *job)
+{
+	return json_pack("{s:o, s:o}", "process", ocsf_job_process(job), "user",
+			 ocsf_user(job->uid, job->user));
+}
+
+static bool put_job(json_t *event, const struct alert_job *job, int run_state)
+{
+	return ocsf_put(event, "actor", new_actor(job)) &&
+	       ocsf_put(event, "job", ocsf_job(job, run_state));
+}
+
+static const char *mode_name(enum policy_mode mode)
+{
+	return mode == MODE_AUDIT ? "audit" : "enforce";
+}
+
+static char *start_message(const struct alert_job *job)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	int err;
+
+	if (!out)
+		return NULL;
+	fputs("job ", out);
+	err = text_put(out, job->id);
+	fputs(" started under policy ", out);
+	err = err ? err : text_put(out, job->policy->name ? job->policy->name : "");
+	fputs(job->policy->mode == MODE_AUDIT ?
+		      " in audit mode: violations are reported, not denied" :
+		      " in enforce mode",
+	      out);
+	return text_finish(out, &text, err);
+}
+
+int ocsf_job_start(const struct alert_job *job, uint64_t sequence, const char *backend,
+		   json_t **ret_event)
+{
+	_cleanup_free_ char *message = start_message(job);
+	const struct ocsf_head head = {
+		.class = CLASS_JOB,
+		.activity = JOB_START,
+		.code = "job_start",
+		.message = message,
+		.severity = SEVERITY_INFORMATIONAL,
+		.time_ms = (int64_t)job->start_ms,
+		.start_ms = (int64_t)job->start_ms,
+		.sequence = sequence,
+	};
+	json_auto_t *event = message ? ocsf_event(job, &head) : NULL;
+	json_auto_t *details = json_pack("{s:s}", "mode", mode_name(job->policy->mode));
+
+	if (!event || !details || !ocsf_put_status(event, STATUS_SUCCESS, NULL, NULL) ||
+	    !put_job(event, job, RUN_STATE_RUNNING) ||
+	    !ocsf_put_text(details, "backend", backend) ||
+	    !ocsf_put_text(details, "cgroup", job->cgroup) ||
+	    !ocsf_put(event, "unmapped", json_pack("{s:O}", "jobcage", details)))
+		return -ENOMEM;
+	*ret_event = json_incref(event);
+	return 0;
+}
+
+static uint64_t sum(const __u64 counts[static EVENT_KINDS])
+{
+	return counts[EVENT_FILE] + counts[EVENT_EXEC] + counts[EVENT_NET];
+}
+
+/* Says first what a reader wants to know: was anything denied, is anything missing. */
+static char *end_message(const struct alert_job *job, const struct alert_end *end)
+{
+	const struct job_stats *stats = &end->stats;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	int err;
+
+	if (!out)
+		return NULL;
+	fputs("job ", out);
+	err = text_put(out, job->id);
+	fputs(" ended", out);
+	if (end->reason) {
+		fputs(" (", out);
+		err = err ? err : text_put(out, end->reason);
+		fputs(")", out);
+	}
+	fprintf(out, ": %llu denied", (unsigned long long)sum(stats->denied));
+	if (sum(stats->would_deny))
+		fprintf(out, ", %llu would have been denied",
+			(unsigned long long)sum(stats->would_deny));
+	if (alert_end_complete(end))
+		fputs("; the record is complete", out);
+	else
+		fprintf(out,
+			"; the record is INCOMPLETE: of %llu decisions to record, %llu were delivered, %llu did not fit "
+			"the ring, %llu were malformed and %llu events could not be written",
+			(unsigned long long)stats->sequence, (unsigned long long)end->delivered,
+			(unsigned long long)stats->lost, (unsigned long long)end->malformed,
+			(unsigned long long)end->write_failures);
+	return text_finish(out, &text, err);
+}
+
+static json_t *new_counts(const __u64 counts[static EVENT_KINDS])
+{
+	return json_pack("{s:I, s:I, s:I}", "file", (json_int_t)counts[EVENT_FILE], "exec",
+			 (json_int_t)counts[EVENT_EXEC], "network", (json_int_t)counts[EVENT_NET]);
+}
+
+static json_t *new_end_details(const struct alert_end *end)
+{
+	const struct job_stats *stats = &end->stats;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counts[] = {
+		{ "decisions", stats->sequence },
+		{ "emitted", stats->emitted },
+		{ "delivered", end->delivered },
+		{ "lost", stats->lost },
+		{ "malformed", end->malformed },
+		{ "write_failures", end->write_failures },
+		{ "without_path", stats->path_failures },
+		{ "fork_failures", stats->fork_failures },
+	};
+	json_auto_t *details = json_pack("{s:b, s:b, s:o, s:o}", "complete", alert_end_complete(end),
+					 "adopted", end->adopted, "denied", new_counts(stats->denied),
+					 "would_deny", new_counts(stats->would_deny));
+
+	if (!details)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
+		if (!ocsf_put(details, counts[i].name, json_integer((json_int_t)counts[i].value)))
+			return NULL;
+	return json_incref(details);
+}
+
+static bool put_duration(json_t *event, const struct alert_job *job, const struct alert_end *end)
+{
+	if (!job->start_ms || end->end_ms < job->start_ms)
+		return true;
+	return ocsf_put(event, "duration", json_integer((json_int_t)(end->end_ms - job->start_ms)));
+}
+
+int ocsf_job_end(const struct alert_job *job, const struct alert_end *end, uint64_t sequence,
+		 json_t **ret_event)
+{
+	_cleanup_free_ char *message = end_message(job, end);
+	bool is_complete = alert_end_complete(end);
+	const struct ocsf_head head = {
+		.class = CLASS_JOB,
+		.activity = ACTIVITY_OTHER,
+		.activity_name = "End",
+		.code = "job_end",
+		.message = message,
+		.severity = is_complete ? SEVERITY_INFORMATIONAL : SEVERITY_MEDIUM,
+		.time_ms = (int64_t)end->end_ms,
+		.start_ms = (int64_t)job->start_ms,
+		.sequence = sequence,
+	};
+	json_auto_t *event = message ? ocsf_event(job, &head) : NULL;
+
+	if (!event ||
+	    !ocsf_put_status(event, is_complete ? STATUS_SUCCESS : STATUS_FAILURE,
+			     is_complete ? "complete" : "incomplete", end->reason) ||
+	    !put_duration(event, job, end) || !put_job(event, job, RUN_STATE_STOPPED) ||
+	    !ocsf_put(event, "unmapped", json_pack("{s:o}", "jobcage", new_end_details(end))))
+		return -ENOMEM;
+	*ret_event = json_incref(event);
+	return 0;
+}
+
+static json_t *new_finding_info(const struct alert_job *job, const struct ocsf_head *head,
+				const char *title)
+{
+	_cleanup_free_ char *id = text_escape(job->id);
+
+	if (!id)
+		return NULL;
+	return json_pack("{s:o, s:o, s:s, s:I}", "uid",
+			 json_sprintf("%s:%llu", id, (unsigned long long)head->sequence), "title",
+			 text_json(title), "desc", head->message, "created_time",
+			 (json_int_t)head->time_ms);
+}
+
+static bool put_finding(json_t *event, const struct alert_job *job)
+{
+	return ocsf_put(event, "status_id", json_integer(FINDING_STATUS_NEW)) &&
+	       ocsf_put(event, "status", json_string("New")) &&
+	       ocsf_put(event, "is_alert", json_true()) &&
+	       ocsf_put(event, "actor", new_actor(job)) &&
+	       ocsf_put(event, "evidences",
+			json_pack("[{s:o}]", "job", ocsf_job(job, RUN_STATE_UNKNOWN)));
+}
+
+int ocsf_finding(const struct alert_job *job, const char *title, const char *text, uint64_t time_ms,
+		 uint64_t sequence, json_t **ret_event)
+{
+	_cleanup_free_ char *message = text_escape(text);
+	const struct ocsf_head head = {
+		.class = CLASS_FINDING,
+		.activity = FINDING_CREATE,
+		.code = "finding",
+		.message = message,
+		.severity = SEVERITY_HIGH,
+		.time_ms = (int64_t)time_ms,
+		.start_ms = (int64_t)time_ms,
+		.sequence = sequence,
+	};
+	json_auto_t *event = message ? ocsf_event(job, &head) : NULL;
+
+	if (!event || !put_finding(event, job) ||
+	    !ocsf_put(event, "finding_info", new_finding_info(job, &head, title)))
+		return -ENOMEM;
+	*ret_event = json_incref(event);
+	return 0;
+}

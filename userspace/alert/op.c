@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The table of operations; see op.h. */
+#include "alert/op.h"
+
+#include <stddef.h>
+
+#include "alert/decode.h"
+#include "alert/ocsf_enum.h"
+#include "base/cleanup.h"
+
+/* clang-format off */
+static const struct op_info ops[] = {
+	[OP_OPEN_READ] = {
+		.name = "open for reading", .code = "file_open_read", .kind = EVENT_FILE,
+		.activity = FILE_READ, .access = ACCESS_READ,
+		.before = "opening ", .after = " for reading",
+	},
+	[OP_OPEN_WRITE] = {
+		.name = "open for writing", .code = "file_open_write", .kind = EVENT_FILE,
+		.activity = FILE_UPDATE, .access = ACCESS_WRITE,
+		.before = "opening ", .after = " for writing",
+	},
+	[OP_CREATE] = {
+		.name = "create", .code = "file_create", .kind = EVENT_FILE,
+		.activity = FILE_CREATE, .access = ACCESS_WRITE, .is_entry = true,
+		.file_type = TYPE_REGULAR,
+		.before = "creating ", .after = "",
+	},
+	[OP_MKNOD] = {
+		.name = "create node", .code = "file_mknod", .kind = EVENT_FILE,
+		.activity = FILE_CREATE, .access = ACCESS_WRITE, .is_entry = true,
+		.before = "creating the device, FIFO or socket ", .after = "",
+	},
+	[OP_MKDIR] = {
+		.name = "create directory", .code = "file_mkdir", .kind = EVENT_FILE,
+		.activity = FILE_CREATE, .access = ACCESS_WRITE, .is_entry = true,
+		.file_type = TYPE_FOLDER,
+		.before = "creating the directory ", .after = "",
+	},
+	[OP_SYMLINK] = {
+		.name = "create symbolic link", .code = "file_symlink", .kind = EVENT_FILE,
+		.activity = FILE_CREATE, .access = ACCESS_WRITE, .is_entry = true,
+		.file_type = TYPE_SYMLINK,
+		.before = "creating the symbolic link ", .after = "",
+	},
+	[OP_LINK] = {
+		.name = "link", .code = "file_link", .kind = EVENT_FILE,
+		.activity = FILE_CREATE, .access = ACCESS_WRITE, .is_entry = true,
+		.has_path2 = true,
+		.before = "giving ", .between = " a second name ", .after = "",
+	},
+	[OP_UNLINK] = {
+		.name = "remove", .code = "file_unlink", .kind = EVENT_FILE,
+		.activity = FILE_DELETE, .access = ACCESS_WRITE, .is_entry = true,
+		.before = "removing ", .after = "",
+	},
+	[OP_RMDIR] = {
+		.name = "remove directory", .code = "file_rmdir", .kind = EVENT_FILE,
+		.activity = FILE_DELETE, .access = ACCESS_WRITE, .is_entry = true,
+		.file_type = TYPE_FOLDER,
+		.before = "removing the directory ", .after = "",
+	},
+	[OP_RENAME] = {
+		.name = "rename", .code = "file_rename", .kind = EVENT_FILE,
+		.activity = FILE_RENAME, .access = ACCESS_WRITE, .is_entry = true,
+		.has_path2 = true,
+		.before = "renaming ", .between = " to ", .after = "",
+	},
+	[OP_TRUNCATE] = {
+		.name = "truncate", .code = "file_truncate", .kind = EVENT_FILE,
+		.activity = FILE_UPDATE, .access = ACCESS_WRITE, .file_type = TYPE_REGULAR,
+		.before = "truncating ", .after = "",
+	},
+	[OP_CHMOD] = {
+		.name = "change mode", .code = "file_chmod", .kind = EVENT_FILE,
+		.activity = FILE_SET_SECURITY, .access = ACCESS_WRITE,
+		.before = "changing the mode of ", .after = "",
+	},
+	[OP_CHOWN] = {
+		.name = "change owner", .code = "file_chown", .kind = EVENT_FILE,
+		.activity = FILE_SET_SECURITY, .access = ACCESS_WRITE,
+		.before = "changing the owner of ", .after = "",
+	},
+	[OP_CHROOT] = {
+		.name = "change root", .code = "file_chroot", .kind = EVENT_FILE,
+		.activity = ACTIVITY_OTHER, .access = ACCESS_READ, .file_type = TYPE_FOLDER,
+		.before = "changing its root directory to ", .after = "",
+	},
+	[OP_EXEC] = {
+		.name = "execute", .code = "exec", .kind = EVENT_EXEC,
+		.activity = PROCESS_LAUNCH, .file_type = TYPE_EXECUTABLE,
+		.before = "running ", .after = "",
+	},
+	[OP_CONNECT] = {
+		.name = "connect", .code = "net_connect", .kind = EVENT_NET,
+		.before = "connecting to ", .after = "",
+	},
+	[OP_SENDMSG] = {
+		.name = "send", .code = "net_sendmsg", .kind = EVENT_NET,
+		.before = "sending to ", .after = "",
+	},
+};
+/* clang-format on */
+
+const struct op_info *op_info(unsigned int op)
+{
+	return op < ARRAY_SIZE(ops) && ops[op].name ? &ops[op] : NULL;
+}
+
+const char *event_op_name(enum event_op op)
+{
+	const struct op_info *info = op_info(op);
+
+	return info ? info->name : "unknown operation";
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The commands: one file each, one function each. argv[0] is the command's name; the result is an exit status.
+ */
+#ifndef JOBCAGE_CMD_CMD_H
+#define JOBCAGE_CMD_CMD_H
+
+int cmd_run(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+
+#endif

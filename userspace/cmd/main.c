@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* jobcage: picks the command. */
+#include <bpf/libbpf.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cmd/cmd.h"
+#include "job/launch.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "run", cmd_run, "run a command as a job, under a policy" },
+	{ "policy", cmd_policy, "check policy files" },
+	{ "doctor", cmd_doctor, "say what this kernel can enforce, and what is missing" },
+};
+
+static void print_help(FILE *out)
+{
+	fputs("Usage: jobcage COMMAND [OPTION...]\n"
+	      "Cages training jobs: datasets, network and programs by policy, enforced in kernel.\n\n",
+	      out);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+	fputs("\n'jobcage COMMAND --help' says more; jobcage(8) says all.\n", out);
+}
+
+/* libbpf speaks only when asked: what a user must know is in our own errors. */
+static int debug_print(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	(void)level;
+	return vfprintf(stderr, fmt, ap);
+}
+
+int main(int argc, char **argv)
+{
+	libbpf_set_print(getenv("JOBCAGE_DEBUG") ? debug_print : NULL);
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_LAUNCHER;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		print_help(stdout);
+		return 0;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("jobcage " JOBCAGE_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "jobcage: unknown command '%s'; 'jobcage --help' lists them\n", argv[1]);
+	return EXIT_LAUNCHER;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* A controller in a process of its own; see monitor.h. */
+#include "daemon/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "daemon/controller.h"
+
+/* Only standard error, for its warnings, and standard output if alerts go there stay open. */
+static void detach_from_terminal(const struct job_request *request)
+{
+	_cleanup_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	prctl(PR_SET_NAME, "jobcage-monitor");
+	signal(SIGPIPE, SIG_IGN);
+	if (chdir("/"))
+		_exit(1);
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	if (strcmp(request->alerts, "-"))
+		dup2(null, STDOUT_FILENO);
+}
+
+static void monitor_main(const struct job_request *request, int sock)
+{
+	struct controller *controller = NULL;
+	struct error err = { 0 };
+	int r;
+
+	detach_from_terminal(request);
+	r = controller_new(&err, &controller);
+	if (!r)
+		r = controller_start(controller, request, &err);
+	if (send(sock, &err, sizeof(err), MSG_NOSIGNAL) != sizeof(err))
+		r = -EPIPE;
+	close(sock);
+	if (!r && controller_run(controller, &err))
+		fprintf(stderr, "jobcage: %s\n", err.text);
+	/* Orphans adopted on the way are looked after even if the new job did not start. */
+	else if (r && controller)
+		controller_run(controller, &err);
+	controller_free(controller);
+	_exit(0);
+}
+
+/* The middle process ends at once, so that the monitor is nobody's child. */
+static void fork_monitor(const struct job_request *request, int sock)
+{
+	setsid();
+	switch (fork()) {
+	case 0:
+		monitor_main(request, sock);
+		break;
+	case -1:
+		_exit(1);
+	default:
+		_exit(0);
+	}
+}
+
+static int read_answer(int sock, struct error *err)
+{
+	struct error answer;
+	ssize_t n;
+
+	do
+		n = recv(sock, &answer, sizeof(answer), 0);
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(answer))
+		return error_set(err, -ECONNRESET, "the monitor process died before the policy was in force");
+	if (answer.code)
+		*err = answer;
+	return answer.code;
+}
+
+int monitor_start(const struct job_request *request, struct error *err)
+{
+	_cleanup_fd_ int ours = -1;
+	int sv[2], status;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
+		return error_errno(err, -errno, "cannot start the monitor");
+	ours = sv[0];
+	pid = fork();
+	if (pid == 0) {
+		close(sv[0]);
+		fork_monitor(request, sv[1]);
+	}
+	close(sv[1]);
+	if (pid < 0)
+		return error_errno(err, -errno, "cannot start the monitor");
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return read_answer(ours, err);
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* One job under a controller's eyes; see watch.h. */
+#include "daemon/watch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "daemon/controller.h"
+#include "kern/publish.h"
+
+static int64_t clock_ms(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+/* --- who and where, for every event ---------------------------------------------------------------- */
+
+static char *read_line(const char *path)
+{
+	char *text;
+
+	if (file_read(path, 4096, &text, NULL))
+		return NULL;
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+static char *host_name(void)
+{
+	char name[256];
+
+	if (gethostname(name, sizeof(name)))
+		strcpy(name, "localhost");
+	name[sizeof(name) - 1] = '\0';
+	return strdup(name);
+}
+
+static char *kernel_release(void)
+{
+	struct utsname uts;
+
+	return strdup(uname(&uts) ? "unknown" : uts.release);
+}
+
+static int fill_about(struct watch *watch)
+{
+	const struct job *job = watch->job;
+
+	watch->about = (struct alert_job){
+		.id = job->id,
+		.policy = job->policy,
+		.host = host_name(),
+		.machine_id = read_line("/etc/machine-id"),
+		.kernel = kernel_release(),
+		.cgroup = job->cgroup.name ? job->cgroup.name : job->cgroup_path,
+		.command = job->command,
+		.user = job->user,
+		.uid = job->uid,
+		.pid = job->pid,
+		.start_ms = job->start_ms,
+	};
+	return watch->about.host && watch->about.kernel ? 0 : -ENOMEM;
+}
+
+/* --- events ---------------------------------------------------------------------------------------- */
+
+static uint64_t next_sequence(const struct watch *watch)
+{
+	return watch->job->state.progress->sequence + 1;
+}
+
+/* Takes the reference. A number is used up only by an event that was written. */
+static void write_event(struct watch *watch, int built, json_t *event)
+{
+	struct job_progress *progress = watch->job->state.progress;
+
+	if (built || sink_write(watch->sink, event))
+		progress->write_failures++;
+	else
+		progress->sequence++;
+	if (!built)
+		json_decref(event);
+}
+
+void watch_announce(struct watch *watch)
+{
+	json_t *event = NULL;
+	int r;
+
+	if (watch->job->state.progress->sequence)
+		return;
+	r = ocsf_job_start(&watch->about, next_sequence(watch), backend_name(watch->job->kern->backend), &event);
+	write_event(watch, r, event);
+}
+
+/* A controller that was killed between writing an event and taking its record off the ring left that record there. */
+static bool is_repeat(struct watch *watch, const struct event *event)
+{
+	bool is_first = !watch->skip_checked;
+
+	watch->skip_checked = true;
+	return is_first && watch->job->is_adopted && event->sequence == watch->job->state.progress->last_record;
+}
+
+static void on_record(void *arg, const void *data, size_t len)
+{
+	struct watch *watch = arg;
+	struct job_progress *progress = watch->job->state.progress;
+	struct decoded_event decoded = { 0 };
+	json_t *event = NULL;
+	int r = decode_event(data, len, &decoded);
+
+	if (r) {
+		progress->malformed++;
+		return;
+	}
+	if (!is_repeat(watch, &decoded.event)) {
+		r = ocsf_decision(&watch->about, &decoded, next_sequence(watch),
+				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
+		write_event(watch, r, event);
+		progress->delivered++;
+		progress->last_record = decoded.event.sequence;
+	}
+	decoded_event_free(&decoded);
+}
+
+void watch_drain(struct watch *watch)
+{
+	if (watch->ring)
+		ring_drain(watch->ring);
+}
+
+/* --- life ------------------------------------------------------------------------------------------ */
+
+int watch_open_sink(const char *alerts, struct error *err, struct sink **ret_sink)
+{
+	if (!strcmp(alerts, DEFAULT_ALERTS)) {
+		int r = make_dir(DEFAULT_ALERTS_DIR, 0750);
+
+		if (r)
+			return error_errno(err, r, "cannot make " DEFAULT_ALERTS_DIR);
+	}
+	return sink_open(alerts, err, ret_sink);
+}
+
+static int open_sources(struct watch *watch, struct error *err)
+{
+	const struct job *job = watch->job;
+	int r;
+
+	if (job->cgroup.fd >= 0) {
+		watch->events_fd = cgroup_events_fd(&job->cgroup);
+		if (watch->events_fd < 0)
+			return error_errno(err, watch->events_fd, "cannot watch cgroup %s", job->cgroup.path);
+	}
+	r = ring_open(job->kern, job->label, on_record, watch, err, &watch->ring);
+	/* Its controller died before the job got that far. */
+	return r == -ENOENT && job->is_adopted ? 0 : r;
+}
+
+void watch_drop(struct watch *watch)
+{
+	ring_close(watch->ring);
+	cleanup_fd(&watch->events_fd);
+	free((char *)watch->about.host);
+	free((char *)watch->about.machine_id);
+	free((char *)watch->about.kernel);
+	free(watch);
+}
+
+int watch_new(struct job *job, struct sink *sink, struct error *err, struct watch **ret_watch)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+	int r;
+
+	if (!watch)
+		return error_errno(err, -ENOMEM, "cannot watch the job");
+	watch->job = job;
+	watch->events_fd = -1;
+	r = fill_about(watch);
+	if (r)
+		error_errno(err, r, "cannot watch the job");
+	else
+		r = open_sources(watch, err);
+	if (r) {
+		watch_drop(watch);
+		return r;
+	}
+	watch->sink = sink;
+	*ret_watch = watch;
+	return 0;
+}
+
+void watch_free(struct watch *watch)
+{
+	if (!watch)
+		return;
+	sink_close(watch->sink);
+	job_free(watch->job);
+	watch_drop(watch);
+}
+
+bool watch_is_over(struct watch *watch)
+{
+	bool populated = false;
+
+	if (watch->job->cgroup.fd < 0)
+		return true;
+	/* Unreadable means removed by someone else, which the kernel allows only when it is empty. */
+	return cgroup_is_populated(&watch->job->cgroup, &populated) || !populated;
+}
+
+static void write_end(struct watch *watch, const struct job_stats *stats)
+{
+	const struct job_progress *progress = watch->job->state.progress;
+	struct alert_end end = {
+		.end_ms = clock_ms(CLOCK_REALTIME),
+		.stats = *stats,
+		.delivered = progress->delivered,
+		.malformed = progress->malformed,
+		.write_failures = progress->write_failures,
+		.adopted = watch->job->is_adopted,
+		.reason = "its last process is gone",
+	};
+	json_t *event = NULL;
+	int r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);
+
+	write_event(watch, r, event);
+}
+
+int watch_finish(struct watch *watch, struct error *err)
+{
+	struct job_stats stats = { 0 };
+
+	watch_drain(watch);
+	if (watch->ring)
+		job_read_stats(watch->job->kern, watch->job->label, &stats);
+	write_end(watch, &stats);
+	return job_end(watch->job, err);
+}

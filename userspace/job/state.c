@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What is known of jobs outside any process; see state.h. */
+#include "job/state.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#define JOBS STATE_ROOT "/jobs"
+#define SUFFIX ".json"
+#define PROGRESS_SUFFIX ".progress"
+
+static int make_folders(struct error *err)
+{
+	int r = make_dir(STATE_ROOT, 0755);
+
+	if (!r)
+		r = make_dir(JOBS, 0700);
+	if (r)
+		return error_errno(err, r, "cannot make " JOBS);
+	return 0;
+}
+
+int state_lock(struct error *err)
+{
+	_cleanup_fd_ int fd = -1;
+	int r = make_folders(err);
+
+	if (r)
+		return r;
+	fd = open(STATE_ROOT "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return error_errno(err, -errno, "cannot open " STATE_ROOT "/lock");
+	while (flock(fd, LOCK_EX))
+		if (errno != EINTR)
+			return error_errno(err, -errno, "cannot lock " STATE_ROOT "/lock");
+	return TAKE_FD(fd);
+}
+
+int job_id_check(const char *id, struct error *err)
+{
+	size_t len = strlen(id);
+
+	if (!len || len > JOB_ID_MAX || *id == '.')
+		return error_set(err, -EINVAL, "job id \"%s\": 1 to %d characters, not beginning with a dot", id, JOB_ID_MAX);
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)id[i]) && !strchr("._-", id[i]))
+			return error_set(err, -EINVAL, "job id \"%s\": only letters, digits, '.', '_' and '-'", id);
+	return 0;
+}
+
+static void file_of(const char *id, const char *suffix, char *ret_path, size_t size)
+{
+	snprintf(ret_path, size, JOBS "/%s%s", id, suffix);
+}
+
+static int map_progress(struct job_state *state, struct error *err)
+{
+	_cleanup_fd_ int fd = -1;
+	char path[256];
+	void *map;
+
+	file_of(state->id, PROGRESS_SUFFIX, path, sizeof(path));
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || ftruncate(fd, sizeof(*state->progress)))
+		return error_errno(err, -errno, "cannot create %s", path);
+	map = mmap(NULL, sizeof(*state->progress), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return error_errno(err, -errno, "cannot map %s", path);
+	state->progress = map;
+	return 0;
+}
+
+static void remove_files(const char *id)
+{
+	static const char *const suffixes[] = { PROGRESS_SUFFIX, SUFFIX };
+	char path[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		file_of(id, suffixes[i], path, sizeof(path));
+		unlink(path);
+	}
+}
+
+int job_state_create(const char *id, const json_t *content, struct error *err, struct job_state *ret_state)
+{
+	_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
+	_cleanup_free_ char *text = json_dumps(content, JSON_INDENT(1));
+	char path[256];
+	int r;
+
+	state.id = strdup(id);
+	if (!text || !state.id)
+		return error_errno(err, -ENOMEM, "cannot write the job's state");
+	file_of(id, SUFFIX, path, sizeof(path));
+	state.fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (state.fd < 0 && errno == EEXIST)
+		return error_set(err, -EEXIST, "a job with id \"%s\" is running", id);
+	if (state.fd < 0)
+		return error_errno(err, -errno, "cannot create %s", path);
+	r = flock(state.fd, LOCK_EX | LOCK_NB) ? -errno : fd_write_all(state.fd, text, strlen(text));
+	if (r)
+		error_errno(err, r, "cannot write %s", path);
+	else
+		r = map_progress(&state, err);
+	if (r) {
+		remove_files(id);
+		return r;
+	}
+	*ret_state = state;
+	state = (struct job_state)JOB_STATE_NONE;
+	return 0;
+}
+
+/* Takes over one file if nobody holds it. Returns 1, or 0 if somebody does or it was no job yet. */
+static int adopt_file(const char *name, struct error *err, struct job_state *ret_state, json_t **ret_content)
+{
+	_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
+	json_t *content;
+	char path[512];
+	int r;
+
+	state.id = strndup(name, strlen(name) - strlen(SUFFIX));
+	if (!state.id)
+		return error_errno(err, -ENOMEM, "cannot adopt a job");
+	snprintf(path, sizeof(path), JOBS "/%s", name);
+	state.fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (state.fd < 0)
+		return errno == ENOENT ? 0 : error_errno(err, -errno, "cannot open %s", path);
+	if (flock(state.fd, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK ? 0 : error_errno(err, -errno, "cannot lock %s", path);
+	content = json_loadfd(state.fd, JSON_REJECT_DUPLICATES, NULL);
+	if (!content) {
+		remove_files(state.id);
+		return 0;
+	}
+	r = map_progress(&state, err);
+	if (r) {
+		json_decref(content);
+		return r;
+	}
+	*ret_content = content;
+	*ret_state = state;
+	state = (struct job_state)JOB_STATE_NONE;
+	return 1;
+}
+
+static bool is_job_file(const char *name)
+{
+	size_t len = strlen(name);
+
+	return *name != '.' && len > strlen(SUFFIX) && !strcmp(name + len - strlen(SUFFIX), SUFFIX);
+}
+
+int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret_content)
+{
+	_cleanup_dir_ DIR *dir = opendir(JOBS);
+	struct dirent *entry;
+
+	if (!dir)
+		return error_errno(err, -errno, "cannot list " JOBS);
+	while ((entry = readdir(dir))) {
+		int r = is_job_file(entry->d_name) ? adopt_file(entry->d_name, err, ret_state, ret_content) : 0;
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int job_state_any(void)
+{
+	_cleanup_dir_ DIR *dir = opendir(JOBS);
+	struct dirent *entry;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(dir)))
+		if (is_job_file(entry->d_name))
+			return 1;
+	return 0;
+}
+
+void job_state_remove(struct job_state *state)
+{
+	if (state->id)
+		remove_files(state->id);
+	job_state_close(state);
+}
+
+void job_state_close(struct job_state *state)
+{
+	if (state->progress)
+		munmap(state->progress, sizeof(*state->progress));
+	cleanup_fd(&state->fd);
+	free(state->id);
+	*state = (struct job_state)JOB_STATE_NONE;
+}

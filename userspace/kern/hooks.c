@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The hooks that enforcement stands on; see hooks.h. */
+#include "kern/hooks.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define HOOK(program, lsm, guards) { program, lsm, "security_" lsm, guards }
+
+const struct hook hooks[] = {
+	HOOK("task_task_alloc", "task_alloc", "membership of child processes"),
+	HOOK("file_file_open", "file_open", "opening files"),
+	HOOK("file_path_mknod", "path_mknod", "creating files and nodes"),
+	HOOK("file_path_mkdir", "path_mkdir", "creating directories"),
+	HOOK("file_path_symlink", "path_symlink", "creating symbolic links"),
+	HOOK("file_path_link", "path_link", "hard links"),
+	HOOK("file_path_unlink", "path_unlink", "removing files"),
+	HOOK("file_path_rmdir", "path_rmdir", "removing directories"),
+	HOOK("file_path_rename", "path_rename", "renaming"),
+	HOOK("file_path_truncate", "path_truncate", "truncation by name"),
+	HOOK("file_path_chmod", "path_chmod", "changing modes"),
+	HOOK("file_path_chown", "path_chown", "changing owners"),
+	HOOK("file_path_chroot", "path_chroot", "chroot into closed datasets"),
+	{ "exec_bprm_check", "bprm_check_security", "security_bprm_check", "running programs" },
+	HOOK("sock_socket_connect", "socket_connect", "connections of any family"),
+};
+
+const size_t hook_cnt = ARRAY_SIZE(hooks);
+
+const struct hook *hook_of_program(const char *program)
+{
+	for (size_t i = 0; i < hook_cnt; i++)
+		if (!strcmp(hooks[i].program, program))
+			return &hooks[i];
+	return NULL;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The hooks that enforcement stands on: one table, from which programs are attached, the doctor reports and the tests iterate.
+ */
+#ifndef JOBCAGE_KERN_HOOKS_H
+#define JOBCAGE_KERN_HOOKS_H
+
+#include <stddef.h>
+
+struct hook {
+	const char *program;  /* in the skeleton */
+	const char *lsm;      /* the LSM hook, as in lsm_hook_defs.h */
+	const char *function; /* the kernel function that calls it: where fmod_ret attaches */
+	const char *guards;   /* what is lost without it, in a few words */
+};
+
+extern const struct hook hooks[];
+extern const size_t hook_cnt;
+
+/* NULL if the program is on no such hook. */
+const struct hook *hook_of_program(const char *program);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the kernel calls the files that a process has open; see abi/identity.h.
+ */
+#ifndef JOBCAGE_KERN_IDENTIFY_H
+#define JOBCAGE_KERN_IDENTIFY_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "abi/identity.h"
+#include "kern/kern.h"
+
+/* Do not judge the files by a policy. */
+#define IDENTIFY_NO_POLICY (-1)
+
+/*
+ * Reads one entry per descriptor of process tgid, judged by policy_slot unless that is IDENTIFY_NO_POLICY. Returns 0 and an
+ * array (free it), or -errno.
+ */
+int identify_files(struct kern *kern, pid_t tgid, long policy_slot, struct error *err,
+		   struct identity **ret_identities, size_t *ret_cnt);
+
+/* The entry of that descriptor, or NULL. */
+const struct identity *identity_of_fd(const struct identity *identities, size_t cnt, int fd);
+
+#endif

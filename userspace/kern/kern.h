@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel programs and their maps, as one thing that is in force or is not.
+ *
+ * Programs are loaded and attached once, and pinned under KERN_PIN_ROOT together with their maps, so that enforcement outlives every
+ * process of ours. kern_open() finds what is pinned or does it all; kern_remove() undoes it. The caller holds the lock of
+ * job/state.h around both, because a half-made set of pins must never be seen by a second controller.
+ */
+#ifndef JOBCAGE_KERN_KERN_H
+#define JOBCAGE_KERN_KERN_H
+
+#include <stdint.h>
+
+#include "abi/job.h"
+#include "base/error.h"
+
+#define KERN_BPFFS "/sys/fs/bpf"
+#define KERN_PIN_ROOT KERN_BPFFS "/jobcage"
+
+/* How LSM programs are attached. */
+enum backend {
+	BACKEND_LSM = 1,      /* BPF LSM: bpf is in the kernel's LSM list */
+	BACKEND_FMOD_RET = 2, /* fmod_ret on the security_* functions: where it is not */
+};
+
+const char *backend_name(enum backend backend);
+
+/* Maps that the controller reads or writes. */
+enum kern_map {
+	MAP_JOB_BY_TASK,
+	MAP_JOB_BY_CGROUP,
+	MAP_JOB_BY_ATTACH,
+	MAP_JOB_BY_SLOT,
+	MAP_STATS_BY_JOB,
+	MAP_RING_BY_JOB,
+	MAP_POLICY_BY_SLOT,
+	MAP_ROOTS_BY_POLICY,
+	MAP_NETS_BY_POLICY,
+	MAP_PORTS_BY_POLICY,
+	MAP_KERNEL_STATS,
+	MAP_IDENTIFY_REQ,
+	KERN_MAPS,
+};
+
+/* Programs that the controller attaches to a job's cgroup, or runs. */
+enum kern_prog {
+	PROG_CONNECT4,
+	PROG_CONNECT6,
+	PROG_SENDMSG4,
+	PROG_SENDMSG6,
+	KERN_CGROUP_PROGS,
+	PROG_IDENTIFY = KERN_CGROUP_PROGS,
+	KERN_PROGS,
+};
+
+struct kern {
+	enum backend backend;
+	int map_fd[KERN_MAPS];
+	int prog_fd[KERN_PROGS];
+};
+
+/* Returns 0, or -errno with a sentence that says what the kernel lacks. Free with kern_close(); the pins stay. */
+int kern_open(struct error *err, struct kern **ret_kern);
+void kern_close(struct kern *kern);
+
+/* Detaches and unpins everything. Only when no job is left. Returns 0 or -errno. */
+int kern_remove(struct error *err);
+
+/* Attaches the socket programs to a job's cgroup, labelled so that they know the job. */
+int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, struct job_label label,
+		       struct error *err);
+
+#endif

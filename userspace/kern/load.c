@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Loading, attaching and pinning the kernel programs, or finding them pinned.
+ *
+ * Everything is pinned into a folder that gets its final name, the build's, by one rename when all is
+ * attached. So a folder under that name is always whole, and one that ends in "-new" is what a crash left.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/membarrier.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "jobcage.skel.h"
+#include "kern/backend.h"
+#include "kern/hooks.h"
+#include "kern/kern.h"
+#include "kern/probe.h"
+
+#define BUILD_ID_LEN 16
+#define LINK_PREFIX "link_"
+#define NEW_SUFFIX "-new"
+
+static const char *const map_names[KERN_MAPS] = {
+	[MAP_JOB_BY_TASK] = "job_by_task",
+	[MAP_JOB_BY_CGROUP] = "job_by_cgroup",
+	[MAP_JOB_BY_ATTACH] = "job_by_attach",
+	[MAP_JOB_BY_SLOT] = "job_by_slot",
+	[MAP_STATS_BY_JOB] = "stats_by_job",
+	[MAP_RING_BY_JOB] = "ring_by_job",
+	[MAP_POLICY_BY_SLOT] = "policy_by_slot",
+	[MAP_ROOTS_BY_POLICY] = "roots_by_policy",
+	[MAP_NETS_BY_POLICY] = "nets_by_policy",
+	[MAP_PORTS_BY_POLICY] = "ports_by_policy",
+	[MAP_KERNEL_STATS] = "kernel_stats",
+	[MAP_IDENTIFY_REQ] = "identify_req",
+};
+
+static const char *const prog_names[KERN_PROGS] = {
+	[PROG_CONNECT4] = "egress_connect4",
+	[PROG_CONNECT6] = "egress_connect6",
+	[PROG_SENDMSG4] = "egress_sendmsg4",
+	[PROG_SENDMSG6] = "egress_sendmsg6",
+	[PROG_IDENTIFY] = "identify_files",
+};
+
+static const enum bpf_attach_type cgroup_attach_types[KERN_CGROUP_PROGS] = {
+	[PROG_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
+	[PROG_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
+	[PROG_SENDMSG4] = BPF_CGROUP_UDP4_SENDMSG,
+	[PROG_SENDMSG6] = BPF_CGROUP_UDP6_SENDMSG,
+};
+
+static void cleanup_skel(struct jobcage **skel)
+{
+	jobcage__destroy(*skel);
+}
+
+static void cleanup_kern(struct kern **kern)
+{
+	kern_close(*kern);
+}
+
+/* Names the programs of this binary: two builds with the same programs may share pins, others may not. */
+static int build_id(char ret_id[BUILD_ID_LEN + 1])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int digest_len;
+	const void *elf;
+	size_t size;
+
+	elf = jobcage__elf_bytes(&size);
+	if (!EVP_Digest(elf, size, digest, &digest_len, EVP_sha256(), NULL))
+		return -EIO;
+	for (size_t i = 0; i < BUILD_ID_LEN / 2; i++)
+		sprintf(ret_id + 2 * i, "%02x", digest[i]);
+	return 0;
+}
+
+/* --- fresh: load, attach, pin --------------------------------------------------------------------- */
+
+static int prepare_hooks(struct jobcage *skel, enum backend backend, struct error *err)
+{
+	for (size_t i = 0; i < hook_cnt; i++) {
+		struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, hooks[i].program);
+		int r;
+
+		if (!prog)
+			return error_set(err, -ENOENT, "program %s is not in this build", hooks[i].program);
+		r = backend_prepare(prog, backend, hooks[i].lsm, hooks[i].function);
+		if (r)
+			return error_errno(err, r, "this kernel has no hook %s (%s)", hooks[i].lsm, hooks[i].guards);
+	}
+	return 0;
+}
+
+static int pin_fd(int fd, const char *folder, const char *name, struct error *err)
+{
+	_cleanup_free_ char *path = path_join(folder, name);
+
+	if (!path)
+		return error_errno(err, -ENOMEM, "cannot pin %s", name);
+	if (bpf_obj_pin(fd, path))
+		return error_errno(err, -errno, "cannot pin %s", path);
+	return 0;
+}
+
+static int attach_and_pin_hook(struct jobcage *skel, enum backend backend, const struct hook *hook,
+			       const char *folder, struct error *err)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, hook->program);
+	struct bpf_link *link = backend_attach(prog, backend);
+	char name[64];
+	int r;
+
+	if (!link)
+		return error_errno(err, -errno, "cannot attach to %s (%s)", hook->lsm, hook->guards);
+	snprintf(name, sizeof(name), LINK_PREFIX "%s", hook->program);
+	r = pin_fd(bpf_link__fd(link), folder, name, err);
+	bpf_link__destroy(link);
+	return r;
+}
+
+/* Maps and programs first, links last: what a link lets in must be complete. */
+static int pin_all(struct jobcage *skel, enum backend backend, const char *folder, struct error *err)
+{
+	int r = 0;
+
+	for (int i = 0; !r && i < KERN_MAPS; i++)
+		r = pin_fd(bpf_object__find_map_fd_by_name(skel->obj, map_names[i]), folder, map_names[i], err);
+	for (int i = 0; !r && i < KERN_PROGS; i++)
+		r = pin_fd(bpf_program__fd(bpf_object__find_program_by_name(skel->obj, prog_names[i])), folder,
+			   prog_names[i], err);
+	for (size_t i = 0; !r && i < hook_cnt; i++)
+		r = attach_and_pin_hook(skel, backend, &hooks[i], folder, err);
+	return r;
+}
+
+static int load_fresh(const char *folder, struct error *err)
+{
+	_cleanup_(cleanup_skel) struct jobcage *skel = NULL;
+	_cleanup_free_ char *new_folder = NULL;
+	enum backend backend;
+	int r;
+
+	r = probe_choose(err, &backend);
+	if (r)
+		return r;
+	skel = jobcage__open();
+	if (!skel)
+		return error_errno(err, -errno, "cannot read the kernel programs");
+	r = prepare_hooks(skel, backend, err);
+	if (r)
+		return r;
+	r = jobcage__load(skel);
+	if (r)
+		return error_errno(err, r, "the kernel does not load the programs (JOBCAGE_DEBUG=1 shows its log)");
+	if (asprintf(&new_folder, "%s" NEW_SUFFIX, folder) < 0)
+		return error_errno(err, -ENOMEM, "cannot pin the kernel programs");
+	if (mkdir(new_folder, 0700))
+		return error_errno(err, -errno, "cannot make %s", new_folder);
+	r = pin_all(skel, backend, new_folder, err);
+	if (r)
+		return r;
+	if (rename(new_folder, folder))
+		return error_errno(err, -errno, "cannot rename %s", new_folder);
+	return 0;
+}
+
+/* --- pinned: open what is there ------------------------------------------------------------------- */
+
+static int open_pin(const char *folder, const char *name, int *ret_fd, struct error *err)
+{
+	_cleanup_free_ char *path = path_join(folder, name);
+	int fd;
+
+	if (!path)
+		return error_errno(err, -ENOMEM, "cannot open %s", name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return error_errno(err, -errno, "cannot open %s", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int pinned_backend(const char *folder, enum backend *ret_backend, struct error *err)
+{
+	struct bpf_prog_info info = {};
+	struct bpf_link_info link_info = {};
+	__u32 len = sizeof(link_info);
+	_cleanup_fd_ int link_fd = -1, prog_fd = -1;
+	char name[64];
+	int r;
+
+	snprintf(name, sizeof(name), LINK_PREFIX "%s", hooks[0].program);
+	r = open_pin(folder, name, &link_fd, err);
+	if (r)
+		return r;
+	if (bpf_obj_get_info_by_fd(link_fd, &link_info, &len))
+		return error_errno(err, -errno, "cannot read %s/%s", folder, name);
+	prog_fd = bpf_prog_get_fd_by_id(link_info.prog_id);
+	len = sizeof(info);
+	if (prog_fd < 0 || bpf_obj_get_info_by_fd(prog_fd, &info, &len))
+		return error_errno(err, -errno, "cannot read the program of %s/%s", folder, name);
+	*ret_backend = info.type == BPF_PROG_TYPE_LSM ? BACKEND_LSM : BACKEND_FMOD_RET;
+	return 0;
+}
+
+static struct kern *kern_new(void)
+{
+	struct kern *kern = calloc(1, sizeof(*kern));
+
+	if (!kern)
+		return NULL;
+	for (int i = 0; i < KERN_MAPS; i++)
+		kern->map_fd[i] = -1;
+	for (int i = 0; i < KERN_PROGS; i++)
+		kern->prog_fd[i] = -1;
+	return kern;
+}
+
+static int open_pinned(const char *folder, struct error *err, struct kern **ret_kern)
+{
+	_cleanup_(cleanup_kern) struct kern *kern = kern_new();
+	int r;
+
+	if (!kern)
+		return error_errno(err, -ENOMEM, "cannot open %s", folder);
+	r = pinned_backend(folder, &kern->backend, err);
+	for (int i = 0; !r && i < KERN_MAPS; i++)
+		r = open_pin(folder, map_names[i], &kern->map_fd[i], err);
+	for (int i = 0; !r && i < KERN_PROGS; i++)
+		r = open_pin(folder, prog_names[i], &kern->prog_fd[i], err);
+	if (!r)
+		*ret_kern = TAKE_PTR(kern);
+	return r;
+}
+
+/* --- removal -------------------------------------------------------------------------------------- */
+
+/* At most one per hook. */
+struct held_links {
+	int fd[64];
+	size_t cnt;
+};
+
+static int remove_pin(const char *folder, const char *name, struct held_links *held)
+{
+	_cleanup_free_ char *path = path_join(folder, name);
+
+	if (!path)
+		return -ENOMEM;
+	if (!strncmp(name, LINK_PREFIX, strlen(LINK_PREFIX)) && held->cnt < ARRAY_SIZE(held->fd)) {
+		int fd = bpf_obj_get(path);
+
+		if (fd >= 0)
+			held->fd[held->cnt++] = fd;
+	}
+	return unlink(path) ? -errno : 0;
+}
+
+/*
+ * Detaching several LSM programs at once has brought kernels down. The kernel lets go of an unlinked pin after a
+ * grace period, on any CPU; so the links are held open until that has passed, and then closed one by one.
+ */
+static void release_links(struct held_links *held)
+{
+	for (int i = 0; i < 2; i++)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	for (size_t i = 0; i < held->cnt; i++)
+		close(held->fd[i]);
+}
+
+static int remove_folder(const char *folder, struct error *err)
+{
+	_cleanup_dir_ DIR *dir = opendir(folder);
+	struct held_links held = { .cnt = 0 };
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return error_errno(err, -errno, "cannot list %s", folder);
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && !r)
+			r = remove_pin(folder, entry->d_name, &held);
+	release_links(&held);
+	if (!r && rmdir(folder))
+		r = -errno;
+	if (r)
+		return error_errno(err, r, "cannot remove %s", folder);
+	return 0;
+}
+
+/* Removes the folders below KERN_PIN_ROOT: all, or only those that a crash left half-made. */
+static int remove_folders(bool only_new, struct error *err)
+{
+	_cleanup_dir_ DIR *dir = opendir(KERN_PIN_ROOT);
+	struct dirent *entry;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : error_errno(err, -errno, "cannot list " KERN_PIN_ROOT);
+	while ((entry = readdir(dir))) {
+		_cleanup_free_ char *folder = NULL;
+		int r;
+
+		if (entry->d_name[0] == '.' || (only_new && !strstr(entry->d_name, NEW_SUFFIX)))
+			continue;
+		folder = path_join(KERN_PIN_ROOT, entry->d_name);
+		r = folder ? remove_folder(folder, err) : error_errno(err, -ENOMEM, "cannot remove pins");
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int kern_remove(struct error *err)
+{
+	int r = remove_folders(false, err);
+
+	if (r)
+		return r;
+	if (rmdir(KERN_PIN_ROOT) && errno != ENOENT)
+		return error_errno(err, -errno, "cannot remove " KERN_PIN_ROOT);
+	return 0;
+}
+
+/* --- the whole ------------------------------------------------------------------------------------ */
+
+static int check_bpffs(struct error *err)
+{
+	struct statfs fs;
+
+	if (statfs(KERN_BPFFS, &fs))
+		return error_errno(err, -errno, KERN_BPFFS);
+	if ((unsigned long)fs.f_type != BPF_FS_MAGIC)
+		return error_set(err, -ENODEV, KERN_BPFFS " is not a BPF file system; mount it: mount -t bpf bpf " KERN_BPFFS);
+	return 0;
+}
+
+static int other_build(const char *build, struct error *err)
+{
+	_cleanup_dir_ DIR *dir = opendir(KERN_PIN_ROOT);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, build))
+			return error_set(err, -EBUSY, "another build of jobcage (" KERN_PIN_ROOT "/%s) is in force for "
+					 "running jobs; wait for them to end or run them with the same build", entry->d_name);
+	return 0;
+}
+
+int kern_open(struct error *err, struct kern **ret_kern)
+{
+	_cleanup_free_ char *folder = NULL;
+	char build[BUILD_ID_LEN + 1];
+	int r;
+
+	r = check_bpffs(err);
+	if (r)
+		return r;
+	if (build_id(build))
+		return error_set(err, -EIO, "libcrypto does not compute SHA-256");
+	r = make_dir(KERN_PIN_ROOT, 0700);
+	if (r)
+		return error_errno(err, r, "cannot make " KERN_PIN_ROOT);
+	r = remove_folders(true, err);
+	if (!r)
+		r = other_build(build, err);
+	if (r)
+		return r;
+	folder = path_join(KERN_PIN_ROOT, build);
+	if (!folder)
+		return error_errno(err, -ENOMEM, "cannot open the kernel programs");
+	if (access(folder, F_OK)) {
+		r = load_fresh(folder, err);
+		if (r)
+			return r;
+	}
+	return open_pinned(folder, err, ret_kern);
+}
+
+void kern_close(struct kern *kern)
+{
+	if (!kern)
+		return;
+	for (int i = 0; i < KERN_MAPS; i++)
+		cleanup_fd(&kern->map_fd[i]);
+	for (int i = 0; i < KERN_PROGS; i++)
+		cleanup_fd(&kern->prog_fd[i]);
+	free(kern);
+}
+
+int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, struct job_label label, struct error *err)
+{
+	for (int i = 0; i < KERN_CGROUP_PROGS; i++)
+		if (bpf_prog_attach(kern->prog_fd[i], cgroup_fd, cgroup_attach_types[i], BPF_F_ALLOW_MULTI))
+			return error_errno(err, -errno, "cannot attach %s to the job's cgroup (a parent cgroup may hold a program "
+					   "that forbids others)", prog_names[i]);
+	if (bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_ATTACH], &cgroup_id, &label, BPF_EXIST))
+		return error_errno(err, -errno, "cannot label the programs of the job's cgroup");
+	return 0;
+}

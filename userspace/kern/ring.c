@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Reading a job's ring; see ring.h. */
+#include "kern/ring.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+
+#include "base/cleanup.h"
+
+struct ring {
+	struct ring_buffer *buffer;
+	ring_record_fn fn;
+	void *arg;
+};
+
+static int on_sample(void *ctx, void *data, size_t len)
+{
+	struct ring *ring = ctx;
+
+	ring->fn(ring->arg, data, len);
+	return 0;
+}
+
+int ring_open(struct kern *kern, struct job_label label, ring_record_fn fn, void *arg, struct error *err,
+	      struct ring **ret_ring)
+{
+	_cleanup_free_ struct ring *ring = calloc(1, sizeof(*ring));
+	_cleanup_fd_ int fd = -1;
+	__u32 id;
+
+	if (!ring)
+		return error_errno(err, -ENOMEM, "cannot open the job's ring");
+	if (bpf_map_lookup_elem(kern->map_fd[MAP_RING_BY_JOB], &label.slot, &id))
+		return error_errno(err, -errno, "the job's slot has no ring");
+	fd = bpf_map_get_fd_by_id(id);
+	if (fd < 0)
+		return error_errno(err, -errno, "cannot open the job's ring");
+	ring->fn = fn;
+	ring->arg = arg;
+	ring->buffer = ring_buffer__new(fd, on_sample, ring, NULL);
+	if (!ring->buffer)
+		return error_errno(err, -errno, "cannot map the job's ring");
+	*ret_ring = TAKE_PTR(ring);
+	return 0;
+}
+
+void ring_close(struct ring *ring)
+{
+	if (!ring)
+		return;
+	ring_buffer__free(ring->buffer);
+	free(ring);
+}
+
+int ring_fd(const struct ring *ring)
+{
+	return ring_buffer__epoll_fd(ring->buffer);
+}
+
+int ring_drain(struct ring *ring)
+{
+	int r = ring_buffer__consume(ring->buffer);
+
+	return r < 0 ? r : 0;
+}

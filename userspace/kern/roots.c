@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * From paths to (device, inode); see roots.h.
+ *
+ * Every rule's root and every ancestor of one is opened with O_PATH, a batch of them is identified by the kernel in one go, and
+ * the results are merged by identity: /bin and /usr/bin may be one directory.
+ */
+#include "kern/roots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kern/identify.h"
+
+/* Descriptors open at a time; below any usual limit. */
+#define BATCH 256
+
+/* A path to identify. */
+struct place {
+	char *path;              /* canonical */
+	const struct rule *rule; /* NULL: an ancestor */
+	__u32 number;            /* of the rule */
+};
+
+struct places {
+	struct place *items;
+	size_t cnt, room;
+};
+
+static void places_free(struct places *places)
+{
+	for (size_t i = 0; i < places->cnt; i++)
+		free(places->items[i].path);
+	free(places->items);
+}
+
+void roots_free(struct roots *roots)
+{
+	free(roots->items);
+	free(roots->devs);
+	*roots = (struct roots){ 0 };
+}
+
+static int places_add(struct places *places, const char *path, size_t len, const struct rule *rule, __u32 number)
+{
+	struct place *place;
+
+	if (places->cnt == places->room) {
+		size_t room = places->room ? 2 * places->room : 64;
+
+		place = realloc(places->items, room * sizeof(*place));
+		if (!place)
+			return -ENOMEM;
+		places->items = place;
+		places->room = room;
+	}
+	place = &places->items[places->cnt];
+	place->path = strndup(path, len);
+	if (!place->path)
+		return -ENOMEM;
+	place->rule = rule;
+	place->number = number;
+	places->cnt++;
+	return 0;
+}
+
+static int add_ancestors(struct places *places, const char *path)
+{
+	int r = 0;
+
+	for (size_t len = strlen(path); !r && len > 1;) {
+		while (path[len - 1] != '/')
+			len--;
+		len = len > 1 ? len - 1 : 1;
+		r = places_add(places, path, len, NULL, RULE_NONE);
+	}
+	return r;
+}
+
+static int add_rule(struct places *places, const struct rule *rule, __u32 number, struct error *err)
+{
+	_cleanup_free_ char *path = realpath(rule->path, NULL);
+	int r;
+
+	if (!path && errno == ENOENT && rule->is_optional)
+		return 0;
+	if (!path)
+		return error_set(err, -errno, "%s:%u:%u: rule \"%s\": %s: %s", rule->origin.file, rule->origin.line,
+				 rule->origin.column, rule->id, rule->path, strerror(errno));
+	r = places_add(places, path, strlen(path), rule, number);
+	if (!r)
+		r = add_ancestors(places, path);
+	if (r)
+		return error_errno(err, r, "cannot resolve the policy's paths");
+	return 0;
+}
+
+/* Rules before ancestors of the same path, so that dropping repeats keeps the rule. */
+static int place_order(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	int order = strcmp(x->path, y->path);
+
+	if (order)
+		return order;
+	return !x->rule - !y->rule;
+}
+
+static void drop_repeated_ancestors(struct places *places)
+{
+	size_t kept = 0;
+
+	qsort(places->items, places->cnt, sizeof(*places->items), place_order);
+	for (size_t i = 0; i < places->cnt; i++) {
+		struct place *place = &places->items[i];
+
+		if (!place->rule && kept && !strcmp(places->items[kept - 1].path, place->path))
+			free(place->path);
+		else
+			places->items[kept++] = *place;
+	}
+	places->cnt = kept;
+}
+
+static int conflict(const struct place *place, __u32 number, const struct policy *policy, struct error *err)
+{
+	const struct rule *other = policy_rule(policy, number);
+
+	return error_set(err, -EINVAL, "%s:%u:%u: rule \"%s\" contradicts rule \"%s\": both name %s",
+			 place->rule->origin.file, place->rule->origin.line, place->rule->origin.column, place->rule->id,
+			 other ? other->id : "?", place->path);
+}
+
+/* One inode, reached by one more path. */
+static int merge(struct root_value *value, const struct place *place, const struct policy *policy, struct error *err)
+{
+	bool is_exec = place->rule && place->rule->class == RULE_EXEC;
+	__u8 *level = is_exec ? &value->exec : &value->access;
+	__u32 *number = is_exec ? &value->exec_rule : &value->access_rule;
+
+	value->is_protected = 1;
+	if (!place->rule)
+		return 0;
+	if (*level && *level != place->rule->access)
+		return conflict(place, *number, policy, err);
+	if (!*level) {
+		*level = place->rule->access;
+		*number = place->number;
+	}
+	return 0;
+}
+
+static struct root *root_at(struct roots *roots, struct root_key key)
+{
+	for (size_t i = 0; i < roots->cnt; i++)
+		if (!memcmp(&roots->items[i].key, &key, sizeof(key)))
+			return &roots->items[i];
+	roots->items[roots->cnt] = (struct root){ .key = key };
+	return &roots->items[roots->cnt++];
+}
+
+static void add_dev(struct roots *roots, __u32 dev)
+{
+	for (size_t i = 0; i < roots->dev_cnt; i++)
+		if (roots->devs[i] == dev)
+			return;
+	roots->devs[roots->dev_cnt++] = dev;
+}
+
+static int merge_batch(const struct place *places, const int *fds, size_t cnt, const struct identity *ids, size_t id_cnt,
+		       const struct policy *policy, struct error *err, struct roots *roots)
+{
+	for (size_t i = 0; i < cnt; i++) {
+		const struct identity *id = identity_of_fd(ids, id_cnt, fds[i]);
+		int r;
+
+		if (!id)
+			return error_set(err, -ESTALE, "the kernel does not name %s", places[i].path);
+		r = merge(&root_at(roots, (struct root_key){ .dev = id->dev, .ino = id->ino })->value, &places[i], policy, err);
+		if (r)
+			return r;
+		if (places[i].rule)
+			add_dev(roots, id->dev);
+	}
+	return 0;
+}
+
+static int open_batch(const struct place *places, size_t cnt, int *fds, struct error *err)
+{
+	for (size_t i = 0; i < cnt; i++) {
+		fds[i] = open(places[i].path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fds[i] < 0)
+			return error_errno(err, -errno, "%s", places[i].path);
+	}
+	return 0;
+}
+
+static int resolve_batch(struct kern *kern, const struct place *places, size_t cnt, const struct policy *policy,
+			 struct error *err, struct roots *roots)
+{
+	_cleanup_free_ struct identity *ids = NULL;
+	size_t id_cnt = 0;
+	int fds[BATCH], r;
+
+	for (size_t i = 0; i < cnt; i++)
+		fds[i] = -1;
+	r = open_batch(places, cnt, fds, err);
+	if (!r)
+		r = identify_files(kern, getpid(), IDENTIFY_NO_POLICY, err, &ids, &id_cnt);
+	if (!r)
+		r = merge_batch(places, fds, cnt, ids, id_cnt, policy, err, roots);
+	for (size_t i = 0; i < cnt; i++)
+		cleanup_fd(&fds[i]);
+	return r;
+}
+
+static int resolve_places(struct kern *kern, const struct places *places, const struct policy *policy,
+			  struct error *err, struct roots *roots)
+{
+	roots->items = calloc(places->cnt + 1, sizeof(*roots->items));
+	roots->devs = calloc(places->cnt + 1, sizeof(*roots->devs));
+	if (!roots->items || !roots->devs)
+		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
+	for (size_t at = 0; at < places->cnt; at += BATCH) {
+		size_t cnt = places->cnt - at < BATCH ? places->cnt - at : BATCH;
+		int r = resolve_batch(kern, &places->items[at], cnt, policy, err, roots);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int roots_resolve(struct kern *kern, const struct policy *policy, struct error *err, struct roots *ret_roots)
+{
+	_cleanup_(places_free) struct places places = { 0 };
+	_cleanup_(roots_free) struct roots roots = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < policy->rule_cnt; i++)
+		if (policy->rules[i].path)
+			r = add_rule(&places, &policy->rules[i], i + 1, err);
+	if (r)
+		return r;
+	drop_repeated_ancestors(&places);
+	r = resolve_places(kern, &places, policy, err, &roots);
+	if (r)
+		return r;
+	*ret_roots = roots;
+	roots = (struct roots){ 0 };
+	return 0;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The canonical form of a policy, and its digest.
+ *
+ * It is a policy file itself: everything merged, every default written out, rules in the order of
+ * the table, datasets with their paths, ids only where they are not the ones that would be made.
+ * So it parses back to the same policy without any other file, and two policies that mean the
+ * same have the same text.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "policy/draft.h"
+#include "policy/rule.h"
+#include "policy/value.h"
+
+/*
+ * Builds a tree; after the first failed allocation it builds nothing useful, and says so in the
+ * end.
+ */
+struct writer {
+	bool has_failed;
+};
+
+static void put(struct writer *writer, json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, value))
+		writer->has_failed = true;
+}
+
+static void append(struct writer *writer, json_t *list, json_t *value)
+{
+	if (json_array_append_new(list, value))
+		writer->has_failed = true;
+}
+
+static json_t *add_object(struct writer *writer, json_t *parent, const char *key)
+{
+	put(writer, parent, key, json_object());
+	return json_object_get(parent, key);
+}
+
+static json_t *add_list(struct writer *writer, json_t *parent, const char *key)
+{
+	put(writer, parent, key, json_array());
+	return json_object_get(parent, key);
+}
+
+static void put_word(struct writer *writer, json_t *object, const char *key,
+		     const struct vocabulary *vocabulary, uint8_t value)
+{
+	put(writer, object, key, json_string(word_text(vocabulary, value)));
+}
+
+static void put_id(struct writer *writer, json_t *object, const struct rule *rule)
+{
+	_cleanup_free_ char *made = rule_made_id(rule);
+
+	if (!made)
+		writer->has_failed = true;
+	else if (strcmp(made, rule->id))
+		put(writer, object, "id", json_string(rule->id));
+}
+
+static void put_path(struct writer *writer, json_t *object, const struct rule *rule)
+{
+	put(writer, object, "path", json_string(rule->path));
+	if (rule->is_optional)
+		put(writer, object, "optional", json_true());
+}
+
+static json_t *port_value(const struct rule_ports *ports)
+{
+	if (ports->lo == ports->hi)
+		return json_integer(ports->lo);
+	return json_sprintf("%u-%u", ports->lo, ports->hi);
+}
+
+static json_t *grant_object(struct writer *writer, const struct rule *rule)
+{
+	json_t *object = json_object();
+
+	put(writer, object, "name", json_string(rule->dataset));
+	put(writer, object, "path", json_string(rule->path));
+	put_word(writer, object, "access", &access_words, rule->access);
+	return object;
+}
+
+static json_t *file_object(struct writer *writer, const struct rule *rule)
+{
+	json_t *object = json_object();
+
+	put_id(writer, object, rule);
+	put_path(writer, object, rule);
+	put_word(writer, object, "access", &access_words, rule->access);
+	return object;
+}
+
+static json_t *exec_object(struct writer *writer, const struct rule *rule)
+{
+	json_t *object = json_object();
+
+	put_id(writer, object, rule);
+	put_path(writer, object, rule);
+	return object;
+}
+
+static json_t *net_object(struct writer *writer, const struct rule *rule)
+{
+	json_t *object = json_object(), *ports = add_list(writer, object, "ports");
+	char cidr[RULE_CIDR_LEN];
+
+	rule_cidr(rule, cidr);
+	put_id(writer, object, rule);
+	put(writer, object, "cidr", json_string(cidr));
+	put(writer, object, "protocol", json_string(rule_protocol(rule)));
+	for (size_t i = 0; i < rule->port_cnt; i++)
+		append(writer, ports, port_value(&rule->ports[i]));
+	return object;
+}
+
+static json_t *policy_object(struct writer *writer, const struct policy *policy)
+{
+	json_t *root = json_object(), *datasets = add_list(writer, root, "datasets");
+	json_t *filesystem = add_object(writer, root, "filesystem");
+	json_t *files = add_list(writer, filesystem, "rules");
+	json_t *exec = add_object(writer, root, "exec");
+	json_t *allow = add_list(writer, exec, "allow"), *deny = add_list(writer, exec, "deny");
+	json_t *egress = add_object(writer, root, "egress");
+	json_t *nets = add_list(writer, egress, "allow");
+
+	put(writer, root, "version", json_integer(POLICY_VERSION));
+	put(writer, root, "name", json_string(policy->name));
+	put_word(writer, root, "mode", &mode_words, (uint8_t)policy->mode);
+	put_word(writer, filesystem, "default", &access_words, (uint8_t)policy->file_default);
+	put_word(writer, exec, "default", &exec_words, (uint8_t)policy->exec_default);
+	put_word(writer, egress, "default", &egress_words, (uint8_t)policy->egress_default);
+	for (const struct rule *rule = policy->rules; rule < policy->rules + policy->rule_cnt;
+	     rule++) {
+		if (rule->class == RULE_DATASET)
+			append(writer, datasets, grant_object(writer, rule));
+		else if (rule->class == RULE_FILESYSTEM)
+			append(writer, files, file_object(writer, rule));
+		else if (rule->class == RULE_EXEC)
+			append(writer, rule->access == EXEC_ALLOW ? allow : deny,
+			       exec_object(writer, rule));
+		else
+			append(writer, nets, net_object(writer, rule));
+	}
+	return root;
+}
+
+static int hash(const char *text, char ret_hex[65])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int len = 0;
+
+	if (!EVP_Digest(text, strlen(text), digest, &len, EVP_sha256(), NULL) || len != 32)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < len; i++)
+		sprintf(ret_hex + 2 * i, "%02x", digest[i]);
+	return 0;
+}
+
+int policy_seal(struct policy *policy)
+{
+	struct writer writer = { 0 };
+	json_t *root = policy_object(&writer, policy);
+	_cleanup_free_ char *text = NULL;
+	int err;
+
+	if (!writer.has_failed)
+		text = json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT);
+	json_decref(root);
+	if (!text)
+		return -ENOMEM;
+	err = hash(text, policy->digest);
+	if (err)
+		return err;
+	policy->canonical = TAKE_PTR(text);
+	return 0;
+}

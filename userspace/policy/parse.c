@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * One policy file, section by section.
+ *
+ * The tables say which keys exist; a key of the language that this version does not enforce is
+ * refused by name, as a rule that loads but does not bite is worse than none. rules/schema.json
+ * is tested to be true to these tables.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "policy/draft.h"
+#include "policy/nearest.h"
+#include "policy/rule.h"
+#include "policy/value.h"
+
+#define NOT_ENFORCED "is not enforced by this version of jobcage; remove it"
+#define FIELDS(table) (table), ARRAY_SIZE(table)
+
+/* Datasets */
+
+enum { GRANT_NAME, GRANT_ACCESS, GRANT_PATH, GRANT_FIELD_CNT };
+
+static const struct field grant_fields[] = {
+	[GRANT_NAME] = { "name", KIND_STRING, .is_required = true },
+	[GRANT_ACCESS] = { "access", KIND_STRING, .is_required = true },
+	[GRANT_PATH] = { "path", KIND_STRING, .is_internal = true },
+};
+
+static const struct shape grant_shape = { "a dataset grant", FIELDS(grant_fields), NULL, 0 };
+
+/* Files */
+
+enum { FILE_ID, FILE_PATH, FILE_ACCESS, FILE_OPTIONAL, FILE_FIELD_CNT };
+
+static const struct field file_fields[] = {
+	[FILE_ID] = { "id", KIND_STRING },
+	[FILE_PATH] = { "path", KIND_STRING, .is_required = true },
+	[FILE_ACCESS] = { "access", KIND_STRING, .is_required = true },
+	[FILE_OPTIONAL] = { "optional", KIND_BOOLEAN },
+};
+
+static const struct shape file_shape = { "a filesystem rule", FIELDS(file_fields), NULL, 0 };
+
+enum { FILESYSTEM_DEFAULT, FILESYSTEM_RULES, FILESYSTEM_FIELD_CNT };
+
+static const struct field filesystem_fields[] = {
+	[FILESYSTEM_DEFAULT] = { "default", KIND_STRING },
+	[FILESYSTEM_RULES] = { "rules", KIND_LIST, .entry_kinds = KIND_OBJECT,
+			       .shape = &file_shape },
+};
+
+static const struct refused_key filesystem_refused[] = { { "devices", NOT_ENFORCED } };
+
+static const struct shape filesystem_shape = { "'filesystem'", FIELDS(filesystem_fields),
+					       FIELDS(filesystem_refused) };
+
+/* Programs */
+
+enum { EXEC_ID, EXEC_PATH, EXEC_OPTIONAL, EXEC_ENTRY_FIELD_CNT };
+
+static const struct field exec_entry_fields[] = {
+	[EXEC_ID] = { "id", KIND_STRING },
+	[EXEC_PATH] = { "path", KIND_STRING, .is_required = true },
+	[EXEC_OPTIONAL] = { "optional", KIND_BOOLEAN },
+};
+
+static const struct shape exec_entry_shape = { "an exec rule", FIELDS(exec_entry_fields), NULL, 0 };
+
+enum { EXEC_DEFAULT, EXEC_ALLOW_LIST, EXEC_DENY_LIST, EXEC_FIELD_CNT };
+
+static const struct field exec_fields[] = {
+	[EXEC_DEFAULT] = { "default", KIND_STRING },
+	[EXEC_ALLOW_LIST] = { "allow", KIND_LIST, .entry_kinds = KIND_STRING | KIND_OBJECT,
+			      .shape = &exec_entry_shape },
+	[EXEC_DENY_LIST] = { "deny", KIND_LIST, .entry_kinds = KIND_STRING | KIND_OBJECT,
+			     .shape = &exec_entry_shape },
+};
+
+static const struct shape exec_shape = { "'exec'", FIELDS(exec_fields), NULL, 0 };
+
+/* Networks */
+
+enum { NET_ID, NET_CIDR, NET_PROTOCOL, NET_PORTS, NET_FIELD_CNT };
+
+static const struct field net_fields[] = {
+	[NET_ID] = { "id", KIND_STRING },
+	[NET_CIDR] = { "cidr", KIND_STRING, .is_required = true },
+	[NET_PROTOCOL] = { "protocol", KIND_STRING },
+	[NET_PORTS] = { "ports", KIND_LIST, .is_required = true,
+			.entry_kinds = KIND_INTEGER | KIND_STRING },
+};
+
+static const struct refused_key net_refused[] = {
+	{ "domain", NOT_ENFORCED },
+	{ "domains", NOT_ENFORCED },
+	{ "tls", NOT_ENFORCED },
+	{ "max_bytes", NOT_ENFORCED },
+};
+
+static const struct shape net_shape = { "an egress rule", FIELDS(net_fields), FIELDS(net_refused) };
+
+enum { EGRESS_DEFAULT, EGRESS_INCLUDE, EGRESS_ALLOW_LIST, EGRESS_FIELD_CNT };
+
+static const struct field egress_fields[] = {
+	[EGRESS_DEFAULT] = { "default", KIND_STRING },
+	[EGRESS_INCLUDE] = { "include", KIND_LIST, .entry_kinds = KIND_STRING },
+	[EGRESS_ALLOW_LIST] = { "allow", KIND_LIST, .entry_kinds = KIND_OBJECT,
+				.shape = &net_shape },
+};
+
+static const struct refused_key egress_refused[] = {
+	{ "dns", NOT_ENFORCED },
+	{ "max_bytes", NOT_ENFORCED },
+};
+
+static const struct shape egress_shape = { "'egress'", FIELDS(egress_fields),
+					   FIELDS(egress_refused) };
+
+enum { ALLOWLIST_SCHEMA, ALLOWLIST_VERSION, ALLOWLIST_NAME, ALLOWLIST_ALLOW, ALLOWLIST_FIELD_CNT };
+
+static const struct field allowlist_fields[] = {
+	[ALLOWLIST_SCHEMA] = { "$schema", KIND_STRING },
+	[ALLOWLIST_VERSION] = { "version", KIND_INTEGER, .is_required = true },
+	[ALLOWLIST_NAME] = { "name", KIND_STRING, .is_required = true },
+	[ALLOWLIST_ALLOW] = { "allow", KIND_LIST, .is_required = true, .entry_kinds = KIND_OBJECT,
+			      .shape = &net_shape },
+};
+
+const struct shape allowlist_shape = { "an egress allowlist", FIELDS(allowlist_fields), NULL, 0 };
+
+/* The whole */
+
+static const struct field policy_fields[] = {
+	[POLICY_SCHEMA] = { "$schema", KIND_STRING },
+	[POLICY_VERSION_FIELD] = { "version", KIND_INTEGER, .is_required = true },
+	[POLICY_NAME] = { "name", KIND_STRING },
+	[POLICY_MODE] = { "mode", KIND_STRING },
+	[POLICY_EXTENDS] = { "extends", KIND_LIST, .entry_kinds = KIND_STRING },
+	[POLICY_DATASETS] = { "datasets", KIND_LIST, .entry_kinds = KIND_OBJECT,
+			      .shape = &grant_shape },
+	[POLICY_FILESYSTEM] = { "filesystem", KIND_OBJECT, .shape = &filesystem_shape },
+	[POLICY_EXEC] = { "exec", KIND_OBJECT, .shape = &exec_shape },
+	[POLICY_EGRESS] = { "egress", KIND_OBJECT, .shape = &egress_shape },
+};
+
+static const struct refused_key policy_refused[] = {
+	{ "ingress", NOT_ENFORCED },
+	{ "unix", NOT_ENFORCED },
+	{ "capabilities", NOT_ENFORCED },
+	{ "limits", NOT_ENFORCED },
+	{ "environment", NOT_ENFORCED },
+	{ "devices", NOT_ENFORCED },
+	{ "dns", NOT_ENFORCED },
+	{ "allow", "belongs to 'exec' or 'egress'; "
+		   "a file of egress rules alone is named in 'egress.include'" },
+};
+
+const struct shape policy_shape = { "a policy", FIELDS(policy_fields), FIELDS(policy_refused) };
+
+/* Reading: an absent key reads well and changes nothing */
+
+static bool read_id(const struct cursor *at, const struct node *node, struct rule *rule)
+{
+	struct cursor value = cursor_at(at, node);
+
+	return !node || value_id(&value, &rule->id);
+}
+
+static bool read_path(const struct cursor *at, const struct node *node, struct rule *rule)
+{
+	struct cursor value = cursor_at(at, node);
+
+	return !node || value_path(&value, &rule->path);
+}
+
+static bool read_word(const struct cursor *at, const struct node *node,
+		      const struct vocabulary *vocabulary, uint8_t *ret_value)
+{
+	struct cursor value = cursor_at(at, node);
+
+	return !node || value_word(&value, vocabulary, ret_value);
+}
+
+static bool read_flag(const struct node *node)
+{
+	return node && json_is_true(node->value);
+}
+
+typedef void (*entry_reader)(struct draft *draft, const struct cursor *at, uint8_t access);
+
+static void read_list(struct draft *draft, const struct cursor *at, const struct node *list,
+		      const struct field *field, entry_reader read, uint8_t access)
+{
+	struct cursor entry;
+
+	for (const struct node *node = list ? list->child : NULL; node; node = node->next) {
+		entry = cursor_at(at, node);
+		if (shape_kind(&entry, field->entry_kinds,
+			       field->shape ? field->shape->what : "a file name"))
+			read(draft, &entry, access);
+	}
+}
+
+static void report_dataset(const struct draft *draft, const struct cursor *at)
+{
+	struct nearest nearest = nearest_start(cursor_string(at));
+
+	for (size_t i = 0; draft->site && i < draft->site->dataset_cnt; i++)
+		nearest_offer(&nearest, draft->site->datasets[i].name);
+	if (!draft->site)
+		cursor_error(at, "unknown dataset '%s': no dataset is registered, as there is no "
+				 "%s; list it there", nearest.word, SITE_FILE);
+	else if (nearest.best)
+		cursor_error(at, "unknown dataset '%s'; did you mean '%s'? (datasets are "
+				 "registered in %s)", nearest.word, nearest.best,
+			     draft->site->file);
+	else
+		cursor_error(at, "unknown dataset '%s'; register it in %s", nearest.word,
+			     draft->site->file);
+}
+
+/* The path of a dataset: from the site, or from the canonical text that stands for a site. */
+static bool resolve_dataset(const struct draft *draft, const struct cursor *at,
+			    const struct node *const *members, struct rule *rule)
+{
+	const struct dataset *dataset = site_dataset(draft->site, rule->dataset);
+	struct cursor name = cursor_at(at, members[GRANT_NAME]);
+	struct cursor path = cursor_at(at, members[GRANT_PATH]);
+
+	if (draft->is_canonical && members[GRANT_PATH])
+		return value_path(&path, &rule->path);
+	if (members[GRANT_PATH]) {
+		cursor_key_error(&path, "a dataset's path is registered with the site; remove "
+					"'path'");
+		return false;
+	}
+	if (!dataset) {
+		report_dataset(draft, &name);
+		return false;
+	}
+	rule->path = strdup(dataset->path);
+	if (!rule->path)
+		cursor_error(at, "out of memory");
+	return rule->path;
+}
+
+static void read_grant(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	_cleanup_(rule_clear) struct rule rule = { .class = RULE_DATASET, .access = access,
+						   .origin = cursor_origin(at) };
+	const struct node *members[GRANT_FIELD_CNT];
+	bool is_good = shape_members(&grant_shape, at, members);
+	struct cursor name = cursor_at(at, members[GRANT_NAME]);
+
+	is_good &= read_word(at, members[GRANT_ACCESS], &access_words, &rule.access);
+	is_good &= members[GRANT_NAME] && value_name(&name, &rule.dataset) &&
+		   resolve_dataset(draft, at, members, &rule);
+	if (is_good)
+		draft_add(draft, &rule);
+}
+
+static void read_file_rule(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	_cleanup_(rule_clear) struct rule rule = { .class = RULE_FILESYSTEM, .access = access,
+						   .origin = cursor_origin(at) };
+	const struct node *members[FILE_FIELD_CNT];
+	bool is_good = shape_members(&file_shape, at, members);
+
+	is_good &= read_id(at, members[FILE_ID], &rule);
+	is_good &= read_path(at, members[FILE_PATH], &rule);
+	is_good &= read_word(at, members[FILE_ACCESS], &access_words, &rule.access);
+	rule.is_optional = read_flag(members[FILE_OPTIONAL]);
+	if (is_good)
+		draft_add(draft, &rule);
+}
+
+static void read_filesystem(struct draft *draft, const struct cursor *at)
+{
+	const struct node *members[FILESYSTEM_FIELD_CNT];
+	uint8_t access = draft->policy->file_default;
+
+	shape_members(&filesystem_shape, at, members);
+	read_word(at, members[FILESYSTEM_DEFAULT], &access_words, &access);
+	draft->policy->file_default = access;
+	read_list(draft, at, members[FILESYSTEM_RULES], &filesystem_fields[FILESYSTEM_RULES],
+		  read_file_rule, ACCESS_UNSET);
+}
+
+static bool read_exec_object(const struct cursor *at, struct rule *rule)
+{
+	const struct node *members[EXEC_ENTRY_FIELD_CNT];
+	bool is_good = shape_members(&exec_entry_shape, at, members);
+
+	is_good &= read_id(at, members[EXEC_ID], rule);
+	is_good &= read_path(at, members[EXEC_PATH], rule);
+	rule->is_optional = read_flag(members[EXEC_OPTIONAL]);
+	return is_good;
+}
+
+static void read_exec_rule(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	_cleanup_(rule_clear) struct rule rule = { .class = RULE_EXEC, .access = access,
+						   .origin = cursor_origin(at) };
+	bool is_good = json_is_string(at->node->value) ? value_path(at, &rule.path) :
+							 read_exec_object(at, &rule);
+
+	if (is_good)
+		draft_add(draft, &rule);
+}
+
+static void read_exec(struct draft *draft, const struct cursor *at)
+{
+	const struct node *members[EXEC_FIELD_CNT];
+	uint8_t access = draft->policy->exec_default;
+
+	shape_members(&exec_shape, at, members);
+	read_word(at, members[EXEC_DEFAULT], &exec_words, &access);
+	draft->policy->exec_default = access;
+	read_list(draft, at, members[EXEC_ALLOW_LIST], &exec_fields[EXEC_ALLOW_LIST],
+		  read_exec_rule, EXEC_ALLOW);
+	read_list(draft, at, members[EXEC_DENY_LIST], &exec_fields[EXEC_DENY_LIST],
+		  read_exec_rule, EXEC_DENY);
+}
+
+static void read_net_rule(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	_cleanup_(rule_clear) struct rule rule = { .class = RULE_EGRESS, .access = access,
+						   .origin = cursor_origin(at) };
+	const struct node *members[NET_FIELD_CNT];
+	bool is_good = shape_members(&net_shape, at, members);
+	struct cursor cidr = cursor_at(at, members[NET_CIDR]);
+	struct cursor ports = cursor_at(at, members[NET_PORTS]);
+	uint8_t protocol = PROTOCOL_TCP;
+
+	is_good &= read_id(at, members[NET_ID], &rule);
+	is_good &= members[NET_CIDR] && value_cidr(&cidr, &rule);
+	is_good &= read_word(at, members[NET_PROTOCOL], &protocol_words, &protocol);
+	is_good &= members[NET_PORTS] && value_ports(&ports, &rule);
+	rule_set_protocol(&rule, protocol);
+	if (is_good)
+		draft_add(draft, &rule);
+}
+
+static void read_include(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	(void)access;
+	load_include(draft, at);
+}
+
+static void read_egress(struct draft *draft, const struct cursor *at)
+{
+	const struct node *members[EGRESS_FIELD_CNT];
+	uint8_t access = draft->policy->egress_default;
+
+	shape_members(&egress_shape, at, members);
+	read_word(at, members[EGRESS_DEFAULT], &egress_words, &access);
+	draft->policy->egress_default = access;
+	read_list(draft, at, members[EGRESS_INCLUDE], &egress_fields[EGRESS_INCLUDE], read_include,
+		  ACCESS_UNSET);
+	read_list(draft, at, members[EGRESS_ALLOW_LIST], &egress_fields[EGRESS_ALLOW_LIST],
+		  read_net_rule, ACCESS_UNSET);
+}
+
+static void read_version(const struct cursor *at, const struct node *node)
+{
+	struct cursor value = cursor_at(at, node);
+
+	if (node)
+		value_version(&value);
+}
+
+static void read_name(const struct cursor *at, const struct node *node, char **name)
+{
+	struct cursor value = cursor_at(at, node);
+	char *read;
+
+	if (!node || !value_name(&value, &read))
+		return;
+	free(*name);
+	*name = read;
+}
+
+static void read_section(struct draft *draft, const struct cursor *at, const struct node *node,
+			 void (*read)(struct draft *draft, const struct cursor *at))
+{
+	struct cursor section = cursor_at(at, node);
+
+	if (node)
+		read(draft, &section);
+}
+
+void parse_policy(struct draft *draft, const struct cursor *at, const struct node *const *members)
+{
+	uint8_t mode = (uint8_t)draft->policy->mode;
+
+	read_version(at, members[POLICY_VERSION_FIELD]);
+	read_name(at, members[POLICY_NAME], &draft->policy->name);
+	read_word(at, members[POLICY_MODE], &mode_words, &mode);
+	draft->policy->mode = mode;
+	read_list(draft, at, members[POLICY_DATASETS], &policy_fields[POLICY_DATASETS], read_grant,
+		  ACCESS_UNSET);
+	read_section(draft, at, members[POLICY_FILESYSTEM], read_filesystem);
+	read_section(draft, at, members[POLICY_EXEC], read_exec);
+	read_section(draft, at, members[POLICY_EGRESS], read_egress);
+}
+
+void parse_allowlist(struct draft *draft, const struct cursor *at, char **ret_name)
+{
+	const struct node *members[ALLOWLIST_FIELD_CNT];
+	_cleanup_free_ char *name = NULL;
+
+	shape_members(&allowlist_shape, at, members);
+	read_version(at, members[ALLOWLIST_VERSION]);
+	read_name(at, members[ALLOWLIST_NAME], &name);
+	read_list(draft, at, members[ALLOWLIST_ALLOW], &allowlist_fields[ALLOWLIST_ALLOW],
+		  read_net_rule, ACCESS_UNSET);
+	if (ret_name && name)
+		*ret_name = TAKE_PTR(name);
+}

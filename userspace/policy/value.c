@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Words, names, ids and paths; see value.h. Networks and ports are in net.c. */
+#include "policy/value.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "policy/nearest.h"
+
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define NAME_CHARS LETTERS "0123456789._-"
+#define ID_CHARS NAME_CHARS ":/"
+
+static const struct word mode_word[] = { { "enforce", MODE_ENFORCE }, { "audit", MODE_AUDIT } };
+static const struct word access_word[] = {
+	{ "none", ACCESS_NONE },
+	{ "read", ACCESS_READ },
+	{ "write", ACCESS_WRITE },
+};
+static const struct word exec_word[] = { { "allow", EXEC_ALLOW }, { "deny", EXEC_DENY } };
+static const struct word egress_word[] = { { "deny", EGRESS_DENY }, { "allow", EGRESS_ALLOW } };
+static const struct word protocol_word[] = {
+	{ "tcp", PROTOCOL_TCP },
+	{ "udp", PROTOCOL_UDP },
+	{ "any", PROTOCOL_ANY },
+};
+
+#define VOCABULARY(what, words) { what, words, ARRAY_SIZE(words) }
+
+const struct vocabulary mode_words = VOCABULARY("mode", mode_word);
+const struct vocabulary access_words = VOCABULARY("access", access_word);
+const struct vocabulary exec_words = VOCABULARY("exec default", exec_word);
+const struct vocabulary egress_words = VOCABULARY("egress default", egress_word);
+const struct vocabulary protocol_words = VOCABULARY("protocol", protocol_word);
+
+const char *word_text(const struct vocabulary *vocabulary, uint8_t value)
+{
+	for (size_t i = 0; i < vocabulary->word_cnt; i++) {
+		if (vocabulary->words[i].value == value)
+			return vocabulary->words[i].text;
+	}
+	return NULL;
+}
+
+static void report_word(const struct cursor *at, const struct vocabulary *vocabulary)
+{
+	struct nearest nearest = nearest_start(cursor_string(at));
+	char all[64] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < vocabulary->word_cnt; i++) {
+		nearest_offer(&nearest, vocabulary->words[i].text);
+		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "",
+					vocabulary->words[i].text);
+	}
+	if (nearest.best)
+		cursor_error(at, "unknown %s '%s'; did you mean '%s'? (one of: %s)",
+			     vocabulary->what, nearest.word, nearest.best, all);
+	else
+		cursor_error(at, "unknown %s '%s'; one of: %s", vocabulary->what, nearest.word,
+			     all);
+}
+
+bool value_word(const struct cursor *at, const struct vocabulary *vocabulary, uint8_t *ret_value)
+{
+	for (size_t i = 0; i < vocabulary->word_cnt; i++) {
+		if (strcmp(vocabulary->words[i].text, cursor_string(at)))
+			continue;
+		*ret_value = vocabulary->words[i].value;
+		return true;
+	}
+	report_word(at, vocabulary);
+	return false;
+}
+
+bool value_version(const struct cursor *at)
+{
+	if (json_integer_value(at->node->value) == POLICY_VERSION)
+		return true;
+	cursor_error(at, "version %lld is unknown to this jobcage, which reads version %d",
+		     (long long)json_integer_value(at->node->value), POLICY_VERSION);
+	return false;
+}
+
+static bool give(const struct cursor *at, char *owned, char **ret_text)
+{
+	if (owned)
+		*ret_text = owned;
+	else
+		cursor_error(at, "out of memory");
+	return owned;
+}
+
+static bool value_token(const struct cursor *at, const char *what, const char *chars,
+			const char *chars_text, char **ret_text)
+{
+	const char *text = cursor_string(at);
+	size_t len = strlen(text);
+
+	if (len && len <= NAME_LEN_MAX && text[strspn(text, chars)] == '\0')
+		return give(at, strdup(text), ret_text);
+	cursor_error(at, "bad %s '%s': 1 to %d characters of %s", what, text, NAME_LEN_MAX,
+		     chars_text);
+	return false;
+}
+
+bool value_name(const struct cursor *at, char **ret_name)
+{
+	return value_token(at, "name", NAME_CHARS, "A-Z a-z 0-9 . _ -", ret_name);
+}
+
+bool value_id(const struct cursor *at, char **ret_id)
+{
+	return value_token(at, "id", ID_CHARS, "A-Z a-z 0-9 . _ : / -", ret_id);
+}
+
+/* Appends the components that matter; false at '.' and '..'. */
+static bool copy_components(const char *text, char *path)
+{
+	size_t len, path_len = 0;
+
+	for (; *text; text += len) {
+		text += strspn(text, "/");
+		len = strcspn(text, "/");
+		if ((len == 1 && text[0] == '.') || (len == 2 && !strncmp(text, "..", 2)))
+			return false;
+		if (!len)
+			break;
+		path[path_len++] = '/';
+		memcpy(path + path_len, text, len);
+		path_len += len;
+	}
+	if (!path_len)
+		path[path_len++] = '/';
+	path[path_len] = '\0';
+	return true;
+}
+
+static bool has_control(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+bool value_path(const struct cursor *at, char **ret_path)
+{
+	const char *text = cursor_string(at);
+	char path[PATH_MAX];
+
+	if (text[0] != '/')
+		cursor_error(at, "path '%s' is relative; paths begin with '/'", text);
+	else if (strlen(text) >= sizeof(path))
+		cursor_error(at, "path is longer than %zu bytes", sizeof(path) - 1);
+	else if (has_control(text))
+		cursor_error(at, "path '%s' has a control character", text);
+	else if (!copy_components(text, path))
+		cursor_error(at, "path '%s' has a '.' or '..'; write where it leads", text);
+	else
+		return give(at, strdup(path), ret_path);
+	return false;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The values of policies: names, ids, paths, words, networks and ports.
+ *
+ * Each function checks the value at a cursor, whose JSON type is right already. It returns true
+ * and the value, or false after reporting what is wrong; then the result is untouched. Strings
+ * returned are the caller's to free.
+ */
+#ifndef JOBCAGE_POLICY_VALUE_H
+#define JOBCAGE_POLICY_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/document.h"
+#include "policy/policy.h"
+
+#define POLICY_VERSION 1
+#define NAME_LEN_MAX 64
+
+struct word {
+	const char *text;
+	uint8_t value;
+};
+
+/* The words that one key may have. */
+struct vocabulary {
+	const char *what;
+	const struct word *words;
+	size_t word_cnt;
+};
+
+enum protocol_word { PROTOCOL_TCP = 1, PROTOCOL_UDP, PROTOCOL_ANY };
+
+extern const struct vocabulary mode_words;     /* enum policy_mode */
+extern const struct vocabulary access_words;   /* enum access */
+extern const struct vocabulary exec_words;     /* enum exec_access */
+extern const struct vocabulary egress_words;   /* enum egress_default */
+extern const struct vocabulary protocol_words; /* enum protocol_word */
+
+/* The word of a value, or NULL. */
+const char *word_text(const struct vocabulary *vocabulary, uint8_t value);
+
+bool value_word(const struct cursor *at, const struct vocabulary *vocabulary, uint8_t *ret_value);
+bool value_version(const struct cursor *at);
+
+/* 1 to 64 characters of [A-Za-z0-9._-]; ids also have ':' and '/'. */
+bool value_name(const struct cursor *at, char **ret_name);
+bool value_id(const struct cursor *at, char **ret_id);
+
+/* An absolute path without '.' and '..'; comes back without doubled and trailing slashes. */
+bool value_path(const struct cursor *at, char **ret_path);
+
+/* Sets addr and prefixlen; ports and port_cnt; protocol and protocol_cnt. */
+bool value_cidr(const struct cursor *at, struct rule *rule);
+bool value_ports(const struct cursor *at, struct rule *rule);
+void rule_set_protocol(struct rule *rule, enum protocol_word word);
+
+#endif

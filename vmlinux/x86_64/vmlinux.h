@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Made by tools/gen_vmlinux from vmlinux/types and the BTF of Linux 6.1.0-50-amd64 (x86_64). Do not edit. */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = record)
+#endif
+
+typedef unsigned char __u8;
+typedef short unsigned int __u16;
+typedef unsigned int __u32;
+typedef long long unsigned int __u64;
+typedef signed char __s8;
+typedef short int __s16;
+typedef int __s32;
+typedef long long int __s64;
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+typedef __s64 s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef _Bool bool;
+typedef short unsigned int umode_t;
+typedef unsigned int fmode_t;
+typedef u32 dev_t;
+typedef short unsigned int sa_family_t;
+
+struct super_block;
+struct inode;
+struct qstr;
+struct hlist_bl_node;
+struct dentry;
+struct vfsmount;
+struct mount;
+struct path;
+struct file;
+struct linux_binprm;
+struct mm_struct;
+struct task_struct;
+struct css_set;
+struct kernfs_node;
+struct cgroup_subsys_state;
+struct cgroup;
+struct sock_common;
+struct sock;
+struct socket;
+struct sockaddr;
+struct bpf_sock_addr;
+struct seq_file;
+struct bpf_iter_meta;
+struct bpf_iter__task_file;
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_CGROUP_STORAGE = 19,
+	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
+};
+
+enum {
+	false = 0,
+	true = 1,
+	BPF_F_NO_PREALLOC = 1,
+	BPF_F_INNER_MAP = 4096,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
+	IPPROTO_TCP = 6,
+	IPPROTO_UDP = 17,
+};
+
+struct super_block {
+	dev_t s_dev;
+	long unsigned int s_flags;
+	struct dentry *s_root;
+};
+
+struct inode {
+	long unsigned int i_ino;
+	const unsigned int i_nlink;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
+struct dentry {
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+	struct super_block *d_sb;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+	fmode_t f_mode;
+	unsigned int f_flags;
+};
+
+struct linux_binprm {
+	struct file *file;
+};
+
+struct mm_struct {
+	struct file *exe_file;
+};
+
+struct task_struct {
+	struct mm_struct *mm;
+	int pid;
+	int tgid;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	u64 start_boottime;
+	char comm[16];
+	struct css_set *cgroups;
+	struct bpf_local_storage *bpf_storage;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+
+struct sock_common {
+	short unsigned int skc_family;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_protocol;
+};
+
+struct socket {
+	short int type;
+	struct sock *sk;
+};
+
+struct sockaddr {
+	sa_family_t sa_family;
+};
+
+struct bpf_sock_addr {
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+	__u32 user_port;
+	__u32 user_ip4;
+	__u32 user_ip6[4];
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	u32 fd;
+	struct file *file;
+};
+
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute pop
+#endif
+
+#endif
