@@ -19,14 +19,17 @@ BPF_SRCS := file exec sock egress task identify
 
 BASE_SRCS   := diag error file
 POLICY_SRCS := canonical document egress load merge nearest net parse rule shape site value
-KERN_SRCS   := backend features hooks identify load probe publish ring roots
+KERN_SRCS   := backend features hooks identify load need probe publish ring roots
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
 JOB_SRCS    := cgroup launch lifecycle state
 DAEMON_SRCS := controller monitor watch
 CMD_SRCS    := doctor main policy run
 
-UNIT_TESTS := test_decode test_diag test_egress_compile test_error test_ocsf test_policy test_policy_check \
+UNIT_TESTS := test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
 	      test_policy_errors test_policy_rules test_policy_schema test_sink test_site test_state
+
+FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
+		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)
 ABI_HDRS   := $(wildcard bpf/abi/*.h)
 
 MAN_PAGES := userspace/man/jobcage.8 userspace/man/jobcage-policy.5
@@ -79,14 +82,14 @@ $(BUILD)/jobcage: $(CMD_OBJS) $(LIB_OBJS)
 
 $(BUILD)/%.o: userspace/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(HARDENING) -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(HARDENING) -MD -MP -c -o $@ $<
 
 # Made before the first compilation; afterwards the dependency files know who includes them.
 $(LIB_OBJS) $(CMD_OBJS): | $(SKELS)
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(CLANG) $(BPF_CFLAGS) -MD -MP -c -o $@ $<
 
 $(BUILD)/bpf/jobcage.o: $(BPF_OBJS)
 	$(BPFTOOL) gen object $@ $^
@@ -102,7 +105,18 @@ unit-tests: $(TESTS) ## build the unit tests
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIB_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB_OBJS) $(LDLIBS) -lcmocka
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
+
+$(BUILD)/ocsf/%.o: tests/ocsf/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
+
+$(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
+
+$(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) -o $@ $^ $(LDLIBS)
 
 check-unit: $(TESTS) ## run the unit tests
 	@for t in $(TESTS); do $$t || exit 1; done
@@ -124,4 +138,4 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 clean: ## remove everything made
 	rm -rf $(BUILD)
 
--include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d)
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d

@@ -8,8 +8,7 @@
  * characters, which parses again to the same.
  *
  *     clang -fsanitize=fuzzer,address,undefined -Iuserspace -Ibpf tests/fuzz/fuzz_decode.c
- *           tests/ocsf/fixture.c userspace/alert/<all>.c userspace/policy/<all>.c
- * userspace/base/<all>.c -ljansson
+ *           tests/ocsf/fixture.c userspace/{alert,policy,base}/[a-z]*.c -ljansson -lcrypto
  */
 #include <stdint.h>
 #include <stdlib.h>

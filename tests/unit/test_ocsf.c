@@ -79,14 +79,6 @@ static json_int_t int_at(json_t *json, const char *path)
 	return json_integer_value(at(json, path));
 }
 
-static void expect_message(const struct event header, const char *path, const char *path2,
-			   const char *expected)
-{
-	json_auto_t *event = render(&fixture_job, header, path, path2, EXE);
-
-	assert_string_equal(text_at(event, "message"), expected);
-}
-
 static struct event by_rule(enum event_op op, uint32_t rule)
 {
 	struct event event = fixture_event(op);
@@ -284,140 +276,6 @@ static void test_network(void **state)
 	assert_int_equal(int_at(second, "connection_info.protocol_num"), 17);
 }
 
-static void test_file_messages(void **state)
-{
-	(void)state;
-	expect_message(
-		by_rule(OP_OPEN_WRITE, FIXTURE_DIGITS), "/srv/datasets/digits/train.csv", NULL,
-		"python3 (pid 812) was denied opening /srv/datasets/digits/train.csv for writing: rule "
-		"\"dataset:digits\" grants read. To allow it, change the grant in the policy to: "
-		"{\"datasets\": [{\"name\": \"digits\", \"access\": \"write\"}]}");
-	expect_message(
-		by_rule(OP_OPEN_READ, FIXTURE_FACES), "/srv/datasets/faces/a", NULL,
-		"python3 (pid 812) was denied opening /srv/datasets/faces/a for reading: rule \"dataset:faces\" "
-		"grants no access. To allow it, add to the policy: "
-		"{\"datasets\": [{\"name\": \"faces\", \"access\": \"read\"}]}");
-	expect_message(
-		fixture_event(OP_OPEN_WRITE), "/var/x/y", NULL,
-		"python3 (pid 812) was denied opening /var/x/y for writing: no rule names it, and "
-		"filesystem.default is \"read\". To allow it, add to the policy: "
-		"{\"filesystem\": {\"rules\": [{\"path\": \"/var/x/y\", \"access\": \"write\"}]}}");
-	/* A name is made and removed at its directory: a rule must name what exists and stays. */
-	expect_message(
-		fixture_event(OP_UNLINK), "/var/x/y", NULL,
-		"python3 (pid 812) was denied removing /var/x/y: no rule names it, and filesystem.default is "
-		"\"read\". To allow it, add to the policy: "
-		"{\"filesystem\": {\"rules\": [{\"path\": \"/var/x\", \"access\": \"write\"}]}}");
-	expect_message(
-		by_rule(OP_MKDIR, FIXTURE_CONFIG), "/etc/train/new", NULL,
-		"python3 (pid 812) was denied creating the directory /etc/train/new: rule \"config\" grants read. "
-		"To allow it, change the rule in the policy to: "
-		"{\"filesystem\": {\"rules\": [{\"path\": \"/etc/train\", \"access\": \"write\"}]}}");
-}
-
-static void test_two_paths(void **state)
-{
-	(void)state;
-	expect_message(
-		fixture_event(OP_RENAME), "/a/x", "/b/x",
-		"python3 (pid 812) was denied renaming /a/x to /b/x: no rule names it, and filesystem.default is "
-		"\"read\". To allow it, add to the policy: {\"filesystem\": {\"rules\": [{\"path\": \"/a\", "
-		"\"access\": \"write\"}, {\"path\": \"/b\", \"access\": \"write\"}]}}");
-	expect_message(
-		by_rule(OP_RENAME, FIXTURE_CONFIG), "/tmp/x", "/etc/train/sub/x",
-		"python3 (pid 812) was denied renaming /tmp/x to /etc/train/sub/x: rule \"config\" grants read. To "
-		"allow it, add to the policy: {\"filesystem\": {\"rules\": [{\"path\": \"/etc/train/sub\", "
-		"\"access\": \"write\"}]}}");
-	expect_message(
-		fixture_event(OP_LINK), "/a/x", "/a/y",
-		"python3 (pid 812) was denied giving /a/x a second name /a/y: no rule names it, and "
-		"filesystem.default is \"read\". To allow it, add to the policy: "
-		"{\"filesystem\": {\"rules\": [{\"path\": \"/a\", \"access\": \"write\"}]}}");
-}
-
-static void test_exec_messages(void **state)
-{
-	struct event memfd = by_reason(OP_EXEC, REASON_NAMELESS);
-
-	(void)state;
-	expect_message(
-		fixture_event(OP_EXEC), "/usr/local/bin/x", NULL,
-		"python3 (pid 812) was denied running /usr/local/bin/x: no rule names it, and exec.default is "
-		"\"deny\". To allow it, add to the policy: {\"exec\": {\"allow\": [\"/usr/local/bin/x\"]}}");
-	expect_message(
-		by_rule(OP_EXEC, FIXTURE_NO_SHELL), "/usr/bin/dash", NULL,
-		"python3 (pid 812) was denied running /usr/bin/dash: rule \"exec.deny:/usr/bin/dash\" denies it. To "
-		"allow it, take the path from the policy's exec.deny and add: "
-		"{\"exec\": {\"allow\": [\"/usr/bin/dash\"]}}");
-	memfd.flags = EVENT_PATH_DETACHED;
-	expect_message(
-		memfd, NULL, NULL,
-		"python3 (pid 812) was denied running a file without a recorded path: a program must be a file with "
-		"a name, and this one is a memfd, deleted or otherwise nameless. No policy entry can allow it: run the "
-		"program from a file that exec.allow names.");
-}
-
-static void test_net_messages(void **state)
-{
-	struct event v6 = fixture_event(OP_SENDMSG), raw = fixture_event(OP_SENDMSG);
-	struct event packet = by_reason(OP_SENDMSG, REASON_FAMILY);
-
-	(void)state;
-	expect_message(
-		fixture_event(OP_CONNECT), NULL, NULL,
-		"python3 (pid 812) was denied connecting to 192.0.2.7 port 443/tcp: no rule names it, and "
-		"egress.default is \"deny\". To allow it, add to the policy: {\"egress\": {\"allow\": [{\"cidr\": "
-		"\"192.0.2.7/32\", \"protocol\": \"tcp\", \"ports\": [443]}]}}");
-	v6.net = (struct event_net){ .addr = { 0x20, 1, 0xd, 0xb8, [15] = 9 },
-				     .port = 53,
-				     .family = AF_INET6,
-				     .type = SOCK_DGRAM };
-	expect_message(
-		v6, NULL, NULL,
-		"python3 (pid 812) was denied sending to 2001:db8::9 port 53/udp: no rule names it, and "
-		"egress.default is \"deny\". To allow it, add to the policy: {\"egress\": {\"allow\": [{\"cidr\": "
-		"\"2001:db8::9/128\", \"protocol\": \"udp\", \"ports\": [53]}]}}");
-	raw.net.protocol = IPPROTO_ICMP;
-	raw.net.port = 0;
-	expect_message(
-		raw, NULL, NULL,
-		"python3 (pid 812) was denied sending to 192.0.2.7 over icmp: no rule names it, and egress.default "
-		"is \"deny\". No policy entry can allow it: rules name a TCP or UDP port of an IP address.");
-	packet.net = (struct event_net){ .family = AF_PACKET, .type = SOCK_RAW };
-	expect_message(
-		packet, NULL, NULL,
-		"python3 (pid 812) was denied sending to an address of family AF_PACKET: rules name TCP and UDP over "
-		"IPv4 and IPv6, and nothing else leaves. No policy entry can allow it: use TCP or UDP over IPv4 or "
-		"IPv6.");
-}
-
-/*
- * What cannot be named is not proposed: the root directory, what is cut off, detached or no UTF-8.
- * 
- */
-static void test_unnameable(void **state)
-{
-	static const char no_path[] =
-		"To allow it, add a rule to filesystem.rules for the directory that holds it; the record has no path that "
-		"a rule should name (inode 131074 on device 8:1).";
-	struct event cut = fixture_event(OP_OPEN_WRITE), detached = cut;
-	json_auto_t *first = render(&fixture_job, fixture_event(OP_CREATE), "/x", NULL, EXE);
-	json_auto_t *second = NULL, *third = NULL, *fourth = NULL;
-
-	(void)state;
-	assert_non_null(strstr(text_at(first, "message"), no_path));
-	cut.flags = EVENT_PATH_TRUNCATED;
-	second = render(&fixture_job, cut, ".../b/c", NULL, EXE);
-	assert_non_null(strstr(text_at(second, "message"), no_path));
-	assert_true(json_is_true(at(second, "metadata.is_truncated")));
-	detached.flags = EVENT_PATH_DETACHED;
-	third = render(&fixture_job, detached, "/b/c", NULL, EXE);
-	assert_non_null(strstr(text_at(third, "message"), no_path));
-	fourth = render(&fixture_job, fixture_event(OP_OPEN_WRITE), "/ok/bad\xff/c", NULL, EXE);
-	assert_non_null(
-		strstr(text_at(fourth, "message"), "[{\"path\": \"/ok\", \"access\": \"write\"}]"));
-}
-
 static void test_hostile_names(void **state)
 {
 	struct event header = fixture_event(OP_OPEN_WRITE);
@@ -431,103 +289,6 @@ static void test_hostile_names(void **state)
 	assert_non_null(strstr(text_at(event, "message"),
 			       "\"a\\x1b[2J: rule \\x22\" (pid 812) was denied opening "
 			       "\"/t/\\x0a\\xff\\x5c\\x22\\xe2\\x80\\xae x\" for writing: "));
-}
-
-/* A name that JSON can carry is proposed exactly, and in ASCII where showing it would mislead. */
-static void test_advice_is_exact(void **state)
-{
-	json_auto_t *plain = render(&fixture_job, fixture_event(OP_OPEN_WRITE),
-				    "/t/\xc3\xa9t\xc3\xa9", NULL, EXE);
-	json_auto_t *sly = render(&fixture_job, fixture_event(OP_OPEN_WRITE), "/t/\xe2\x80\xae\n\"",
-				  NULL, EXE);
-	json_auto_t *policy = NULL;
-	const char *json;
-
-	(void)state;
-	assert_non_null(strstr(text_at(plain, "message"), "\"path\": \"/t/\xc3\xa9t\xc3\xa9\""));
-	json = strchr(text_at(sly, "message"), '{');
-	policy = json_loads(json, 0, NULL);
-	assert_string_equal(
-		json_string_value(at(json_array_get(at(policy, "filesystem.rules"), 0), "path")),
-		"/t/\xe2\x80\xae\n\"");
-	assert_true(text_is_utf8(text_at(sly, "message")));
-	assert_null(strstr(text_at(sly, "message"), "\xe2\x80\xae"));
-}
-
-static size_t unescape(const char *text, char *out)
-{
-	size_t len = 0;
-
-	while (*text) {
-		unsigned int byte;
-
-		if (*text == '\\') {
-			assert_int_equal(sscanf(text, "\\x%2x", &byte), 1);
-			out[len++] = (char)byte;
-			text += 4;
-		} else {
-			out[len++] = *text++;
-		}
-	}
-	out[len] = '\0';
-	return len;
-}
-
-/* Escaping loses nothing, is valid UTF-8, and is plain. */
-static void test_escape_round_trip(void **state)
-{
-	unsigned int seed = 1;
-	char raw[64], back[64];
-
-	(void)state;
-	for (int round = 0; round < 100000; round++) {
-		size_t len = (size_t)(rand_r(&seed) % 24);
-		_cleanup_free_ char *text = NULL;
-
-		for (size_t i = 0; i < len; i++) {
-			int kind = rand_r(&seed) % 4, byte = rand_r(&seed);
-
-			raw[i] = (char)(kind == 0 ? 0xe0 | (byte & 0x1f) :
-					kind == 1 ? 0x80 | (byte & 0x3f) :
-						    byte);
-			raw[i] = raw[i] ? raw[i] : '\\';
-		}
-		raw[len] = '\0';
-		text = text_escape(raw);
-		assert_non_null(text);
-		assert_true(text_is_utf8(text));
-		assert_int_equal(unescape(text, back), len);
-		assert_memory_equal(raw, back, len);
-	}
-}
-
-static void expect_escaped(const char *raw, const char *expected)
-{
-	_cleanup_free_ char *text = text_escape(raw);
-
-	assert_string_equal(text, expected);
-	assert_int_equal(text_is_plain(raw), !strcmp(raw, expected));
-}
-
-static void test_escape(void **state)
-{
-	(void)state;
-	expect_escaped("plain /path.txt", "plain /path.txt");
-	expect_escaped("\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80",
-		       "\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80");
-	expect_escaped("\xc0\xaf", "\\xc0\\xaf");                   /* overlong */
-	expect_escaped("\xe0\x80\xaf", "\\xe0\\x80\\xaf");          /* overlong */
-	expect_escaped("\xed\xa0\x80", "\\xed\\xa0\\x80");          /* surrogate */
-	expect_escaped("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* above U+10FFFF */
-	expect_escaped("\xe6\x97", "\\xe6\\x97");                   /* cut off */
-	expect_escaped("\xc2\x9b"
-		       "0m",
-		       "\\xc2\\x9b"
-		       "0m"); /* C1: CSI */
-	expect_escaped("\x7f\t", "\\x7f\\x09");
-	expect_escaped("\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"); /* tag */
-	expect_escaped("\\x41", "\\x5cx41");
-	expect_escaped("", "");
 }
 
 static void expect_complete(struct alert_end end, bool expected)
@@ -729,15 +490,7 @@ int main(void)
 		cmocka_unit_test(test_actor),
 		cmocka_unit_test(test_audit),
 		cmocka_unit_test(test_network),
-		cmocka_unit_test(test_file_messages),
-		cmocka_unit_test(test_two_paths),
-		cmocka_unit_test(test_exec_messages),
-		cmocka_unit_test(test_net_messages),
-		cmocka_unit_test(test_unnameable),
 		cmocka_unit_test(test_hostile_names),
-		cmocka_unit_test(test_advice_is_exact),
-		cmocka_unit_test(test_escape_round_trip),
-		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_complete),
 		cmocka_unit_test(test_job),
 		cmocka_unit_test(test_finding),

@@ -2,8 +2,9 @@
 /*
  * jobcage doctor: can jobcage enforce on this machine, by what, and if not, what to do?
  *
- * The needs of the kernel come from kern/features.h; what concerns the place where a job's cgroup would be made is added
- * here. Every need is one line; nothing that was loaded or attached to find out is left.
+ * The needs of the kernel come from kern/features.h; what concerns the place where a job's cgroup
+ * would be made is added here. Every need is one line; nothing that was loaded or attached to find
+ * out is left.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -40,7 +41,7 @@ static const char help_text[] =
 	"Exit status:\n"
 	"  0    jobcage can enforce here\n"
 	"  1    it cannot\n"
-	"  125  wrong usage, or no memory\n";
+	"  125  wrong usage, or the report could not be made or written\n";
 
 static int fail(const char *text)
 {
@@ -55,7 +56,7 @@ static const char *kernel_release(void)
 	return uname(&uts) ? "unknown" : uts.release;
 }
 
-/* --- the place of a job's cgroup ------------------------------------------------------------------- */
+/* --- the place of a job's cgroup -------------------------------------------------------------- */
 
 /* The caller's own cgroup, of which a job's becomes a child. Free the result. */
 static int parent_cgroup(struct error *err, char **ret_path)
@@ -77,13 +78,17 @@ static void check_parent(struct need *need)
 
 	if (parent_cgroup(&err, &parent)) {
 		need_missing(need, "%s", err.text);
-		need_advise(need, "start jobcage from a cgroup v2 cgroup, as a service manager or a scheduler does");
+		need_advise(need, "start jobcage from a cgroup v2 cgroup, as service managers and "
+				  "schedulers do");
 	} else if (!access(parent, W_OK)) {
 		need_found(need, "jobs started from here go below %s", parent);
 	} else if (geteuid()) {
-		need_untested(need, "mounted; whether a cgroup can be made in %s needs root to be tested", parent);
+		need_untested(need,
+			      "mounted; whether a cgroup can be made in %s needs root to be tested",
+			      parent);
 	} else {
-		need_missing(need, "a job's cgroup cannot be made in %s: %s", parent, strerror(errno));
+		need_missing(need, "a job's cgroup cannot be made in %s: %s", parent,
+			     strerror(errno));
 		need_advise(need, "make it writable; in a container, run jobcage on the host");
 	}
 }
@@ -103,7 +108,8 @@ static void check_cgroup(struct need *need)
 
 static int add_cgroup(struct features *features)
 {
-	struct need *need = features_add(features, "cgroup v2", true, "telling jobs apart, and ending them");
+	struct need *need =
+		features_add(features, "cgroup v2", "telling jobs apart, and ending them");
 
 	if (!need)
 		return -ENOMEM;
@@ -111,7 +117,7 @@ static int add_cgroup(struct features *features)
 	return 0;
 }
 
-/* --- for people ------------------------------------------------------------------------------------ */
+/* --- for people ------------------------------------------------------------------------------- */
 
 struct mark {
 	const char *word;
@@ -124,7 +130,8 @@ static struct mark mark_of(const struct need *need)
 		return (struct mark){ "ok", "\033[32m" };
 	if (need->state == NEED_UNTESTED)
 		return (struct mark){ "?", "\033[33m" };
-	return need->is_required ? (struct mark){ "MISS", "\033[1;31m" } : (struct mark){ "none", "\033[33m" };
+	return need->is_required ? (struct mark){ "MISS", "\033[1;31m" }
+				 : (struct mark){ "none", "\033[33m" };
 }
 
 static bool wants_colour(void)
@@ -138,8 +145,8 @@ static void print_need(const struct need *need, bool is_coloured)
 {
 	struct mark mark = mark_of(need);
 
-	printf("%s%-4s%s %-*s %s\n", is_coloured ? mark.colour : "", mark.word, is_coloured ? "\033[0m" : "", NAME_WIDTH,
-	       need->name, need->detail);
+	printf("%s%-4s%s %-*s %s\n", is_coloured ? mark.colour : "", mark.word,
+	       is_coloured ? "\033[0m" : "", NAME_WIDTH, need->name, need->detail);
 	if (need->state != NEED_MISSING || !need->is_required)
 		return;
 	printf(INDENT "lost without it: %s\n", need->lost);
@@ -165,8 +172,11 @@ static void print_conclusion(const struct features *features)
 		return;
 	}
 	if (geteuid())
-		printf("%zu needs could not be tested as an ordinary user: run 'jobcage doctor' as root\n", untested);
-	printf("jobcage cannot enforce here: %zu need%s missing\n", missing, missing == 1 ? " is" : "s are");
+		printf("%zu needs could not be tested as an ordinary user: run 'jobcage doctor' "
+		       "as root\n",
+		       untested);
+	printf("jobcage cannot enforce here: %zu need%s missing\n", missing,
+	       missing == 1 ? " is" : "s are");
 }
 
 static void print_text(const struct features *features)
@@ -178,7 +188,7 @@ static void print_text(const struct features *features)
 	print_conclusion(features);
 }
 
-/* --- for programs ---------------------------------------------------------------------------------- */
+/* --- for programs ----------------------------------------------------------------------------- */
 
 static json_t *found_json(enum need_state state)
 {
@@ -189,8 +199,9 @@ static json_t *need_json(const struct need *need)
 {
 	bool has_advice = need->state == NEED_MISSING && *need->advice;
 
-	return json_pack("{s:s, s:o, s:b, s:s, s:s, s:s?}", "name", need->name, "found", found_json(need->state), "required",
-			 need->is_required, "detail", need->detail, "lost", need->lost, "advice",
+	return json_pack("{s:s, s:o, s:b, s:s, s:s, s:s?}", "name", need->name, "found",
+			 found_json(need->state), "required", need->is_required, "detail",
+			 need->detail, "lost", need->lost, "advice",
 			 has_advice ? need->advice : NULL);
 }
 
@@ -203,11 +214,12 @@ static json_t *features_json(const struct features *features)
 			json_decref(needs);
 			return NULL;
 		}
-	return json_pack("{s:b, s:s?, s:s, s:o}", "can_enforce", features_can_enforce(features), "backend",
-			 features->backend ? backend_name(features->backend) : NULL, "kernel", kernel_release(), "needs",
-			 needs);
+	return json_pack("{s:b, s:s?, s:s, s:o}", "can_enforce", features_can_enforce(features),
+			 "backend", features->backend ? backend_name(features->backend) : NULL,
+			 "kernel", kernel_release(), "needs", needs);
 }
 
+/* Returns 0, or -1 without memory. */
 static int print_json(const struct features *features)
 {
 	json_t *document = features_json(features);
@@ -215,10 +227,10 @@ static int print_json(const struct features *features)
 
 	json_decref(document);
 	putchar('\n');
-	return r ? fail("cannot print the report") : 0;
+	return r;
 }
 
-/* --- the command ----------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 /* Returns -1 to go on, or an exit status. */
 static int parse_options(int argc, char **argv, bool *is_json)
@@ -237,7 +249,9 @@ static int parse_options(int argc, char **argv, bool *is_json)
 		default: return fail("'jobcage doctor --help' lists the options");
 		}
 	}
-	return optind == argc ? -1 : fail("takes no arguments; 'jobcage doctor --help' lists the options");
+	if (optind < argc)
+		return fail("takes no arguments; 'jobcage doctor --help' lists the options");
+	return -1;
 }
 
 int cmd_doctor(int argc, char **argv)
@@ -253,6 +267,8 @@ int cmd_doctor(int argc, char **argv)
 	if (!is_json)
 		print_text(&features);
 	else if (print_json(&features))
-		return EXIT_LAUNCHER;
+		return fail("cannot make the report");
+	if (fflush(stdout) || ferror(stdout))
+		return fail("cannot write the report");
 	return features_can_enforce(&features) ? STATUS_CAN_ENFORCE : STATUS_CANNOT_ENFORCE;
 }

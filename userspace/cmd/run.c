@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,18 +150,6 @@ static const char *make_job_id(const struct policy *policy, char *room, size_t s
 	return room;
 }
 
-static const struct passwd *find_user(const char *name)
-{
-	const struct passwd *user = getpwnam(name);
-	char *end;
-	unsigned long uid;
-
-	if (user)
-		return user;
-	uid = strtoul(name, &end, 10);
-	return *name && !*end ? getpwuid(uid) : NULL;
-}
-
 /* For people: the arguments with blanks between, cut at COMMAND_MAX. */
 static void join_command(char *const *argv, char *room, size_t size)
 {
@@ -197,19 +184,18 @@ static int open_pidfd(void)
 /* --- the command ----------------------------------------------------------------------------------- */
 
 /* Asks for the policy to be put in force for this process. */
-static int enforce(const struct run_options *options, const struct policy *policy, const struct passwd *user,
+static int enforce(const struct run_options *options, const struct policy *policy, const struct launch_user *user,
 		   struct error *err)
 {
 	_cleanup_free_ char *alerts = absolute_target(options->alerts);
 	_cleanup_fd_ int pidfd = open_pidfd();
 	char id[JOB_ID_MAX + 1], command[COMMAND_MAX];
-	const struct passwd *self = user ? user : getpwuid(getuid());
 	struct job_request request = {
 		.id = options->job ? options->job : make_job_id(policy, id, sizeof(id)),
 		.policy_text = policy->canonical,
 		.command = command,
-		.user = self ? self->pw_name : "?",
-		.uid = user ? user->pw_uid : getuid(),
+		.user = user->name,
+		.uid = user->uid,
 		.pid = getpid(),
 		.pidfd = pidfd,
 		.alerts = alerts,
@@ -227,7 +213,7 @@ static int enforce(const struct run_options *options, const struct policy *polic
 	return monitor_start(&request, err);
 }
 
-static int become_job(const struct run_options *options, const struct passwd *user, struct error *err)
+static int become_job(const struct run_options *options, const struct launch_user *user, struct error *err)
 {
 	int r = launch_close_files(options->keep, options->keep_cnt);
 
@@ -235,15 +221,15 @@ static int become_job(const struct run_options *options, const struct passwd *us
 		error_errno(err, r, "cannot close descriptors");
 		return EXIT_LAUNCHER;
 	}
-	if (launch_become_user(user, err))
+	if (options->user && launch_become_user(user, err))
 		return EXIT_LAUNCHER;
 	return launch_exec(options->command, err);
 }
 
 int cmd_run(int argc, char **argv)
 {
+	_cleanup_(launch_user_free) struct launch_user user = { 0 };
 	struct run_options options = { .keep = { 0, 1, 2 }, .keep_cnt = 3 };
-	const struct passwd *user = NULL;
 	struct error err = { 0 };
 	struct policy *policy;
 	int status = parse_options(argc, argv, &options);
@@ -255,13 +241,11 @@ int cmd_run(int argc, char **argv)
 	policy = load_policy(&options);
 	if (!policy)
 		return EXIT_LAUNCHER;
-	if (options.user && !(user = find_user(options.user)))
-		return fail("--user: no such user");
-	if (enforce(&options, policy, user, &err))
+	if (launch_find_user(options.user ? options.user : "0", &err, &user) || enforce(&options, policy, &user, &err))
 		status = EXIT_LAUNCHER;
 	else
-		status = become_job(&options, user, &err);
-	fail(err.text);
+		status = become_job(&options, &user, &err);
 	policy_free(policy);
+	fail(err.text);
 	return status;
 }

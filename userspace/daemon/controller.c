@@ -85,8 +85,8 @@ static int add_watch(struct controller *controller, struct job *job, struct sink
 		return r;
 	if (watch->ring)
 		r = poll_add(controller, ring_fd(watch->ring), EPOLLIN, watch);
-	if (!r && watch->events_fd >= 0)
-		r = poll_add(controller, watch->events_fd, EPOLLPRI, watch);
+	if (!r && job->cgroup.events_fd >= 0)
+		r = poll_add(controller, job->cgroup.events_fd, EPOLLPRI, watch);
 	if (r) {
 		watch_drop(watch);
 		return error_errno(err, r, "cannot watch the job");
@@ -201,6 +201,46 @@ static void finish_over(struct controller *controller)
 
 /* --- starts ---------------------------------------------------------------------------------------- */
 
+/* The end of an orphan of another build: its ring cannot be read by this one. */
+static int end_foreign(struct job_state *state, const json_t *content)
+{
+	struct cgroup cgroup = CGROUP_NONE;
+	struct error err = { 0 };
+	bool populated = true;
+	int r = cgroup_open(json_string_value(json_object_get(content, "cgroup")) ?: "", &err, &cgroup);
+
+	if (r == -ENOENT)
+		populated = false;
+	else if (!r)
+		r = cgroup_is_populated(&cgroup, &populated);
+	if (!populated) {
+		if (!r)
+			cgroup_remove(&cgroup);
+		fprintf(stderr, "jobcage: warning: job %s of another build has ended; its last events are lost\n", state->id);
+		job_state_remove(state);
+	}
+	cgroup_close(&cgroup);
+	return populated ? -EBUSY : 0;
+}
+
+/* Jobs of another build that have ended without a controller must not keep that build in force for ever. */
+static int clear_other_build(struct error *err)
+{
+	for (;;) {
+		_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
+		json_t *content = NULL;
+		int r = job_state_adopt(NULL, &state, &content);
+
+		if (r <= 0)
+			break;
+		r = end_foreign(&state, content);
+		json_decref(content);
+		if (r)
+			return r;
+	}
+	return job_state_any() ? -EBUSY : kern_remove(err);
+}
+
 /* What is pinned while no job has a file was left by a controller that died before or after its only job. */
 static int open_kernel(struct controller *controller, struct error *err)
 {
@@ -213,7 +253,10 @@ static int open_kernel(struct controller *controller, struct error *err)
 		if (r)
 			return r;
 	}
-	return kern_open(err, &controller->kern);
+	r = kern_open(err, &controller->kern);
+	if (r == -EBUSY && !clear_other_build(NULL))
+		r = kern_open(err, &controller->kern);
+	return r;
 }
 
 /* Once the job is watched, a failure ends it like any other job: finish_over() finds it empty. */

@@ -14,21 +14,30 @@
 
 #include "base/cleanup.h"
 #include "daemon/controller.h"
+#include "job/launch.h"
 
-/* Only standard error, for its warnings, and standard output if alerts go there stay open. */
-static void detach_from_terminal(const struct job_request *request)
+/*
+ * Only standard error, for its warnings, and standard output if alerts go there stay open: whatever else the caller
+ * had open, a pipe say, must not be held until the job's end.
+ */
+static void detach(const struct job_request *request, int sock)
 {
-	_cleanup_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int keep[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, sock, request->pidfd };
+	int null;
 
 	prctl(PR_SET_NAME, "jobcage-monitor");
+	launch_close_files(keep, ARRAY_SIZE(keep));
 	signal(SIGPIPE, SIG_IGN);
 	if (chdir("/"))
 		_exit(1);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return;
 	dup2(null, STDIN_FILENO);
 	if (strcmp(request->alerts, "-"))
 		dup2(null, STDOUT_FILENO);
+	if (null > STDERR_FILENO)
+		close(null);
 }
 
 static void monitor_main(const struct job_request *request, int sock)
@@ -37,7 +46,7 @@ static void monitor_main(const struct job_request *request, int sock)
 	struct error err = { 0 };
 	int r;
 
-	detach_from_terminal(request);
+	detach(request, sock);
 	r = controller_new(&err, &controller);
 	if (!r)
 		r = controller_start(controller, request, &err);

@@ -151,17 +151,11 @@ int watch_open_sink(const char *alerts, struct error *err, struct sink **ret_sin
 	return sink_open(alerts, err, ret_sink);
 }
 
-static int open_sources(struct watch *watch, struct error *err)
+static int open_ring(struct watch *watch, struct error *err)
 {
 	const struct job *job = watch->job;
-	int r;
+	int r = ring_open(job->kern, job->label, on_record, watch, err, &watch->ring);
 
-	if (job->cgroup.fd >= 0) {
-		watch->events_fd = cgroup_events_fd(&job->cgroup);
-		if (watch->events_fd < 0)
-			return error_errno(err, watch->events_fd, "cannot watch cgroup %s", job->cgroup.path);
-	}
-	r = ring_open(job->kern, job->label, on_record, watch, err, &watch->ring);
 	/* Its controller died before the job got that far. */
 	return r == -ENOENT && job->is_adopted ? 0 : r;
 }
@@ -169,7 +163,6 @@ static int open_sources(struct watch *watch, struct error *err)
 void watch_drop(struct watch *watch)
 {
 	ring_close(watch->ring);
-	cleanup_fd(&watch->events_fd);
 	free((char *)watch->about.host);
 	free((char *)watch->about.machine_id);
 	free((char *)watch->about.kernel);
@@ -184,12 +177,11 @@ int watch_new(struct job *job, struct sink *sink, struct error *err, struct watc
 	if (!watch)
 		return error_errno(err, -ENOMEM, "cannot watch the job");
 	watch->job = job;
-	watch->events_fd = -1;
 	r = fill_about(watch);
 	if (r)
 		error_errno(err, r, "cannot watch the job");
 	else
-		r = open_sources(watch, err);
+		r = open_ring(watch, err);
 	if (r) {
 		watch_drop(watch);
 		return r;
@@ -228,7 +220,7 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 		.malformed = progress->malformed,
 		.write_failures = progress->write_failures,
 		.adopted = watch->job->is_adopted,
-		.reason = "its last process is gone",
+		.reason = watch->job->is_admitted ? "its last process is gone" : "it was not started",
 	};
 	json_t *event = NULL;
 	int r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);

@@ -17,7 +17,6 @@ struct watch {
 	struct job *job;      /* owned */
 	struct ring *ring;    /* owned; NULL if the job never got one */
 	struct sink *sink;    /* owned */
-	int events_fd;        /* of the cgroup; -1 if that is gone */
 	struct alert_job about;
 	bool skip_checked;    /* adopted: the first record has been compared with the last one delivered */
 };

@@ -111,6 +111,9 @@ int cgroup_open(const char *path, struct error *err, struct cgroup *ret_cgroup)
 	cgroup.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (cgroup.fd < 0)
 		return error_errno(err, -errno, "cannot open cgroup %s", path);
+	cgroup.events_fd = openat(cgroup.fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	if (cgroup.events_fd < 0)
+		return error_errno(err, -errno, "cannot watch cgroup %s", path);
 	r = read_id(cgroup.fd, &cgroup.id);
 	if (r)
 		return error_errno(err, r, "cannot read the id of cgroup %s", path);
@@ -149,22 +152,17 @@ int cgroup_enter(const struct cgroup *cgroup, pid_t pid, struct error *err)
 	return 0;
 }
 
+/* Through the descriptor that is polled: reading is what tells the kernel that the news has arrived. */
 int cgroup_is_populated(const struct cgroup *cgroup, bool *ret_populated)
 {
-	_cleanup_free_ char *text = NULL;
-	int r = file_read_at(cgroup->fd, "cgroup.events", 4096, &text, NULL);
+	char text[256];
+	ssize_t n = pread(cgroup->events_fd, text, sizeof(text) - 1, 0);
 
-	if (r)
-		return r;
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
 	*ret_populated = strstr(text, "populated 1") != NULL;
 	return 0;
-}
-
-int cgroup_events_fd(const struct cgroup *cgroup)
-{
-	int fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
 }
 
 int cgroup_kill(const struct cgroup *cgroup)
@@ -212,6 +210,7 @@ int cgroup_remove(const struct cgroup *cgroup)
 void cgroup_close(struct cgroup *cgroup)
 {
 	cleanup_fd(&cgroup->fd);
+	cleanup_fd(&cgroup->events_fd);
 	free(cgroup->path);
 	free(cgroup->name);
 	*cgroup = (struct cgroup)CGROUP_NONE;

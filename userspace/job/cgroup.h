@@ -16,10 +16,11 @@ struct cgroup {
 	char *name;  /* below the cgroup root: /user.slice/jobcage-j1 */
 	uint64_t id; /* as the kernel's cgroup id */
 	int fd;      /* of the directory, O_PATH is not enough to attach programs */
+	int events_fd; /* of cgroup.events: POLLPRI when cgroup_is_populated() may answer otherwise than last time */
 };
 
 /* An empty one: nothing to free. */
-#define CGROUP_NONE { .fd = -1 }
+#define CGROUP_NONE { .fd = -1, .events_fd = -1 }
 
 /* Where cgroup v2 is mounted (also on a hybrid layout). Returns 0, -ENOENT, or another -errno; free the result. */
 int cgroup_mount(struct error *err, char **ret_path);
@@ -36,9 +37,6 @@ int cgroup_enter(const struct cgroup *cgroup, pid_t pid, struct error *err);
 
 /* Is any process in it or below? */
 int cgroup_is_populated(const struct cgroup *cgroup, bool *ret_populated);
-
-/* Opens cgroup.events: POLLPRI when the answer above may have changed. Returns the descriptor or -errno. */
-int cgroup_events_fd(const struct cgroup *cgroup);
 
 /* Sends SIGKILL to everything in it and below. */
 int cgroup_kill(const struct cgroup *cgroup);

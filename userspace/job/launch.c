@@ -5,10 +5,15 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+
+/* More descriptors than anyone names. */
+#define KEEP_MAX 64
 
 static int compare_fds(const void *a, const void *b)
 {
@@ -17,9 +22,11 @@ static int compare_fds(const void *a, const void *b)
 
 int launch_close_files(const int *keep, size_t keep_cnt)
 {
-	int sorted[keep_cnt ? keep_cnt : 1];
+	int sorted[KEEP_MAX];
 	unsigned int from = 0;
 
+	if (keep_cnt > KEEP_MAX)
+		return -E2BIG;
 	for (size_t i = 0; i < keep_cnt; i++)
 		sorted[i] = keep[i];
 	qsort(sorted, keep_cnt, sizeof(*sorted), compare_fds);
@@ -33,16 +40,69 @@ int launch_close_files(const int *keep, size_t keep_cnt)
 	return close_range(from, UINT_MAX, 0) ? -errno : 0;
 }
 
-int launch_become_user(const struct passwd *user, struct error *err)
+static const struct passwd *look_up(const char *name)
 {
-	if (!user)
-		return 0;
-	if (initgroups(user->pw_name, user->pw_gid) || setresgid(user->pw_gid, user->pw_gid, user->pw_gid) ||
-	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid))
-		return error_errno(err, -errno, "cannot become user %s", user->pw_name);
-	if (setenv("HOME", user->pw_dir, 1) || setenv("USER", user->pw_name, 1) || setenv("LOGNAME", user->pw_name, 1) ||
-	    setenv("SHELL", *user->pw_shell ? user->pw_shell : "/bin/sh", 1))
-		return error_errno(err, -errno, "cannot set the environment of user %s", user->pw_name);
+	const struct passwd *entry = getpwnam(name);
+	unsigned long uid;
+	char *end;
+
+	if (entry)
+		return entry;
+	errno = 0;
+	uid = strtoul(name, &end, 10);
+	return *name && !*end && !errno ? getpwuid(uid) : NULL;
+}
+
+static int find_groups(struct launch_user *user)
+{
+	for (int room = 32;; room = user->group_cnt) {
+		gid_t *groups = realloc(user->groups, room * sizeof(*groups));
+
+		if (!groups)
+			return -ENOMEM;
+		user->groups = groups;
+		user->group_cnt = room;
+		if (getgrouplist(user->name, user->gid, groups, &user->group_cnt) >= 0)
+			return 0;
+	}
+}
+
+int launch_find_user(const char *name, struct error *err, struct launch_user *ret_user)
+{
+	_cleanup_(launch_user_free) struct launch_user user = { 0 };
+	const struct passwd *entry = look_up(name);
+
+	if (!entry)
+		return error_set(err, -ENOENT, "there is no user %s", name);
+	user.name = strdup(entry->pw_name);
+	user.home = strdup(entry->pw_dir);
+	user.shell = strdup(*entry->pw_shell ? entry->pw_shell : "/bin/sh");
+	user.uid = entry->pw_uid;
+	user.gid = entry->pw_gid;
+	if (!user.name || !user.home || !user.shell || find_groups(&user))
+		return error_errno(err, -ENOMEM, "cannot look up user %s", name);
+	*ret_user = user;
+	user = (struct launch_user){ 0 };
+	return 0;
+}
+
+void launch_user_free(struct launch_user *user)
+{
+	free(user->name);
+	free(user->home);
+	free(user->shell);
+	free(user->groups);
+	*user = (struct launch_user){ 0 };
+}
+
+int launch_become_user(const struct launch_user *user, struct error *err)
+{
+	if (setgroups(user->group_cnt, user->groups) || setresgid(user->gid, user->gid, user->gid) ||
+	    setresuid(user->uid, user->uid, user->uid))
+		return error_errno(err, -errno, "cannot become user %s", user->name);
+	if (setenv("HOME", user->home, 1) || setenv("USER", user->name, 1) || setenv("LOGNAME", user->name, 1) ||
+	    setenv("SHELL", user->shell, 1))
+		return error_errno(err, -errno, "cannot set the environment of user %s", user->name);
 	return 0;
 }
 
@@ -50,5 +110,7 @@ int launch_exec(char **argv, struct error *err)
 {
 	execvp(argv[0], argv);
 	error_errno(err, -errno, "cannot run %s", argv[0]);
+	if (err->code == -EACCES)
+		error_prefix(err, "not executable, or not allowed by the policy (its alert says)");
 	return err->code == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
 }

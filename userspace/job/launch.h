@@ -5,8 +5,8 @@
 #ifndef JOBCAGE_JOB_LAUNCH_H
 #define JOBCAGE_JOB_LAUNCH_H
 
-#include <pwd.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -18,8 +18,21 @@
 /* Closes every descriptor that is not in the list. */
 int launch_close_files(const int *keep, size_t keep_cnt);
 
-/* Becomes that user for good: groups, ids, HOME, USER, LOGNAME, SHELL. user may be NULL. */
-int launch_become_user(const struct passwd *user, struct error *err);
+/* Whom the command runs as. Looked up before the policy is in force, which may close the files this takes. */
+struct launch_user {
+	char *name, *home, *shell;
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	int group_cnt;
+};
+
+/* name: a user's name or number. Returns 0 or -errno. Free with launch_user_free(). */
+int launch_find_user(const char *name, struct error *err, struct launch_user *ret_user);
+void launch_user_free(struct launch_user *user);
+
+/* Becomes that user for good: groups, ids, HOME, USER, LOGNAME, SHELL. */
+int launch_become_user(const struct launch_user *user, struct error *err);
 
 /* Runs the command in place of this process. Returns the exit status for its failure, with the reason in err. */
 int launch_exec(char **argv, struct error *err);

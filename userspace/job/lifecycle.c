@@ -248,6 +248,8 @@ int job_admit(struct job *job, const struct job_request *request, struct error *
 	r = cgroup_enter(&job->cgroup, request->pid, err);
 	if (r)
 		job_unlabel_task(job->kern, request->pidfd);
+	else
+		job->is_admitted = true;
 	return r;
 }
 
@@ -266,6 +268,7 @@ int job_adopt(struct kern *kern, struct job_state *state, const json_t *content,
 	if (r && r != -ENOENT)
 		return r;
 	job->is_adopted = true;
+	job->is_admitted = true;
 	job->state = *state;
 	*state = (struct job_state)JOB_STATE_NONE;
 	*ret_job = TAKE_PTR(job);

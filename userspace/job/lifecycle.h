@@ -42,6 +42,7 @@ struct job {
 	pid_t pid;
 	uint64_t start_ms; /* Unix time */
 	bool is_adopted;
+	bool is_admitted; /* its first process was put under the policy */
 	struct policy *policy;
 	struct job_label label;
 	__u32 policy_slot;

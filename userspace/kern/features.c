@@ -2,8 +2,8 @@
 /*
  * What jobcage needs of a kernel; see features.h.
  *
- * First a look at the machine: rights, BTF, which backend bites. Then a table of checks, each of which settles one
- * need from that and from a test of its own, and says no more than it knows.
+ * First a look at the machine: rights, BTF, which backend bites. Then a table of checks, each of
+ * which settles one need from that and from a test of its own, and says no more than it knows.
  */
 #include "kern/features.h"
 
@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +36,10 @@
 #define NEEDS_BTF "cannot be known without BTF"
 #define NO_SECURITYFS "securityfs is not mounted"
 
-#define ADVISE_KERNEL "use a distribution's stock kernel, 6.1 or later: this one was built without it"
-#define ADVISE_BTF "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions' stock kernels are"
+#define ADVISE_KERNEL \
+	"use a distribution's stock kernel, 6.1 or later: this one was built without it"
+#define ADVISE_BTF \
+	"use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions' stock kernels are"
 #define ADVISE_DEBUG "'JOBCAGE_DEBUG=1 jobcage doctor' shows what the kernel says to it"
 
 /* What came of attaching the probe by one backend. */
@@ -49,16 +50,15 @@ struct trial {
 
 /* What the checks know of the machine. */
 struct sight {
-	const char *lacks;        /* the right that this process lacks to load programs; NULL: none */
-	struct btf *btf;          /* NULL: the kernel has none */
-	char *lsm_list;           /* of the kernel, comma separated; NULL: unknown */
+	const char *lacks; /* the right that this process lacks to load programs; NULL: none */
+	struct btf *btf;   /* NULL: the kernel has none */
+	char *lsm_list;    /* of the kernel, comma separated; NULL: unknown */
 	struct trial trial[BACKEND_FMOD_RET + 1];
-	enum backend backend;     /* that would be used; 0: none */
+	enum backend backend; /* that would be used; 0: none */
 };
 
 struct check {
 	const char *name;
-	bool is_required;
 	const char *lost;
 	void (*run)(const struct sight *sight, const struct check *check, struct need *need);
 	int type;           /* of the map or the program that is asked for */
@@ -76,9 +76,9 @@ static void cleanup_skel(struct jobcage **skel)
 	jobcage__destroy(*skel);
 }
 
-/* --- needs ----------------------------------------------------------------------------------------- */
+/* --- the report ------------------------------------------------------------------------------- */
 
-struct need *features_add(struct features *features, const char *name, bool is_required, const char *lost)
+struct need *features_add(struct features *features, const char *name, const char *lost)
 {
 	struct need *needs = realloc(features->needs, (features->cnt + 1) * sizeof(*needs));
 	struct need *need;
@@ -87,51 +87,8 @@ struct need *features_add(struct features *features, const char *name, bool is_r
 		return NULL;
 	features->needs = needs;
 	need = &needs[features->cnt++];
-	*need = (struct need){ .lost = lost, .is_required = is_required, .detail = "not tested" };
-	snprintf(need->name, sizeof(need->name), "%s", name);
+	need_init(need, name, lost);
 	return need;
-}
-
-static void settle(struct need *need, enum need_state state, const char *fmt, va_list ap)
-{
-	need->state = state;
-	vsnprintf(need->detail, sizeof(need->detail), fmt, ap);
-}
-
-void need_found(struct need *need, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	settle(need, NEED_FOUND, fmt, ap);
-	va_end(ap);
-}
-
-void need_missing(struct need *need, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	settle(need, NEED_MISSING, fmt, ap);
-	va_end(ap);
-}
-
-void need_untested(struct need *need, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	settle(need, NEED_UNTESTED, fmt, ap);
-	va_end(ap);
-}
-
-void need_advise(struct need *need, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(need->advice, sizeof(need->advice), fmt, ap);
-	va_end(ap);
 }
 
 size_t features_missing(const struct features *features)
@@ -155,7 +112,7 @@ void features_free(struct features *features)
 	*features = (struct features){ 0 };
 }
 
-/* --- the look at the machine ----------------------------------------------------------------------- */
+/* --- the look at the machine ------------------------------------------------------------------ */
 
 /* A small text file without its line end, or NULL. Free it. */
 static char *read_text(const char *path)
@@ -183,8 +140,9 @@ static bool in_initial_user_namespace(void)
 	_cleanup_free_ char *map = read_text("/proc/self/uid_map");
 	unsigned int inside, outside, cnt;
 
-	return map && sscanf(map, "%u %u %u", &inside, &outside, &cnt) == 3 && !inside && !outside &&
-	       cnt == (unsigned int)-1;
+	if (!map || sscanf(map, "%u %u %u", &inside, &outside, &cnt) != 3)
+		return false;
+	return !inside && !outside && cnt == (unsigned int)-1;
 }
 
 static const char *lacking_right(void)
@@ -196,7 +154,10 @@ static const char *lacking_right(void)
 	return has_capability(CAP_SYS_ADMIN) ? NULL : "root without CAP_SYS_ADMIN";
 }
 
-/* BPF LSM before fmod_ret, as kern_open() chooses. Both are tried: the second is of interest to whoever loses the first. */
+/*
+ * BPF LSM before fmod_ret, as kern_open() chooses. Both are tried: who takes bpf off the LSM list
+ * wants to know what is left.
+ */
 static void try_backends(struct sight *sight)
 {
 	static const enum backend order[] = { BACKEND_LSM, BACKEND_FMOD_RET };
@@ -238,7 +199,7 @@ static bool lists(const char *list, const char *word)
 	return false;
 }
 
-/* --- rights and settings --------------------------------------------------------------------------- */
+/* --- rights and settings ---------------------------------------------------------------------- */
 
 static void check_root(const struct sight *sight, const struct check *check, struct need *need)
 {
@@ -249,18 +210,20 @@ static void check_root(const struct sight *sight, const struct check *check, str
 	}
 	need_missing(need, "%s", sight->lacks);
 	if (geteuid())
-		need_advise(need, "run jobcage as root; only root can test what must be loaded or attached");
+		need_advise(need, "run jobcage as root; only root can test what must be "
+				  "loaded or attached");
 	else
-		need_advise(need, "run jobcage on the host, outside of the container, with all capabilities");
+		need_advise(need, "run jobcage on the host, outside of the container, with all "
+				  "capabilities");
 }
 
 static void check_btf(const struct sight *sight, const struct check *check, struct need *need)
 {
 	(void)check;
 	if (sight->btf)
-		need_found(need, "%s", BTF_FILE);
+		need_found(need, BTF_FILE);
 	else
-		need_missing(need, "the kernel does not describe its types: no readable %s", BTF_FILE);
+		need_missing(need, "the kernel does not describe its types: no " BTF_FILE);
 	need_advise(need, ADVISE_BTF);
 }
 
@@ -271,8 +234,10 @@ static void check_jit(const struct sight *sight, const struct check *check, stru
 
 	(void)check;
 	need_advise(need, "turn it on: sysctl -w net.core.bpf_jit_enable=1");
-	if (!value)
-		need_untested(need, sight->lacks ? NEEDS_ROOT : "the setting shows in the initial network namespace only");
+	if (!value && sight->lacks)
+		need_untested(need, NEEDS_ROOT);
+	else if (!value)
+		need_untested(need, "shows in the initial network namespace only");
 	else if (*value == '0')
 		need_missing(need, "off: net.core.bpf_jit_enable is 0");
 	else
@@ -310,13 +275,14 @@ static void check_bpf_fs(const struct sight *sight, const struct check *check, s
 		need_found(need, "mounted at " KERN_BPFFS);
 }
 
-/* --- backends -------------------------------------------------------------------------------------- */
+/* --- backends --------------------------------------------------------------------------------- */
 
-/* Root was refused: by a seccomp filter, by the hypervisor's guard or by another LSM. No setting of the kernel's helps. */
+/* Root was refused: by a seccomp filter, a hypervisor's guard or another LSM. No setting helps. */
 static void advise_refused(struct need *need)
 {
-	need_advise(need, "forbidden even to root, by what surrounds this system (a container's seccomp filter, the guard of a "
-			  "hosted machine); use a host or a virtual machine of your own");
+	need_advise(need, "forbidden even to root, by what surrounds this system (a container's "
+			  "seccomp filter, the guard of a hosted machine); use a host or a virtual "
+			  "machine of your own");
 }
 
 static bool lsm_is_listed(const struct sight *sight)
@@ -338,7 +304,8 @@ static void advise_lsm(const struct sight *sight, struct need *need)
 	else if (!sight->btf)
 		need_advise(need, ADVISE_BTF);
 	else if (!has_function(sight, "bpf_lsm_file_open"))
-		need_advise(need, "use a kernel built with CONFIG_BPF_LSM=y, as distributions' stock kernels are");
+		need_advise(need, "use a kernel built with CONFIG_BPF_LSM=y, as distributions' "
+				  "stock kernels are");
 	else if (sight->lsm_list && !lsm_is_listed(sight))
 		need_advise(need, "boot with the kernel parameter lsm=%s,bpf", sight->lsm_list);
 	else
@@ -357,7 +324,8 @@ static void check_lsm(const struct sight *sight, const struct check *check, stru
 		need_untested(need, "%s; whether it bites " NEEDS_ROOT, lsm_list_says(sight));
 	else if (trial->result)
 		need_missing(need, "%s; %s", lsm_list_says(sight),
-			     need->is_required ? trial->err.text : "not needed, because fmod_ret bites");
+			     need->is_required ? trial->err.text
+					       : "not needed, because fmod_ret bites");
 	else if (lsm_is_listed(sight))
 		need_found(need, "in the kernel's list, and it bites");
 	else
@@ -382,12 +350,13 @@ static void check_fmod_ret(const struct sight *sight, const struct check *check,
 	if (sight->lacks)
 		need_untested(need, NEEDS_ROOT);
 	else if (trial->result)
-		need_missing(need, "%s%s", trial->err.text, need->is_required ? "" : "; not needed, because BPF LSM bites");
+		need_missing(need, "%s%s", trial->err.text,
+			     need->is_required ? "" : "; not needed, because BPF LSM bites");
 	else
 		need_found(need, "it bites");
 }
 
-/* --- hooks ----------------------------------------------------------------------------------------- */
+/* --- hooks ------------------------------------------------------------------------------------ */
 
 /* With no backend to go by, either place to attach counts. */
 static void settle_hook(const struct sight *sight, const struct hook *hook, struct need *need)
@@ -395,7 +364,8 @@ static void settle_hook(const struct sight *sight, const struct hook *hook, stru
 	char lsm[64];
 
 	snprintf(lsm, sizeof(lsm), "bpf_lsm_%s", hook->lsm);
-	need_advise(need, "use a distribution's stock kernel: this one lacks CONFIG_SECURITY_PATH or CONFIG_SECURITY_NETWORK");
+	need_advise(need, "use a distribution's stock kernel: this one lacks CONFIG_SECURITY_PATH "
+			  "or CONFIG_SECURITY_NETWORK");
 	if (!sight->btf)
 		need_untested(need, NEEDS_BTF);
 	else if (sight->backend != BACKEND_FMOD_RET && has_function(sight, lsm))
@@ -403,7 +373,8 @@ static void settle_hook(const struct sight *sight, const struct hook *hook, stru
 	else if (sight->backend != BACKEND_LSM && has_function(sight, hook->function))
 		need_found(need, "%s, by %s", hook->guards, hook->function);
 	else
-		need_missing(need, "the kernel has no %s", sight->backend == BACKEND_FMOD_RET ? hook->function : lsm);
+		need_missing(need, "the kernel has no %s",
+			     sight->backend == BACKEND_FMOD_RET ? hook->function : lsm);
 }
 
 static int add_hooks(const struct sight *sight, struct features *features)
@@ -413,7 +384,7 @@ static int add_hooks(const struct sight *sight, struct features *features)
 		struct need *need;
 
 		snprintf(name, sizeof(name), "hook %s", hooks[i].lsm);
-		need = features_add(features, name, true, hooks[i].guards);
+		need = features_add(features, name, hooks[i].guards);
 		if (!need)
 			return -ENOMEM;
 		settle_hook(sight, &hooks[i], need);
@@ -421,7 +392,7 @@ static int add_hooks(const struct sight *sight, struct features *features)
 	return 0;
 }
 
-/* --- programs and maps ----------------------------------------------------------------------------- */
+/* --- programs and maps ------------------------------------------------------------------------ */
 
 /* The answer of libbpf's probes: 1, 0 or -errno. */
 static void settle_probed(struct need *need, int answer)
@@ -465,7 +436,7 @@ static void check_function(const struct sight *sight, const struct check *check,
 		need_missing(need, "the kernel has no %s", check->symbol);
 }
 
-/* Since 6.1 the iterator over open files can be told to visit one process only; before, it visits all. */
+/* Since 6.1 the iterator over open files can be told to visit one process only. */
 static bool iterates_one_process(const struct btf *btf)
 {
 	__s32 id = btf__find_by_name_kind(btf, "bpf_iter_link_info", BTF_KIND_UNION);
@@ -484,7 +455,7 @@ static void check_iterator(const struct sight *sight, const struct check *check,
 		need_missing(need, "the kernel cannot limit it to one process");
 }
 
-/* The verifier has the last word on this very kernel. Loaded, and let go again: nothing is attached or pinned. */
+/* The verifier has the last word. Loaded and let go again: nothing is attached or pinned. */
 static int try_load(enum backend backend, struct error *err)
 {
 	_cleanup_(cleanup_skel) struct jobcage *skel = jobcage__open();
@@ -493,10 +464,12 @@ static int try_load(enum backend backend, struct error *err)
 	if (!skel)
 		return error_errno(err, -errno, "cannot read the kernel programs");
 	for (size_t i = 0; i < hook_cnt; i++) {
-		struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, hooks[i].program);
+		struct bpf_program *prog =
+			bpf_object__find_program_by_name(skel->obj, hooks[i].program);
 
 		if (!prog)
-			return error_set(err, -ENOENT, "program %s is not in this build", hooks[i].program);
+			return error_set(err, -ENOENT, "program %s is not in this build",
+					 hooks[i].program);
 		r = backend_prepare(prog, backend, hooks[i].lsm, hooks[i].function);
 		if (r)
 			return error_errno(err, r, "%s has no place to attach", hooks[i].program);
@@ -512,44 +485,53 @@ static void check_programs(const struct sight *sight, const struct check *check,
 	(void)check;
 	need_advise(need, ADVISE_DEBUG);
 	if (!sight->backend)
-		need_untested(need, sight->lacks ? NEEDS_ROOT : "there is no backend to load them for");
+		need_untested(need,
+			      sight->lacks ? NEEDS_ROOT : "there is no backend to load them for");
 	else if (try_load(sight->backend, &err))
 		need_missing(need, "%s", err.text);
 	else
-		need_found(need, "this kernel accepts all of them, for %s", backend_name(sight->backend));
+		need_found(need, "this kernel accepts all of them, for %s",
+			   backend_name(sight->backend));
 }
 
-/* --- the whole ------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static const struct check machine_checks[] = {
-	{ "root", true, "loading and attaching anything", check_root, 0, NULL },
-	{ "BTF", true, "programs that fit this kernel", check_btf, 0, NULL },
-	{ "JIT compiler", true, "programs that loop, so every file decision", check_jit, 0, NULL },
-	{ "lockdown", true, "reading the paths and addresses to be judged", check_lockdown, 0, NULL },
-	{ "BPF LSM", true, "denying by BPF LSM; fmod_ret does the same where it bites", check_lsm, 0, NULL },
-	{ "fmod_ret", true, "denying where bpf is not in the LSM list", check_fmod_ret, 0, NULL },
-	{ "BPF file system", true, "enforcement that outlives the controller", check_bpf_fs, 0, NULL },
+	{ "root", "loading and attaching anything", check_root, 0, NULL },
+	{ "BTF", "programs that fit this kernel", check_btf, 0, NULL },
+	{ "JIT compiler", "programs that loop, so every file decision", check_jit, 0, NULL },
+	{ "lockdown", "reading the paths and addresses to be judged", check_lockdown, 0, NULL },
+	{ "BPF LSM", "denying by BPF LSM; fmod_ret does the same where it bites", check_lsm, 0,
+	  NULL },
+	{ "fmod_ret", "denying where bpf is not in the LSM list", check_fmod_ret, 0, NULL },
+	{ "BPF file system", "enforcement that outlives the controller", check_bpf_fs, 0, NULL },
 };
 
 static const struct check bpf_checks[] = {
-	{ "cgroup sockets", true, "egress rules for fast open and datagrams", check_prog_type, BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+	{ "cgroup sockets", "egress rules for fast open and datagrams", check_prog_type,
+	  BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL },
+	{ "task_file iterator", "the kernel's own names of rules' roots", check_iterator, 0,
+	  "bpf_iter_task_file" },
+	{ "bpf_loop", "walking paths to the root", check_function, 0, "bpf_loop" },
+	{ "task storage", "membership of processes in jobs", check_map_type,
+	  BPF_MAP_TYPE_TASK_STORAGE, NULL },
+	{ "cgroup storage", "membership of cgroups in jobs", check_map_type,
+	  BPF_MAP_TYPE_CGROUP_STORAGE, NULL },
+	{ "array of maps", "rules and records per job", check_map_type, BPF_MAP_TYPE_ARRAY_OF_MAPS,
 	  NULL },
-	{ "task_file iterator", true, "the kernel's own names of rules' roots", check_iterator, 0, "bpf_iter_task_file" },
-	{ "bpf_loop", true, "walking paths to the root", check_function, 0, "bpf_loop" },
-	{ "task storage", true, "membership of processes in jobs", check_map_type, BPF_MAP_TYPE_TASK_STORAGE, NULL },
-	{ "cgroup storage", true, "membership of cgroups in jobs", check_map_type, BPF_MAP_TYPE_CGROUP_STORAGE, NULL },
-	{ "array of maps", true, "rules and records per job", check_map_type, BPF_MAP_TYPE_ARRAY_OF_MAPS, NULL },
-	{ "LPM trie", true, "egress rules by network", check_map_type, BPF_MAP_TYPE_LPM_TRIE, NULL },
-	{ "ring buffer", true, "alerts", check_map_type, BPF_MAP_TYPE_RINGBUF, NULL },
-	{ "cgroup.kill", true, "ending a job with all its processes", check_function, 0, "cgroup_kill_write" },
-	{ "kernel programs", true, "all enforcement", check_programs, 0, NULL },
+	{ "LPM trie", "egress rules by network", check_map_type, BPF_MAP_TYPE_LPM_TRIE, NULL },
+	{ "ring buffer", "alerts", check_map_type, BPF_MAP_TYPE_RINGBUF, NULL },
+	{ "cgroup.kill", "ending a job with all its processes", check_function, 0,
+	  "cgroup_kill_write" },
+	{ "kernel programs", "all enforcement", check_programs, 0, NULL },
 };
 
-static int add_checks(const struct sight *sight, const struct check *checks, size_t cnt, struct features *features)
+static int add_checks(const struct sight *sight, const struct check *checks, size_t cnt,
+		      struct features *features)
 {
 	for (size_t i = 0; i < cnt; i++) {
 		const struct check *check = &checks[i];
-		struct need *need = features_add(features, check->name, check->is_required, check->lost);
+		struct need *need = features_add(features, check->name, check->lost);
 
 		if (!need)
 			return -ENOMEM;
