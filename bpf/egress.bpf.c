@@ -2,9 +2,10 @@
 /*
  * Egress by the job's cgroup: where TCP connects and where datagrams are sent.
  *
- * These programs are attached to the cgroup of each job and vanish with it. They see what socket_connect does not: TCP fast
- * open, which connects from within sendto(), and the address that a datagram carries itself. Which job it is stands in the
- * storage of the cgroup they are attached to, so nested cgroups need no walk. Denied with EPERM.
+ * These programs are attached to the cgroup of each job and vanish with it. They see what
+ * socket_connect does not: TCP fast open, which connects from within sendto(), and the address that
+ * a datagram carries itself. Which job it is stands in the storage of the cgroup they are attached
+ * to, so nested cgroups need no walk. Denied with EPERM.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/net.bpf.h"

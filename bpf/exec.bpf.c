@@ -2,9 +2,9 @@
 /*
  * Programs: which files a job may execute.
  *
- * Judged by the file's identity and tree, not by the name that execve() was given, and once for each link of a chain: a script
- * and its interpreter must both be listed. Under a default of deny, a file without a name (memfd, deleted, O_TMPFILE) is never
- * a listed one. Denied with EACCES.
+ * Judged by the file's identity and tree, not by the name that execve() was given, and once for
+ * each link of a chain: a script and its interpreter must both be listed. Under a default of deny,
+ * a file without a name (memfd, deleted, O_TMPFILE) is never a listed one. Denied with EACCES.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/walk.bpf.h"
@@ -14,10 +14,12 @@ static __always_inline bool is_nameless(struct dentry *dentry)
 {
 	struct inode *inode = dentry->d_inode;
 
-	return dentry->d_sb->s_flags & SB_NOUSER || is_unhashed(dentry) || !inode || !inode->i_nlink;
+	return dentry->d_sb->s_flags & SB_NOUSER || is_unhashed(dentry) || !inode ||
+	       !inode->i_nlink;
 }
 
-static __noinline void find_exec_rule(const struct job *job, struct dentry *dentry, struct finding *finding)
+static __noinline void find_exec_rule(const struct job *job, struct dentry *dentry,
+				      struct finding *finding)
 {
 	void *roots;
 

@@ -2,10 +2,11 @@
 /*
  * Files: what a job may open, and what it may create, change, rename or remove.
  *
- * Problem: a job must not alter a dataset it was granted for reading, nor read one it was not granted, by any path to
- * it. Design: every open and every path operation is judged by the nearest rule above the object (lib/walk.bpf.h);
- * reading needs ACCESS_READ, everything else ACCESS_WRITE. The path_* hooks are used for creation and removal because
- * overlayfs calls the inode_* ones a second time on its upper layer with the job as current.
+ * Problem: a job must not alter a dataset it was granted for reading, nor read one it was not
+ * granted, by any path to it. Design: every open and every path operation is judged by the nearest
+ * rule above the object (lib/walk.bpf.h); reading needs ACCESS_READ, everything else ACCESS_WRITE.
+ * The path_* hooks are used for creation and removal because overlayfs calls the inode_* ones a
+ * second time on its upper layer with the job as current.
  *
  * On failure (a walk that cannot finish, no published policy) the act is denied with EACCES.
  */
@@ -15,12 +16,13 @@
 
 /* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
 #define FMODE_WRITE 0x2
-#define FMODE_NOACCOUNT 0x20000000 /* an open by the kernel itself: a stacked file system opens the layer below */
+#define FMODE_NOACCOUNT 0x20000000 /* opened by the kernel itself, as by a stacked file system */
 #define O_TRUNC 01000
 #define S_IFMT 0170000
 #define S_IFREG 0100000
 
-static __always_inline void describe(struct decision *d, struct dentry *dentry, const struct finding *finding)
+static __always_inline void describe(struct decision *d, struct dentry *dentry,
+				     const struct finding *finding)
 {
 	d->kind = EVENT_FILE;
 	d->rule = finding->rule;
@@ -29,7 +31,9 @@ static __always_inline void describe(struct decision *d, struct dentry *dentry, 
 	d->file.ino = inode_number(dentry);
 }
 
-/* Is need granted at dentry, where fallback holds if no rule does? If not, the decision says why. */
+/*
+ * Is need granted at dentry, where fallback holds if no rule does? If not, the decision says why.
+ */
 static __noinline bool is_granted(const struct job *job, struct decision *d, struct dentry *dentry,
 				  enum access need, enum access fallback)
 {
@@ -72,8 +76,8 @@ static __always_inline int refuse(const struct job *job, struct decision *d)
 }
 
 /* One object, one need. */
-static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, enum event_op op, enum access need,
-				 __u32 mode)
+static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, enum event_op op,
+				 enum access need, __u32 mode)
 {
 	struct decision d = { .op = op, .dentry = dentry, .mnt = mnt, .file.mode = mode };
 	struct job job;
@@ -86,7 +90,8 @@ static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, en
 	return refuse(&job, &d);
 }
 
-static __always_inline int judge_removal(struct dentry *dentry, struct vfsmount *mnt, enum event_op op)
+static __always_inline int judge_removal(struct dentry *dentry, struct vfsmount *mnt,
+					 enum event_op op)
 {
 	struct decision d = { .op = op, .dentry = dentry, .mnt = mnt };
 	struct job job;
@@ -100,8 +105,9 @@ static __always_inline int judge_removal(struct dentry *dentry, struct vfsmount 
 }
 
 /*
- * A stacked file system opens the layer below with the job as current, after the open of its own file was judged. There only
- * the rules count, which may name the layer too, and not the default: the layer is no place the job asked for.
+ * A stacked file system opens the layer below with the job as current, after the open of its own
+ * file was judged. There only the rules count, which may name the layer too, and not the default:
+ * the layer is no place the job asked for.
  */
 SEC("lsm/file_open")
 int BPF_PROG(file_file_open, struct file *file, int ret)
@@ -121,13 +127,15 @@ int BPF_PROG(file_file_open, struct file *file, int ret)
 }
 
 SEC("lsm/path_mknod")
-int BPF_PROG(file_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev, int ret)
+int BPF_PROG(file_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode,
+	     unsigned int dev, int ret)
 {
 	__u32 type = mode & S_IFMT;
 
 	if (ret)
 		return ret;
-	return judge(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD, ACCESS_WRITE, mode);
+	return judge(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD,
+		     ACCESS_WRITE, mode);
 }
 
 SEC("lsm/path_mkdir")
@@ -139,7 +147,8 @@ int BPF_PROG(file_path_mkdir, const struct path *dir, struct dentry *dentry, umo
 }
 
 SEC("lsm/path_symlink")
-int BPF_PROG(file_path_symlink, const struct path *dir, struct dentry *dentry, const char *old_name, int ret)
+int BPF_PROG(file_path_symlink, const struct path *dir, struct dentry *dentry, const char *old_name,
+	     int ret)
 {
 	if (ret)
 		return ret;
@@ -164,9 +173,13 @@ int BPF_PROG(file_path_rmdir, const struct path *dir, struct dentry *dentry, int
 
 /* A second name makes the object writable wherever the name is: both places must grant it. */
 SEC("lsm/path_link")
-int BPF_PROG(file_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry, int ret)
+int BPF_PROG(file_path_link, struct dentry *old_dentry, const struct path *new_dir,
+	     struct dentry *new_dentry, int ret)
 {
-	struct decision d = { .op = OP_LINK, .dentry = old_dentry, .dentry2 = new_dentry, .mnt = new_dir->mnt };
+	struct decision d = { .op = OP_LINK,
+			      .dentry = old_dentry,
+			      .dentry2 = new_dentry,
+			      .mnt = new_dir->mnt };
 	enum access fallback;
 	struct job job;
 
@@ -181,10 +194,13 @@ int BPF_PROG(file_path_link, struct dentry *old_dentry, const struct path *new_d
 
 /* Both names, and whatever the new name stands for now: it is replaced, or exchanged. */
 SEC("lsm/path_rename")
-int BPF_PROG(file_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir,
-	     struct dentry *new_dentry, unsigned int flags, int ret)
+int BPF_PROG(file_path_rename, const struct path *old_dir, struct dentry *old_dentry,
+	     const struct path *new_dir, struct dentry *new_dentry, unsigned int flags, int ret)
 {
-	struct decision d = { .op = OP_RENAME, .dentry = old_dentry, .dentry2 = new_dentry, .mnt = new_dir->mnt };
+	struct decision d = { .op = OP_RENAME,
+			      .dentry = old_dentry,
+			      .dentry2 = new_dentry,
+			      .mnt = new_dir->mnt };
 	struct job job;
 
 	if (ret || !lsm_enter(&job, &ret))

@@ -2,8 +2,9 @@
 /*
  * The kernel's own name for open files: an iterator over one process' descriptors.
  *
- * The controller opens a rule's root with O_PATH and reads (device, inode) from here, the same two fields that the hooks
- * compare. Asked about a launcher, it also tells what the policy says of each descriptor the job would inherit.
+ * The controller opens a rule's root with O_PATH and reads (device, inode) from here, the same two
+ * fields that the hooks compare. Asked about a launcher, it also tells what the policy says of each
+ * descriptor the job would inherit.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/walk.bpf.h"

@@ -2,8 +2,9 @@
 /*
  * Does a backend bite here? A small object of its own, loaded before the real one.
  *
- * An LSM program attaches without error on a kernel that never calls it (bpf not in the LSM list), so only an act can tell: while this is
- * attached, the probing thread's opens fail with an errno that nothing else returns.
+ * An LSM program attaches without error on a kernel that never calls it (bpf not in the LSM list),
+ * so only an act can tell: while this is attached, the probing thread's opens fail with an errno
+ * that nothing else returns.
  */
 #include "lib/jobcage.bpf.h"
 #include "abi/probe.h"

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * connect() on any socket of a job, wherever the job's task has gone: this hook goes by the task's label, so it also holds
- * for a task that left the job's cgroup and for families that the cgroup programs of egress.bpf.c do not know.
+ * connect() on any socket of a job, wherever the job's task has gone: this hook goes by the task's
+ * label, so it also holds for a task that left the job's cgroup and for families that the cgroup
+ * programs of egress.bpf.c do not know.
  *
- * IPv4 and IPv6 are judged by the egress rules. Unix and netlink sockets do not leave the machine and are let through
- * here. No rule can name an address of any other family, so those are denied. EACCES at once.
+ * IPv4 and IPv6 are judged by the egress rules. Unix and netlink sockets do not leave the machine
+ * and are let through here. No rule can name an address of any other family, so those are denied.
+ * EACCES at once.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/net.bpf.h"
 
-#define SIN_LEN 8        /* of struct sockaddr_in: family, port, address */
-#define SIN6_LEN 24      /* SIN6_LEN_RFC2133, the shortest that the kernel accepts */
-#define SOCKADDR_LEN 16  /* sizeof(struct sockaddr_in) */
+#define SIN_LEN 8       /* of struct sockaddr_in: family, port, address */
+#define SIN6_LEN 24     /* SIN6_LEN_RFC2133, the shortest that the kernel accepts */
+#define SOCKADDR_LEN 16 /* sizeof(struct sockaddr_in) */
 
 struct ip_address {
 	__u16 family;
@@ -61,34 +63,31 @@ static __always_inline int judge_family(const struct job *job, struct decision *
 	return refuse(job, d);
 }
 
-static __always_inline int judge_ip(const struct job *job, struct decision *d, struct sockaddr *address, int len)
+static __always_inline int judge_ip(const struct job *job, struct decision *d,
+				    struct sockaddr *address, int len)
 {
 	int err;
 
 	switch (address->sa_family) {
-	case AF_UNSPEC: /* dissolves the association: goes nowhere */
-		return LSM_ALLOW;
-	case AF_INET:
-		err = read_v4(&d->net, address, len);
-		break;
-	case AF_INET6:
-		err = read_v6(&d->net, address, len);
-		break;
-	default:
-		return judge_family(job, d);
+	case AF_UNSPEC: /* dissolves the association: goes nowhere */ return LSM_ALLOW;
+	case AF_INET: err = read_v4(&d->net, address, len); break;
+	case AF_INET6: err = read_v6(&d->net, address, len); break;
+	default: return judge_family(job, d);
 	}
 	if (err)
 		return err;
 	if (net_is_granted(job, d))
 		return LSM_ALLOW;
 	/* In audit mode nothing stops here, and connect4/connect6 will say the same once more. */
-	if (job->policy->mode == MODE_AUDIT && (d->net.protocol == IPPROTO_TCP || d->net.protocol == IPPROTO_UDP))
+	if (job->policy->mode == MODE_AUDIT &&
+	    (d->net.protocol == IPPROTO_TCP || d->net.protocol == IPPROTO_UDP))
 		return LSM_ALLOW;
 	return refuse(job, d);
 }
 
 SEC("lsm/socket_connect")
-int BPF_PROG(sock_socket_connect, struct socket *sock, struct sockaddr *address, int addrlen, int ret)
+int BPF_PROG(sock_socket_connect, struct socket *sock, struct sockaddr *address, int addrlen,
+	     int ret)
 {
 	struct decision d = { .op = OP_CONNECT };
 	struct sock *sk = sock->sk;
@@ -103,12 +102,9 @@ int BPF_PROG(sock_socket_connect, struct socket *sock, struct sockaddr *address,
 	d.net.protocol = sk->sk_protocol;
 	switch (d.net.family) {
 	case AF_UNIX:
-	case AF_NETLINK:
-		return LSM_ALLOW;
+	case AF_NETLINK: return LSM_ALLOW;
 	case AF_INET:
-	case AF_INET6:
-		return judge_ip(&job, &d, address, addrlen);
-	default:
-		return judge_family(&job, &d);
+	case AF_INET6: return judge_ip(&job, &d, address, addrlen);
+	default: return judge_family(&job, &d);
 	}
 }

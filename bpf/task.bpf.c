@@ -2,8 +2,9 @@
 /*
  * Membership: a child carries its parent's label from before its first instruction.
  *
- * The label is put on the new task while it is being made; if that fails the fork fails (ENOMEM), because an unlabelled child
- * would be an outsider. Threads, vfork children and io_uring workers are made the same way.
+ * The label is put on the new task while it is being made; if that fails the fork fails (ENOMEM),
+ * because an unlabelled child would be an outsider. Threads, vfork children and io_uring workers
+ * are made the same way.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/job.bpf.h"

@@ -2,9 +2,10 @@
 /*
  * The record that a kernel program puts into a job's ring for one decision worth knowing.
  *
- * A record is a struct event followed by strings_len bytes of strings: path, then path2, then exe, each of the length that
- * the header gives. A path is a run of NUL-terminated components from the leaf up to the root, as the dentry walk meets
- * them; the reader turns it round. The bytes of a name are as on disk: any value but NUL and '/'.
+ * A record is a struct event followed by strings_len bytes of strings: path, then path2, then exe,
+ * each of the length that the header gives. A path is a run of NUL-terminated components from the
+ * leaf up to the root, as the dentry walk meets them; the reader turns it round. The bytes of a
+ * name are as on disk: any value but NUL and '/'.
  */
 #ifndef JOBCAGE_ABI_EVENT_H
 #define JOBCAGE_ABI_EVENT_H
@@ -25,8 +26,9 @@ enum event_reason {
 	REASON_WALK_LIMIT = 3,   /* deeper than the walk goes: denied */
 	REASON_DISCONNECTED = 4, /* the object has no path to its superblock's root: denied */
 	REASON_NAMELESS = 5,     /* exec of a memfd, a deleted or another nameless file */
-	REASON_PROTECTED = 6,    /* rename or removal of a rule's root or of an ancestor of one; rule is RULE_NONE */
-	REASON_FAMILY = 7,       /* an address family or protocol that no rule can allow */
+	REASON_PROTECTED = 6, /* rename or removal of a rule's root or of an ancestor of one; rule
+				 is RULE_NONE */
+	REASON_FAMILY = 7,    /* an address family or protocol that no rule can allow */
 	REASON_NOT_IN_FORCE = 8, /* label without a published job or policy: denied */
 };
 
@@ -37,71 +39,77 @@ enum event_op {
 	OP_CREATE = 3,     /* regular file; mode in file.mode */
 	OP_MKNOD = 4,      /* device, FIFO or socket node; mode in file.mode */
 	OP_MKDIR = 5,
-	OP_SYMLINK = 6,    /* path2: none */
-	OP_LINK = 7,       /* path: existing name, path2: new name */
+	OP_SYMLINK = 6, /* path2: none */
+	OP_LINK = 7,    /* path: existing name, path2: new name */
 	OP_UNLINK = 8,
 	OP_RMDIR = 9,
-	OP_RENAME = 10,    /* path: old name, path2: new name */
+	OP_RENAME = 10, /* path: old name, path2: new name */
 	OP_TRUNCATE = 11,
-	OP_CHMOD = 12,     /* new mode in file.mode */
+	OP_CHMOD = 12, /* new mode in file.mode */
 	OP_CHOWN = 13,
 	OP_CHROOT = 14,
 	OP_EXEC = 15,
 	OP_CONNECT = 16,
-	OP_SENDMSG = 17,   /* datagram to an address given with the message */
+	OP_SENDMSG = 17, /* datagram to an address given with the message */
 };
 
 enum event_flags {
-	EVENT_PATH_TRUNCATED = 1,  /* the components nearest the root are missing from path */
+	EVENT_PATH_TRUNCATED = 1, /* the components nearest the root are missing from path */
 	EVENT_PATH2_TRUNCATED = 2,
 	EVENT_EXE_TRUNCATED = 4,
-	EVENT_PATH_DELETED = 8,    /* the object has been removed from its directory */
-	EVENT_PATH_DETACHED = 16,  /* path starts at a superblock's root, not at the root of a mount tree */
-	EVENT_PATH_MISSING = 32,   /* no room to build the strings: path, path2 and exe are empty */
+	EVENT_PATH_DELETED = 8,   /* the object has been removed from its directory */
+	EVENT_PATH_DETACHED = 16, /* path starts at a superblock's root, not at the root of a mount
+				     tree */
+	EVENT_PATH_MISSING = 32,  /* no room to build the strings: path, path2 and exe are empty */
 };
 
-/* Room for a path of PATH_MAX bytes, a second one and a program's. A record's strings never exceed it. */
+/*
+ * Room for a path of PATH_MAX bytes, a second one and a program's. A record's strings never exceed
+ * it.
+ */
 #define EVENT_STRINGS_MAX 12288
 
 struct event_file {
-	__u32 dev;   /* super_block.s_dev, kernel encoding (major << 20 | minor) */
-	__u32 mode;  /* umode_t where the operation has one, else 0 */
+	__u32 dev;  /* super_block.s_dev, kernel encoding (major << 20 | minor) */
+	__u32 mode; /* umode_t where the operation has one, else 0 */
 	__u64 ino;
 };
 
 struct event_net {
-	__u8 addr[16]; /* network order; IPv4 mapped (::ffff:a.b.c.d); as judged, after normalisation */
-	__u16 port;    /* host order; 0 if the protocol has none */
-	__u16 family;  /* AF_* of the socket */
-	__u16 type;    /* SOCK_* */
+	__u8 addr[16];  /* network order; IPv4 mapped (::ffff:a.b.c.d); as judged, after
+			   normalisation */
+	__u16 port;     /* host order; 0 if the protocol has none */
+	__u16 family;   /* AF_* of the socket */
+	__u16 type;     /* SOCK_* */
 	__u16 protocol; /* IPPROTO_*; may exceed 255 (MPTCP) */
 };
 
 struct event {
 	__u64 time_ns;    /* CLOCK_BOOTTIME */
 	__u64 sequence;   /* 1, 2, ... per job; a gap is a lost record */
-	__u64 start_ns;   /* start of the process, CLOCK_BOOTTIME: with tgid it names a process for good */
+	__u64 start_ns;   /* start of the process, CLOCK_BOOTTIME: with tgid it names a process for
+			     good */
 	__u32 slot;       /* of the job */
 	__u32 generation; /* of the job */
 	__u32 policy;     /* policy slot */
 	__u32 rule;       /* rule number, or RULE_NONE */
 	__u32 tgid;       /* of the process, in the initial PID namespace */
 	__u32 tid;
-	__u32 ppid;       /* of the real parent */
-	__u32 uid;        /* in the initial user namespace */
+	__u32 ppid; /* of the real parent */
+	__u32 uid;  /* in the initial user namespace */
 	__u32 gid;
 	__u32 reserved;
-	__u8 kind;        /* enum event_kind */
-	__u8 verdict;     /* enum event_verdict */
-	__u8 reason;      /* enum event_reason */
-	__u8 op;          /* enum event_op */
-	__u32 flags;      /* enum event_flags, or-ed */
-	char comm[16];    /* of the thread, NUL-terminated */
+	__u8 kind;              /* enum event_kind */
+	__u8 verdict;           /* enum event_verdict */
+	__u8 reason;            /* enum event_reason */
+	__u8 op;                /* enum event_op */
+	__u32 flags;            /* enum event_flags, or-ed */
+	char comm[16];          /* of the thread, NUL-terminated */
 	struct event_file file; /* EVENT_FILE and EVENT_EXEC */
 	struct event_net net;   /* EVENT_NET */
-	__u32 path_len;   /* bytes, terminators included */
+	__u32 path_len;         /* bytes, terminators included */
 	__u32 path2_len;
-	__u32 exe_len;    /* the program the process runs */
+	__u32 exe_len;     /* the program the process runs */
 	__u32 strings_len; /* the sum of the three */
 };
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the kernel itself calls an open file: the output of the identify iterator, one entry per descriptor.
+ * What the kernel itself calls an open file: the output of the identify iterator, one entry per
+ * descriptor.
  *
- * stat() is not asked, because on btrfs and overlayfs it names another device and inode than the hooks see.
+ * stat() is not asked, because on btrfs and overlayfs it names another device and inode than the
+ * hooks see.
  */
 #ifndef JOBCAGE_ABI_IDENTITY_H
 #define JOBCAGE_ABI_IDENTITY_H
@@ -17,11 +19,11 @@ struct identify_request {
 
 struct identity {
 	__u32 fd;
-	__u32 dev;         /* super_block.s_dev, kernel encoding (major << 20 | minor) */
+	__u32 dev; /* super_block.s_dev, kernel encoding (major << 20 | minor) */
 	__u64 ino;
 	__u32 is_writable; /* 1: the descriptor was opened for writing */
-	__u32 access;      /* enum access of the nearest rule; ACCESS_UNSET: none, or not asked for */
-	__u32 rule;        /* rule number behind access, or RULE_NONE */
+	__u32 access; /* enum access of the nearest rule; ACCESS_UNSET: none, or not asked for */
+	__u32 rule;   /* rule number behind access, or RULE_NONE */
 	__u32 reserved;
 };
 

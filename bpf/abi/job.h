@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Jobs as the kernel sees them: the label a task carries, the slot it points to, and the counters of that slot.
+ * Jobs as the kernel sees them: the label a task carries, the slot it points to, and the counters
+ * of that slot.
  */
 #ifndef JOBCAGE_ABI_JOB_H
 #define JOBCAGE_ABI_JOB_H
@@ -14,17 +15,19 @@
 #define JOB_SLOT_NONE 0
 
 /*
- * What membership is: job_by_task (task storage), job_by_cgroup (hash by cgroup id), job_by_attach (storage
- * of the cgroup that the socket programs are attached to).
+ * What membership is: job_by_task (task storage), job_by_cgroup (hash by cgroup id), job_by_attach
+ * (storage of the cgroup that the socket programs are attached to).
  */
 struct job_label {
 	__u32 slot;       /* index into job_by_slot, stats_by_job and ring_by_job */
-	__u32 generation; /* equals job_by_slot[slot].generation, or the label is stale and everything is denied */
+	__u32 generation; /* equals job_by_slot[slot].generation, or the label is stale and
+			     everything is denied */
 };
 
 /*
- * job_by_slot: index is the job slot. generation is stored last when a job is published, and cleared
- * first when it ends; changing policy to another published slot replaces the job's rules in one store.
+ * job_by_slot: index is the job slot. generation is stored last when a job is published, and
+ * cleared first when it ends; changing policy to another published slot replaces the job's rules in
+ * one store.
  */
 struct job_value {
 	__u32 generation; /* 0: free or not yet in force */

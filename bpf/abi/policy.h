@@ -2,12 +2,13 @@
 /*
  * A compiled policy as the kernel sees it.
  *
- * A policy occupies one slot. policy_by_slot[slot] holds the scalars below; three inner maps, published in the
- * outer maps roots_by_policy, nets_by_policy and ports_by_policy under the same slot, hold its rules. All of them are filled
- * before a job names the slot, and none is changed while a job does.
+ * A policy occupies one slot. policy_by_slot[slot] holds the scalars below; three inner maps,
+ * published in the outer maps roots_by_policy, nets_by_policy and ports_by_policy under the same
+ * slot, hold its rules. All of them are filled before a job names the slot, and none is changed
+ * while a job does.
  *
- * Rules are numbered from 1 in the order of the controller's rule table; RULE_NONE means that no rule
- * matched and the policy's default decided.
+ * Rules are numbered from 1 in the order of the controller's rule table; RULE_NONE means that no
+ * rule matched and the policy's default decided.
  */
 #ifndef JOBCAGE_ABI_POLICY_H
 #define JOBCAGE_ABI_POLICY_H
@@ -19,7 +20,9 @@
 /* Enough for every policy of a large site; a slot is 80 bytes. */
 #define POLICY_SLOTS 4096
 
-/* Superblocks that hold rules, kept inline so that files elsewhere are answered without a lookup. */
+/*
+ * Superblocks that hold rules, kept inline so that files elsewhere are answered without a lookup.
+ */
 #define POLICY_DEVS 16
 
 enum policy_mode {
@@ -48,13 +51,14 @@ enum egress_default {
 
 /* policy_by_slot: index is the policy slot. */
 struct policy_value {
-	__u32 mode;           /* enum policy_mode; 0: the slot is not published, everything is denied */
-	__u8 file_default;    /* enum access */
-	__u8 exec_default;    /* enum exec_access */
-	__u8 egress_default;  /* enum egress_default */
+	__u32 mode; /* enum policy_mode; 0: the slot is not published, everything is denied */
+	__u8 file_default;   /* enum access */
+	__u8 exec_default;   /* enum exec_access */
+	__u8 egress_default; /* enum egress_default */
 	__u8 reserved;
-	__u32 dev_cnt;        /* entries used in devs; above POLICY_DEVS: too many, every file is walked */
-	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root */
+	__u32 dev_cnt; /* entries used in devs; above POLICY_DEVS: too many, every file is walked */
+	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root
+				  */
 };
 
 /*
@@ -77,8 +81,9 @@ struct root_value {
 };
 
 /*
- * nets_by_policy[slot]: longest-prefix-match trie. Addresses are 128 bits in network order; IPv4 is held in its mapped
- * form ::ffff:a.b.c.d, so that an IPv4 prefix of n bits has prefixlen 96 + n and both families obey one table.
+ * nets_by_policy[slot]: longest-prefix-match trie. Addresses are 128 bits in network order; IPv4 is
+ * held in its mapped form ::ffff:a.b.c.d, so that an IPv4 prefix of n bits has prefixlen 96 + n and
+ * both families obey one table.
  */
 struct net_key {
 	__u32 prefixlen;
@@ -86,8 +91,8 @@ struct net_key {
 };
 
 /*
- * The ports open at a prefix: ports_by_policy[slot][first .. first + cnt). Prefixes are flattened when compiled:
- * the longest match already lists what the shorter prefixes around it allow.
+ * The ports open at a prefix: ports_by_policy[slot][first .. first + cnt). Prefixes are flattened
+ * when compiled: the longest match already lists what the shorter prefixes around it allow.
  */
 struct net_value {
 	__u32 first;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Telling user space: one record into the job's ring, or one more in the count of those that did not fit.
+ * Telling user space: one record into the job's ring, or one more in the count of those that did
+ * not fit.
  *
- * This is the path of a denial only, so it may take its time: it names the object in full, across mount points, and
- * the program. Whatever fails here never changes a verdict.
+ * This is the path of a denial only, so it may take its time: it names the object in full, across
+ * mount points, and the program. Whatever fails here never changes a verdict.
  */
 #ifndef JOBCAGE_EMIT_BPF_H
 #define JOBCAGE_EMIT_BPF_H
@@ -21,10 +22,10 @@
 /* What a hook decided, and about what. */
 struct decision {
 	__u32 rule;
-	__u8 kind;    /* enum event_kind */
-	__u8 op;      /* enum event_op */
-	__u8 reason;  /* enum event_reason */
-	__u8 verdict; /* enum event_verdict, set by settle() */
+	__u8 kind;      /* enum event_kind */
+	__u8 op;        /* enum event_op */
+	__u8 reason;    /* enum event_reason */
+	__u8 verdict;   /* enum event_verdict, set by settle() */
 	__u64 sequence; /* set by emit() */
 	struct event_file file;
 	struct event_net net;
@@ -72,40 +73,63 @@ static __always_inline struct scratch *scratch_get(void)
 	return bpf_map_lookup_elem(&scratch_by_cpu, &zero);
 }
 
+/* Appends the cursor's name. */
+static __always_inline bool path_add_name(struct scratch *s, struct dentry *dentry)
+{
+	__u32 len = s->event.strings_len;
+	long n;
+
+	if (len >= EVENT_STRINGS_MAX)
+		return false;
+	n = bpf_probe_read_kernel_str(&s->strings[len], NAME_SIZE,
+				      BPF_CORE_READ(dentry, d_name.name));
+	if (n <= 0 || len + n - s->path_start > PATH_SIZE || len + n > EVENT_STRINGS_MAX)
+		return false;
+	s->event.strings_len = len + n;
+	return true;
+}
+
+/* The top of a superblock. A memory file is one that has a name of its own. */
+static __always_inline enum path_step path_top(struct scratch *s, struct dentry *dentry)
+{
+	struct super_block *sb = BPF_CORE_READ(dentry, d_sb);
+
+	if (s->event.strings_len == s->path_start && BPF_CORE_READ(sb, s_root) != dentry)
+		path_add_name(s, dentry);
+	return path_end(s, EVENT_PATH_DETACHED);
+}
+
 /*
- * Appends the cursor's name and moves the cursor up. bpf_loop() hands on pointers to the stack only, so the
- * cursor stands in the scratch.
+ * Appends the cursor's name and moves the cursor up. bpf_loop() hands on pointers to the stack
+ * only, so the cursor stands in the scratch.
  */
 static long path_step(__u32 i, void *ctx)
 {
 	struct scratch *s = scratch_get();
 	struct dentry *dentry, *parent;
 	struct vfsmount *mnt;
-	__u32 len;
-	long n;
 
 	if (!s)
 		return PATH_END;
 	dentry = (struct dentry *)s->dentry;
 	mnt = (struct vfsmount *)s->mnt;
 	parent = BPF_CORE_READ(dentry, d_parent);
-	len = s->event.strings_len;
 	if (mnt && dentry == BPF_CORE_READ(mnt, mnt_root))
 		return path_cross_mount(s);
 	if (parent == dentry)
-		return path_end(s, EVENT_PATH_DETACHED);
-	if (len >= EVENT_STRINGS_MAX)
+		return path_top(s, dentry);
+	if (!path_add_name(s, dentry))
 		return path_end(s, EVENT_PATH_TRUNCATED);
-	n = bpf_probe_read_kernel_str(&s->strings[len], NAME_SIZE, BPF_CORE_READ(dentry, d_name.name));
-	if (n <= 0 || len + n - s->path_start > PATH_SIZE || len + n > EVENT_STRINGS_MAX)
-		return path_end(s, EVENT_PATH_TRUNCATED);
-	s->event.strings_len = len + n;
 	s->dentry = (__u64)parent;
 	return PATH_GO_ON;
 }
 
-/* Appends a path to the strings; returns its length. truncated: which flag says that its upper part is missing. */
-static __noinline __u32 path_append(struct scratch *s, struct dentry *dentry, struct vfsmount *mnt, __u32 truncated)
+/*
+ * Appends a path to the strings; returns its length. truncated: which flag says that its upper part
+ * is missing.
+ */
+static __noinline __u32 path_append(struct scratch *s, struct dentry *dentry, struct vfsmount *mnt,
+				    __u32 truncated)
 {
 	__u32 flags = s->event.flags;
 
@@ -198,7 +222,8 @@ static __noinline long send_bare(void *ring, const struct job *job, const struct
 	return bpf_ringbuf_output(ring, &event, sizeof(event), 0);
 }
 
-static __noinline long send_full(void *ring, struct scratch *s, const struct job *job, const struct decision *d)
+static __noinline long send_full(void *ring, struct scratch *s, const struct job *job,
+				 const struct decision *d)
 {
 	__u32 len;
 
@@ -234,8 +259,8 @@ static __noinline void emit(const struct job *job, struct decision *d, struct jo
 }
 
 /*
- * The end of every refusal: audit mode turns it into would-deny, both are counted and recorded alike.
- * Returns true if the act must be refused.
+ * The end of every refusal: audit mode turns it into would-deny, both are counted and recorded
+ * alike. Returns true if the act must be refused.
  */
 static __noinline bool settle(const struct job *job, struct decision *d)
 {

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which job is this? Every hook begins here, and for a process in no job it also ends here: one load and
- * one branch when the task has no BPF storage at all.
+ * Which job is this? Every hook begins here, and for a process in no job it also ends here: one
+ * load and one branch when the task has no BPF storage at all.
  *
- * A task that carries a label whose job or policy is not published is denied everything (ENTRY_NOT_IN_FORCE).
+ * A task that carries a label whose job or policy is not published is denied everything
+ * (ENTRY_NOT_IN_FORCE).
  */
 #ifndef JOBCAGE_JOB_BPF_H
 #define JOBCAGE_JOB_BPF_H
 
 #include "lib/maps.bpf.h"
 
-/* Deeper than any cgroup tree in use; a label is only looked for here when the task's own storage was busy. */
+/*
+ * Deeper than any cgroup tree in use; a label is only looked for here when the task's own storage
+ * was busy.
+ */
 #define CGROUP_LEVELS 64
 
 enum entry {
@@ -39,8 +43,8 @@ static __always_inline struct kernel_stats *kernel_stats_get(void)
 }
 
 /*
- * Before 6.2 bpf_task_storage_get() answers NULL while a preempted task of the same CPU is inside it, which
- * looks like "no label". The job's cgroup tells the two apart.
+ * Before 6.2 bpf_task_storage_get() answers NULL while a preempted task of the same CPU is inside
+ * it, which looks like "no label". The job's cgroup tells the two apart.
  */
 static __noinline bool label_by_cgroup(struct task_struct *task, struct job_label *ret_label)
 {

@@ -25,7 +25,8 @@
 #define CGROUP_DENY 0
 
 #ifndef container_of
-#define container_of(ptr, type, member) ((type *)((void *)(ptr) - bpf_core_field_offset(type, member)))
+#define container_of(ptr, type, member) \
+	((type *)((void *)(ptr)-bpf_core_field_offset(type, member)))
 #endif
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every map, in one place. Each object that includes this carries the definitions as weak symbols; the
- * static linker makes one map of them. Keys and values are described in abi/. Inner maps give sizes instead of types,
- * because clang emits the types of a nested definition as forward declarations only.
+ * Every map, in one place. Each object that includes this carries the definitions as weak symbols;
+ * the static linker makes one map of them. Keys and values are described in abi/. Inner maps give
+ * sizes instead of types, because clang emits the types of a nested definition as forward
+ * declarations only.
  */
 #ifndef JOBCAGE_MAPS_BPF_H
 #define JOBCAGE_MAPS_BPF_H
@@ -32,7 +33,10 @@ struct {
 	__type(value, struct job_label);
 } job_by_cgroup SEC(".maps") __weak;
 
-/* The label of the cgroup that a socket program is attached to; zero until the controller has stored it. */
+/*
+ * The label of the cgroup that a socket program is attached to; zero until the controller has
+ * stored it.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
 	__type(key, __u64);
@@ -131,8 +135,8 @@ struct {
 } identify_req SEC(".maps") __weak;
 
 /*
- * Where a record is put together: too large for the stack. One per CPU, taken with is_busy because a
- * fully preemptible kernel may run a second program on the same CPU before the first is done.
+ * Where a record is put together: too large for the stack. One per CPU, taken with is_busy because
+ * a fully preemptible kernel may run a second program on the same CPU before the first is done.
  */
 struct scratch {
 	__u32 is_busy;
@@ -140,7 +144,8 @@ struct scratch {
 	__u64 dentry;     /* cursor of the path in the making: struct dentry * */
 	__u64 mnt;        /* struct vfsmount *, or 0 */
 	struct event event;
-	char strings[EVENT_STRINGS_MAX + NAME_SIZE]; /* follows event without a gap: the record as sent */
+	char strings[EVENT_STRINGS_MAX + NAME_SIZE]; /* follows event without a gap: the record as
+							sent */
 };
 
 struct {

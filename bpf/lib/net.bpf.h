@@ -2,8 +2,9 @@
 /*
  * Egress by address: is this destination, protocol and port open?
  *
- * Every address is 128 bits, IPv4 in its mapped form, so that one trie serves both families and a mapped
- * address cannot get round a rule. The longest prefix holds the union of what the shorter ones around it allow.
+ * Every address is 128 bits, IPv4 in its mapped form, so that one trie serves both families and a
+ * mapped address cannot get round a rule. The longest prefix holds the union of what the shorter
+ * ones around it allow.
  */
 #ifndef JOBCAGE_NET_BPF_H
 #define JOBCAGE_NET_BPF_H
@@ -56,8 +57,12 @@ static __always_inline int port_compare(const struct port_range *range, const st
 	return range->lo > net->port;
 }
 
-/* The rule number that opens (protocol, port) in the span, or RULE_NONE. ports is the policy's inner map. */
-static __noinline __u32 port_rule(void *ports, const struct net_value *span, const struct event_net *net)
+/*
+ * The rule number that opens (protocol, port) in the span, or RULE_NONE. ports is the policy's
+ * inner map.
+ */
+static __noinline __u32 port_rule(void *ports, const struct net_value *span,
+				  const struct event_net *net)
 {
 	__u32 lo = span->first, hi = span->first + span->cnt;
 

@@ -2,20 +2,25 @@
 /*
  * The path walk: from an object up its dentries to its superblock's root, the nearest rule wins.
  *
- * No mount is consulted, so bind mounts, symlinks, mount namespaces and renamed parents change nothing. Two
- * things end a walk without an answer, and both deny: a depth beyond WALK_DEPTH, and a dentry that is not connected to the
- * superblock's root (open_by_handle_at).
+ * No mount is consulted, so bind mounts, symlinks, mount namespaces and renamed parents change
+ * nothing. Two things end a walk without an answer, and both deny: a depth beyond WALK_DEPTH, and a
+ * dentry that is not connected to the superblock's root (open_by_handle_at).
  */
 #ifndef JOBCAGE_WALK_BPF_H
 #define JOBCAGE_WALK_BPF_H
 
 #include "lib/job.bpf.h"
 
-/* Components below a superblock's root. Deeper objects exist (chdir and mkdir in turn) and are denied. */
+/*
+ * Components below a superblock's root. Deeper objects exist (chdir and mkdir in turn) and are
+ * denied.
+ */
 #define WALK_DEPTH 256
 
 #ifndef SB_NOUSER
-#define SB_NOUSER (1UL << 31) /* include/linux/fs.h: a superblock that cannot be mounted (pipes, sockets, memfd) */
+#define SB_NOUSER                                                                               \
+	(1UL << 31) /* include/linux/fs.h: a superblock that cannot be mounted (pipes, sockets, \
+		       memfd) */
 #endif
 
 enum walk_class {
@@ -25,9 +30,9 @@ enum walk_class {
 
 /* The nearest rule of a class. */
 struct finding {
-	__u32 rule;   /* rule number, or RULE_NONE */
-	__u8 level;   /* enum access or enum exec_access; 0 with a reason that denies */
-	__u8 reason;  /* enum event_reason */
+	__u32 rule;  /* rule number, or RULE_NONE */
+	__u8 level;  /* enum access or enum exec_access; 0 with a reason that denies */
+	__u8 reason; /* enum event_reason */
 };
 
 /* 0, which no file has, for a name that stands for nothing yet. */
@@ -51,7 +56,8 @@ static __always_inline bool superblock_has_rules(const struct policy_value *poli
 	return false;
 }
 
-static __always_inline bool rule_here(const struct root_value *root, enum walk_class class, struct finding *finding)
+static __always_inline bool rule_here(const struct root_value *root, enum walk_class class,
+				      struct finding *finding)
 {
 	__u8 level = class == WALK_FILE ? root->access : root->exec;
 
@@ -64,10 +70,11 @@ static __always_inline bool rule_here(const struct root_value *root, enum walk_c
 }
 
 /*
- * Fills finding and returns; the caller has put the policy's default there, which stays if no rule is met.
- * roots is the policy's inner map.
+ * Fills finding and returns; the caller has put the policy's default there, which stays if no rule
+ * is met. roots is the policy's inner map.
  */
-static __noinline int walk(struct dentry *dentry, void *roots, enum walk_class class, struct finding *finding)
+static __noinline int walk(struct dentry *dentry, void *roots, enum walk_class class,
+			   struct finding *finding)
 {
 	struct root_key key = { .dev = dentry->d_sb->s_dev };
 	struct dentry *top = dentry->d_sb->s_root;

@@ -22,6 +22,7 @@ sys.dont_write_bytecode = True
 from run_in_place import is_job_end, read_json_lines  # noqa: E402 (the line above must come first)
 
 ACCURACY_WANTED = 0.95
+LOG_LINES = 10
 FILE, PROCESS, NETWORK = 1001, 1007, 4001  # OCSF class_uid
 ACTION_DENIED = 2  # OCSF action_id
 DENIALS = {errno.errorcode[errno.EPERM], errno.errorcode[errno.EACCES]}
@@ -202,20 +203,28 @@ class Account:
     def show(self):
         print(f"\n{self.bold('A real training run in a cage')}  (Linux {self.case.kernel}, {self.place})\n")
         self.show_training()
-        self.show_attempts()
-        self.show_traces()
-        self.show_first_alert()
+        if self.case.job["attempts"]:
+            self.show_attempts()
+            self.show_traces()
+            self.show_first_alert()
         self.show_verdict()
 
     def show_training(self):
         result = self.case.job["result"]
         if result is None:
-            self.fact("Training", False, f"failed with status {self.case.job['status']}; see {self.case.folder}/job.log")
+            self.show_failed_training()
             return
         right = f"{result['accuracy']:.1%} of {result['test_images']} unseen digits named rightly"
         self.fact("Training", self.passed("accuracy"), right + f", {result['epochs']} epochs, {result['seconds']} s")
         if self.case.job["checkpoint_bytes"]:
             self.fact("Checkpoint", True, f"{self.case.folder}/checkpoint.pt, {self.case.job['checkpoint_bytes']:,} bytes")
+
+    def show_failed_training(self):
+        log = self.case.folder / "job.log"
+        self.fact("Training", False, f"failed with status {self.case.job['status']}. The end of {log}:")
+        if log.exists():
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            print("\n".join("    " + line for line in lines[-LOG_LINES:]))
 
     def show_attempts(self):
         control, cage = self.case.results(self.case.control), self.case.results(self.case.job)
@@ -254,10 +263,13 @@ class Account:
 
     def show_verdict(self):
         failed = [check for check in self.checks if not check.passed]
+        if not self.case.job["attempts"]:  # one cause, of which the rest follows
+            failed = [check for check in check_training(self.case) if not check.passed]
         print()
         for check in failed:
             print(self.good(False, f"  FAILED: {check.name} ({check.detail})"))
-        print("  " + self.good(not failed, self.bold(f"{len(self.checks) - len(failed)} checks passed, {len(failed)} failed")))
+        failed_cnt = sum(not check.passed for check in self.checks)
+        print("  " + self.good(not failed, self.bold(f"{len(self.checks) - failed_cnt} checks passed, {failed_cnt} failed")))
 
 
 def show_json(case, checks, place):

@@ -2,8 +2,9 @@
 /*
  * From the bytes of a ring record to a struct whose every field has been checked.
  *
- * The kernel side is ours, but the ring is the one place where a job's names (any bytes) meet the controller, so nothing
- * is believed: lengths, enums and string layout are verified, and a record that fails is refused whole.
+ * The kernel side is ours, but the ring is the one place where a job's names (any bytes) meet the
+ * controller, so nothing is believed: lengths, enums and string layout are verified, and a record
+ * that fails is refused whole.
  */
 #ifndef JOBCAGE_ALERT_DECODE_H
 #define JOBCAGE_ALERT_DECODE_H
@@ -12,10 +13,14 @@
 
 #include "abi/event.h"
 
-/* A decoded record. Strings are owned by it, absolute paths as raw bytes without NUL; NULL where the record has none. */
+/*
+ * A decoded record. Strings are owned by it, absolute paths as raw bytes without NUL; NULL where
+ * the record has none.
+ */
 struct decoded_event {
 	struct event event; /* checked: kind, verdict, reason and op are known values */
-	char *path;         /* '/'-joined from the root; "..." stands for components cut off: ".../deep/file" */
+	char *path;         /* '/'-joined from the root; "..." stands for components cut off:
+			       ".../deep/file" */
 	char *path2;
 	char *exe;
 };

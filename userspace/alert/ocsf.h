@@ -2,8 +2,8 @@
 /*
  * One OCSF 1.8.0 event as a JSON object: what the SOC reads. docs/alerts.md documents every field.
  *
- * Classes: 1001 file, 1007 process (exec), 4001 network, 1006 job start and end, 2004 finding. Every function returns 0
- * and a new reference, or -ENOMEM.
+ * Classes: 1001 file, 1007 process (exec), 4001 network, 1006 job start and end, 2004 finding.
+ * Every function returns 0 and a new reference, or -ENOMEM.
  */
 #ifndef JOBCAGE_ALERT_OCSF_H
 #define JOBCAGE_ALERT_OCSF_H
@@ -27,31 +27,34 @@ struct alert_job {
 	const char *command;         /* the command line, bounded, for people */
 	const char *user;            /* who runs the job */
 	uint32_t uid;
-	uint32_t pid;                /* the job's first process */
-	uint64_t start_ms;           /* Unix time */
+	uint32_t pid;      /* the job's first process */
+	uint64_t start_ms; /* Unix time */
 };
 
 /* How a job ended. */
 struct alert_end {
-	uint64_t end_ms;          /* Unix time */
-	struct job_stats stats;   /* as read from the kernel last */
-	uint64_t delivered;       /* records turned into events */
-	uint64_t malformed;       /* records refused by decode_event() */
-	uint64_t write_failures;  /* events that the sink refused */
-	bool adopted;             /* finished by another controller than the one that started it */
-	const char *reason;       /* "exited", "killed", "not started": in words */
+	uint64_t end_ms;         /* Unix time */
+	struct job_stats stats;  /* as read from the kernel last */
+	uint64_t delivered;      /* records turned into events */
+	uint64_t malformed;      /* records refused by decode_event() */
+	uint64_t write_failures; /* events that the sink refused */
+	bool adopted;            /* finished by another controller than the one that started it */
+	const char *reason;      /* "exited", "killed", "not started": in words */
 };
 
 /* complete: everything that was to be recorded became an event. */
 bool alert_end_complete(const struct alert_end *end);
 
 /*
- * sequence: the event's gapless number in its job. boot_offset_ms: Unix time of CLOCK_BOOTTIME's zero.
+ * sequence: the event's gapless number in its job. boot_offset_ms: Unix time of CLOCK_BOOTTIME's
+ * zero.
  */
 int ocsf_decision(const struct alert_job *job, const struct decoded_event *event, uint64_t sequence,
 		  int64_t boot_offset_ms, json_t **ret_event);
-int ocsf_job_start(const struct alert_job *job, uint64_t sequence, const char *backend, json_t **ret_event);
-int ocsf_job_end(const struct alert_job *job, const struct alert_end *end, uint64_t sequence, json_t **ret_event);
+int ocsf_job_start(const struct alert_job *job, uint64_t sequence, const char *backend,
+		   json_t **ret_event);
+int ocsf_job_end(const struct alert_job *job, const struct alert_end *end, uint64_t sequence,
+		 json_t **ret_event);
 /* A finding: the record is incomplete, a root was replaced. title is short, text in plain words. */
 int ocsf_finding(const struct alert_job *job, const char *title, const char *text, uint64_t time_ms,
 		 uint64_t sequence, json_t **ret_event);

@@ -2,7 +2,8 @@
 /*
  * Ownership in the type of a variable: what goes out of scope is released.
  *
- * A variable marked _cleanup_x_ owns what it holds and starts as NULL or -1; TAKE_PTR and TAKE_FD move it out.
+ * A variable marked _cleanup_x_ owns what it holds and starts as NULL or -1; TAKE_PTR and TAKE_FD
+ * move it out.
  */
 #ifndef JOBCAGE_BASE_CLEANUP_H
 #define JOBCAGE_BASE_CLEANUP_H
@@ -41,11 +42,11 @@ static inline void cleanup_dir(DIR **d)
 #define _cleanup_file_ _cleanup_(cleanup_file)
 #define _cleanup_dir_ _cleanup_(cleanup_dir)
 
-#define TAKE_PTR(p)                        \
-	({                                 \
+#define TAKE_PTR(p)                         \
+	({                                  \
 		__typeof__(p) taken_ = (p); \
-		(p) = NULL;                \
-		taken_;                    \
+		(p) = NULL;                 \
+		taken_;                     \
 	})
 
 #define TAKE_FD(fd)                \

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void diag_add(struct diag_list *list, enum diag_level level, struct origin origin, const char *fmt, ...)
+void diag_add(struct diag_list *list, enum diag_level level, struct origin origin, const char *fmt,
+	      ...)
 {
 	struct diag *items, *item;
 	va_list ap;
@@ -30,7 +31,8 @@ void diag_add(struct diag_list *list, enum diag_level level, struct origin origi
 
 void diag_print(const struct diag_list *list, FILE *out)
 {
-	static const char *const level_name[] = { [DIAG_ERROR] = "error", [DIAG_WARNING] = "warning" };
+	static const char
+		*const level_name[] = { [DIAG_ERROR] = "error", [DIAG_WARNING] = "warning" };
 
 	for (size_t i = 0; i < list->cnt; i++) {
 		const struct diag *item = &list->items[i];

@@ -2,8 +2,8 @@
 /*
  * Diagnostics: all that is wrong with a set of files, each at its place.
  *
- * The checkers report everything they find in one run; the command prints the list, sorted as found, one
- * line each: file:line:column: error: text.
+ * The checkers report everything they find in one run; the command prints the list, sorted as
+ * found, one line each: file:line:column: error: text.
  */
 #ifndef JOBCAGE_BASE_DIAG_H
 #define JOBCAGE_BASE_DIAG_H
@@ -15,7 +15,8 @@ enum diag_level { DIAG_ERROR, DIAG_WARNING };
 
 /* A place in a file that the user wrote; line and column count from 1, 0 means unknown. */
 struct origin {
-	const char *file; /* owned by whatever loaded the file, or by the diag that carries a copy */
+	const char *file; /* owned by whatever loaded the file, or by the diag that carries a copy
+			   */
 	unsigned int line;
 	unsigned int column; /* in bytes */
 };
@@ -32,8 +33,8 @@ struct diag_list {
 	size_t error_cnt; /* of level DIAG_ERROR; also grows when memory ran out */
 };
 
-void diag_add(struct diag_list *list, enum diag_level level, struct origin origin, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+void diag_add(struct diag_list *list, enum diag_level level, struct origin origin, const char *fmt,
+	      ...) __attribute__((format(printf, 4, 5)));
 void diag_print(const struct diag_list *list, FILE *out);
 void diag_free(struct diag_list *list);
 

@@ -8,13 +8,19 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Reads a whole file of at most max bytes. Returns 0 and a NUL-terminated copy (free it), -EFBIG, or -errno. */
+/*
+ * Reads a whole file of at most max bytes. Returns 0 and a NUL-terminated copy (free it), -EFBIG,
+ * or -errno.
+ */
 int file_read(const char *path, size_t max, char **ret_text, size_t *ret_len);
 
 /* The same, relative to a directory. */
 int file_read_at(int dir_fd, const char *name, size_t max, char **ret_text, size_t *ret_len);
 
-/* Writes text to an existing file in one write(2), as kernel interfaces want it. Returns 0 or -errno. */
+/*
+ * Writes text to an existing file in one write(2), as kernel interfaces want it. Returns 0 or
+ * -errno.
+ */
 int file_write_at(int dir_fd, const char *name, const char *text);
 
 /* Writes all of it, over short writes and EINTR. Returns 0 or -errno. */

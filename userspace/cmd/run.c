@@ -2,8 +2,9 @@
 /*
  * jobcage run: run a command as a job.
  *
- * Reads and checks everything first, has the policy put in force for this very process, then becomes the command:
- * same process id, terminal, signals, limits and exit status. Whatever fails before that is said in one line, with status 125.
+ * Reads and checks everything first, has the policy put in force for this very process, then
+ * becomes the command: same process id, terminal, signals, limits and exit status. Whatever fails
+ * before that is said in one line, with status 125.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -59,7 +60,8 @@ static int fail(const char *text)
 	return EXIT_LAUNCHER;
 }
 
-/* --- options --------------------------------------------------------------------------------------- */
+/* --- options
+ * --------------------------------------------------------------------------------------- */
 
 static bool add_keep_fd(struct run_options *options, const char *text)
 {
@@ -68,7 +70,8 @@ static bool add_keep_fd(struct run_options *options, const char *text)
 
 	errno = 0;
 	fd = strtol(text, &end, 10);
-	if (errno || *end || end == text || fd < 0 || fd > INT_MAX || options->keep_cnt == INHERIT_MAX)
+	if (errno || *end || end == text || fd < 0 || fd > INT_MAX ||
+	    options->keep_cnt == INHERIT_MAX)
 		return false;
 	options->keep[options->keep_cnt++] = fd;
 	return true;
@@ -78,10 +81,14 @@ static bool add_keep_fd(struct run_options *options, const char *text)
 static int parse_options(int argc, char **argv, struct run_options *options)
 {
 	static const struct option longopts[] = {
-		{ "policy", required_argument, NULL, 'p' }, { "site", required_argument, NULL, 's' },
-		{ "job", required_argument, NULL, 'j' },    { "user", required_argument, NULL, 'u' },
-		{ "alerts", required_argument, NULL, 'a' }, { "keep-fd", required_argument, NULL, 'k' },
-		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+		{ "policy", required_argument, NULL, 'p' },
+		{ "site", required_argument, NULL, 's' },
+		{ "job", required_argument, NULL, 'j' },
+		{ "user", required_argument, NULL, 'u' },
+		{ "alerts", required_argument, NULL, 'a' },
+		{ "keep-fd", required_argument, NULL, 'k' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -94,13 +101,11 @@ static int parse_options(int argc, char **argv, struct run_options *options)
 		case 'a': options->alerts = optarg; break;
 		case 'k':
 			if (!add_keep_fd(options, optarg))
-				return fail("--keep-fd wants a descriptor's number, at most 29 times");
+				return fail(
+					"--keep-fd wants a descriptor's number, at most 29 times");
 			break;
-		case 'h':
-			fputs(help_text, stdout);
-			return 0;
-		default:
-			return fail("'jobcage run --help' lists the options");
+		case 'h': fputs(help_text, stdout); return 0;
+		default: return fail("'jobcage run --help' lists the options");
 		}
 	}
 	options->command = argv + optind;
@@ -111,7 +116,8 @@ static int parse_options(int argc, char **argv, struct run_options *options)
 	return -1;
 }
 
-/* --- what the job is ------------------------------------------------------------------------------- */
+/* --- what the job is
+ * ------------------------------------------------------------------------------- */
 
 static int load_site(const char *file, struct diag_list *diags, struct site **ret_site)
 {
@@ -181,11 +187,12 @@ static int open_pidfd(void)
 	return syscall(SYS_pidfd_open, getpid(), 0);
 }
 
-/* --- the command ----------------------------------------------------------------------------------- */
+/* --- the command
+ * ----------------------------------------------------------------------------------- */
 
 /* Asks for the policy to be put in force for this process. */
-static int enforce(const struct run_options *options, const struct policy *policy, const struct launch_user *user,
-		   struct error *err)
+static int enforce(const struct run_options *options, const struct policy *policy,
+		   const struct launch_user *user, struct error *err)
 {
 	_cleanup_free_ char *alerts = absolute_target(options->alerts);
 	_cleanup_fd_ int pidfd = open_pidfd();
@@ -213,7 +220,8 @@ static int enforce(const struct run_options *options, const struct policy *polic
 	return monitor_start(&request, err);
 }
 
-static int become_job(const struct run_options *options, const struct launch_user *user, struct error *err)
+static int become_job(const struct run_options *options, const struct launch_user *user,
+		      struct error *err)
 {
 	int r = launch_close_files(options->keep, options->keep_cnt);
 
@@ -237,11 +245,13 @@ int cmd_run(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (geteuid())
-		return fail("only root can start a job where no jobcage daemon runs; ask the platform's admin");
+		return fail(
+			"only root can start a job where no jobcage daemon runs; ask the platform's admin");
 	policy = load_policy(&options);
 	if (!policy)
 		return EXIT_LAUNCHER;
-	if (launch_find_user(options.user ? options.user : "0", &err, &user) || enforce(&options, policy, &user, &err))
+	if (launch_find_user(options.user ? options.user : "0", &err, &user) ||
+	    enforce(&options, policy, &user, &err))
 		status = EXIT_LAUNCHER;
 	else
 		status = become_job(&options, &user, &err);

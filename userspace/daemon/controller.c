@@ -36,7 +36,8 @@ static void warn(const struct error *err)
 
 int controller_new(struct error *err, struct controller **ret_controller)
 {
-	_cleanup_(cleanup_controller) struct controller *controller = calloc(1, sizeof(*controller));
+	_cleanup_(cleanup_controller) struct controller *controller =
+		calloc(1, sizeof(*controller));
 
 	if (!controller)
 		return error_errno(err, -ENOMEM, "cannot start the controller");
@@ -75,7 +76,8 @@ static void cleanup_job(struct job **job)
 }
 
 /* Watches the job, and takes it and the sink over if it succeeds. */
-static int add_watch(struct controller *controller, struct job *job, struct sink *sink, struct error *err)
+static int add_watch(struct controller *controller, struct job *job, struct sink *sink,
+		     struct error *err)
 {
 	struct watch *watch;
 	int r;
@@ -98,7 +100,8 @@ static int add_watch(struct controller *controller, struct job *job, struct sink
 	return 0;
 }
 
-/* --- orphans --------------------------------------------------------------------------------------- */
+/* --- orphans
+ * --------------------------------------------------------------------------------------- */
 
 static int open_orphan_sink(const struct job *job, struct error *err, struct sink **ret_sink)
 {
@@ -107,7 +110,8 @@ static int open_orphan_sink(const struct job *job, struct error *err, struct sin
 	return watch_open_sink(DEFAULT_ALERTS, err, ret_sink);
 }
 
-static int adopt_one(struct controller *controller, struct job_state *state, const json_t *content, struct error *err)
+static int adopt_one(struct controller *controller, struct job_state *state, const json_t *content,
+		     struct error *err)
 {
 	_cleanup_(cleanup_sink) struct sink *sink = NULL;
 	_cleanup_(cleanup_job) struct job *job = NULL;
@@ -146,7 +150,8 @@ static void adopt_orphans(struct controller *controller)
 	}
 }
 
-/* --- ends ------------------------------------------------------------------------------------------ */
+/* --- ends
+ * ------------------------------------------------------------------------------------------ */
 
 /* With the last job the programs go too. */
 static void remove_if_idle(struct controller *controller)
@@ -199,7 +204,8 @@ static void finish_over(struct controller *controller)
 	remove_if_idle(controller);
 }
 
-/* --- starts ---------------------------------------------------------------------------------------- */
+/* --- starts
+ * ---------------------------------------------------------------------------------------- */
 
 /* The end of an orphan of another build: its ring cannot be read by this one. */
 static int end_foreign(struct job_state *state, const json_t *content)
@@ -207,7 +213,8 @@ static int end_foreign(struct job_state *state, const json_t *content)
 	struct cgroup cgroup = CGROUP_NONE;
 	struct error err = { 0 };
 	bool populated = true;
-	int r = cgroup_open(json_string_value(json_object_get(content, "cgroup")) ?: "", &err, &cgroup);
+	int r = cgroup_open(json_string_value(json_object_get(content, "cgroup")) ?: "", &err,
+			    &cgroup);
 
 	if (r == -ENOENT)
 		populated = false;
@@ -216,14 +223,19 @@ static int end_foreign(struct job_state *state, const json_t *content)
 	if (!populated) {
 		if (!r)
 			cgroup_remove(&cgroup);
-		fprintf(stderr, "jobcage: warning: job %s of another build has ended; its last events are lost\n", state->id);
+		fprintf(stderr,
+			"jobcage: warning: job %s of another build has ended; its last events are lost\n",
+			state->id);
 		job_state_remove(state);
 	}
 	cgroup_close(&cgroup);
 	return populated ? -EBUSY : 0;
 }
 
-/* Jobs of another build that have ended without a controller must not keep that build in force for ever. */
+/*
+ * Jobs of another build that have ended without a controller must not keep that build in force for
+ * ever.
+ */
 static int clear_other_build(struct error *err)
 {
 	for (;;) {
@@ -241,7 +253,10 @@ static int clear_other_build(struct error *err)
 	return job_state_any() ? -EBUSY : kern_remove(err);
 }
 
-/* What is pinned while no job has a file was left by a controller that died before or after its only job. */
+/*
+ * What is pinned while no job has a file was left by a controller that died before or after its
+ * only job.
+ */
 static int open_kernel(struct controller *controller, struct error *err)
 {
 	int r = job_state_any();
@@ -260,7 +275,8 @@ static int open_kernel(struct controller *controller, struct error *err)
 }
 
 /* Once the job is watched, a failure ends it like any other job: finish_over() finds it empty. */
-static int start_watched(struct controller *controller, const struct job_request *request, struct sink *sink, struct error *err)
+static int start_watched(struct controller *controller, const struct job_request *request,
+			 struct sink *sink, struct error *err)
 {
 	struct job *job;
 	int r;
@@ -280,7 +296,8 @@ static int start_watched(struct controller *controller, const struct job_request
 	return job_admit(job, request, err);
 }
 
-int controller_start(struct controller *controller, const struct job_request *request, struct error *err)
+int controller_start(struct controller *controller, const struct job_request *request,
+		     struct error *err)
 {
 	_cleanup_(cleanup_sink) struct sink *sink = NULL;
 	_cleanup_fd_ int lock = -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The controller: looks after jobs until their last process is gone. Drains rings into sinks, ends jobs, takes over
- * jobs whose controller died.
+ * The controller: looks after jobs until their last process is gone. Drains rings into sinks, ends
+ * jobs, takes over jobs whose controller died.
  *
  * It logs to standard error; whoever runs it decides where that goes.
  */
@@ -21,10 +21,12 @@ int controller_new(struct error *err, struct controller **ret_controller);
 void controller_free(struct controller *controller);
 
 /*
- * Starts a job and looks after it. Clears away what dead controllers left, and adopts their running jobs, on the way. Returns 0: the
- * policy is in force for request->pid, which has not run the command yet; or -errno and nothing is left behind.
+ * Starts a job and looks after it. Clears away what dead controllers left, and adopts their running
+ * jobs, on the way. Returns 0: the policy is in force for request->pid, which has not run the
+ * command yet; or -errno and nothing is left behind.
  */
-int controller_start(struct controller *controller, const struct job_request *request, struct error *err);
+int controller_start(struct controller *controller, const struct job_request *request,
+		     struct error *err);
 
 /* Runs until no job is left. Returns 0 or -errno. */
 int controller_run(struct controller *controller, struct error *err);

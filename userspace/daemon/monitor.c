@@ -17,8 +17,8 @@
 #include "job/launch.h"
 
 /*
- * Only standard error, for its warnings, and standard output if alerts go there stay open: whatever else the caller
- * had open, a pipe say, must not be held until the job's end.
+ * Only standard error, for its warnings, and standard output if alerts go there stay open: whatever
+ * else the caller had open, a pipe say, must not be held until the job's end.
  */
 static void detach(const struct job_request *request, int sock)
 {
@@ -67,13 +67,9 @@ static void fork_monitor(const struct job_request *request, int sock)
 {
 	setsid();
 	switch (fork()) {
-	case 0:
-		monitor_main(request, sock);
-		break;
-	case -1:
-		_exit(1);
-	default:
-		_exit(0);
+	case 0: monitor_main(request, sock); break;
+	case -1: _exit(1);
+	default: _exit(0);
 	}
 }
 
@@ -86,7 +82,8 @@ static int read_answer(int sock, struct error *err)
 		n = recv(sock, &answer, sizeof(answer), 0);
 	while (n < 0 && errno == EINTR);
 	if (n != sizeof(answer))
-		return error_set(err, -ECONNRESET, "the monitor process died before the policy was in force");
+		return error_set(err, -ECONNRESET,
+				 "the monitor process died before the policy was in force");
 	if (answer.code)
 		*err = answer;
 	return answer.code;

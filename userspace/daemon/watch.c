@@ -21,7 +21,8 @@ static int64_t clock_ms(clockid_t clock)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-/* --- who and where, for every event ---------------------------------------------------------------- */
+/* --- who and where, for every event
+ * ---------------------------------------------------------------- */
 
 static char *read_line(const char *path)
 {
@@ -70,7 +71,8 @@ static int fill_about(struct watch *watch)
 	return watch->about.host && watch->about.kernel ? 0 : -ENOMEM;
 }
 
-/* --- events ---------------------------------------------------------------------------------------- */
+/* --- events
+ * ---------------------------------------------------------------------------------------- */
 
 static uint64_t next_sequence(const struct watch *watch)
 {
@@ -97,17 +99,22 @@ void watch_announce(struct watch *watch)
 
 	if (watch->job->state.progress->sequence)
 		return;
-	r = ocsf_job_start(&watch->about, next_sequence(watch), backend_name(watch->job->kern->backend), &event);
+	r = ocsf_job_start(&watch->about, next_sequence(watch),
+			   backend_name(watch->job->kern->backend), &event);
 	write_event(watch, r, event);
 }
 
-/* A controller that was killed between writing an event and taking its record off the ring left that record there. */
+/*
+ * A controller that was killed between writing an event and taking its record off the ring left
+ * that record there.
+ */
 static bool is_repeat(struct watch *watch, const struct event *event)
 {
 	bool is_first = !watch->skip_checked;
 
 	watch->skip_checked = true;
-	return is_first && watch->job->is_adopted && event->sequence == watch->job->state.progress->last_record;
+	return is_first && watch->job->is_adopted &&
+	       event->sequence == watch->job->state.progress->last_record;
 }
 
 static void on_record(void *arg, const void *data, size_t len)
@@ -138,7 +145,8 @@ void watch_drain(struct watch *watch)
 		ring_drain(watch->ring);
 }
 
-/* --- life ------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------ */
 
 int watch_open_sink(const char *alerts, struct error *err, struct sink **ret_sink)
 {
@@ -206,7 +214,9 @@ bool watch_is_over(struct watch *watch)
 
 	if (watch->job->cgroup.fd < 0)
 		return true;
-	/* Unreadable means removed by someone else, which the kernel allows only when it is empty. */
+	/*
+	 * Unreadable means removed by someone else, which the kernel allows only when it is empty.
+	 */
 	return cgroup_is_populated(&watch->job->cgroup, &populated) || !populated;
 }
 
@@ -220,7 +230,8 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 		.malformed = progress->malformed,
 		.write_failures = progress->write_failures,
 		.adopted = watch->job->is_adopted,
-		.reason = watch->job->is_admitted ? "its last process is gone" : "it was not started",
+		.reason = watch->job->is_admitted ? "its last process is gone"
+						  : "it was not started",
 	};
 	json_t *event = NULL;
 	int r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);

@@ -14,11 +14,12 @@
 
 struct watch {
 	struct watch *next;
-	struct job *job;      /* owned */
-	struct ring *ring;    /* owned; NULL if the job never got one */
-	struct sink *sink;    /* owned */
+	struct job *job;   /* owned */
+	struct ring *ring; /* owned; NULL if the job never got one */
+	struct sink *sink; /* owned */
 	struct alert_job about;
-	bool skip_checked;    /* adopted: the first record has been compared with the last one delivered */
+	bool skip_checked; /* adopted: the first record has been compared with the last one
+			      delivered */
 };
 
 /* Opens the sink that a job will write to, before the job exists. */

@@ -38,7 +38,9 @@ int cgroup_mount(struct error *err, char **ret_path)
 		*ret_path = strdup(entry.mnt_dir);
 		return *ret_path ? 0 : error_errno(err, -ENOMEM, "cannot find cgroup v2");
 	}
-	return error_set(err, -ENOENT, "cgroup v2 is not mounted; mount it: mount -t cgroup2 none /sys/fs/cgroup");
+	return error_set(
+		err, -ENOENT,
+		"cgroup v2 is not mounted; mount it: mount -t cgroup2 none /sys/fs/cgroup");
 }
 
 /* The line "0::/path" of /proc/self/cgroup. */
@@ -148,11 +150,15 @@ int cgroup_enter(const struct cgroup *cgroup, pid_t pid, struct error *err)
 	snprintf(text, sizeof(text), "%d", pid);
 	r = file_write_at(cgroup->fd, "cgroup.procs", text);
 	if (r)
-		return error_errno(err, r, "cannot move process %d into cgroup %s", pid, cgroup->path);
+		return error_errno(err, r, "cannot move process %d into cgroup %s", pid,
+				   cgroup->path);
 	return 0;
 }
 
-/* Through the descriptor that is polled: reading is what tells the kernel that the news has arrived. */
+/*
+ * Through the descriptor that is polled: reading is what tells the kernel that the news has
+ * arrived.
+ */
 int cgroup_is_populated(const struct cgroup *cgroup, bool *ret_populated)
 {
 	char text[256];
@@ -170,7 +176,10 @@ int cgroup_kill(const struct cgroup *cgroup)
 	return file_write_at(cgroup->fd, "cgroup.kill", "1");
 }
 
-/* Children first. The job may have nested as deep as the kernel let it; each level costs one descriptor here. */
+/*
+ * Children first. The job may have nested as deep as the kernel let it; each level costs one
+ * descriptor here.
+ */
 static int remove_children(int fd)
 {
 	_cleanup_dir_ DIR *dir = NULL;
@@ -187,7 +196,8 @@ static int remove_children(int fd)
 	while ((entry = readdir(dir))) {
 		_cleanup_fd_ int child = -1;
 
-		if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+		if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") ||
+		    !strcmp(entry->d_name, ".."))
 			continue;
 		child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (child < 0 || remove_children(child))

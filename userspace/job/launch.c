@@ -97,12 +97,14 @@ void launch_user_free(struct launch_user *user)
 
 int launch_become_user(const struct launch_user *user, struct error *err)
 {
-	if (setgroups(user->group_cnt, user->groups) || setresgid(user->gid, user->gid, user->gid) ||
+	if (setgroups(user->group_cnt, user->groups) ||
+	    setresgid(user->gid, user->gid, user->gid) ||
 	    setresuid(user->uid, user->uid, user->uid))
 		return error_errno(err, -errno, "cannot become user %s", user->name);
-	if (setenv("HOME", user->home, 1) || setenv("USER", user->name, 1) || setenv("LOGNAME", user->name, 1) ||
-	    setenv("SHELL", user->shell, 1))
-		return error_errno(err, -errno, "cannot set the environment of user %s", user->name);
+	if (setenv("HOME", user->home, 1) || setenv("USER", user->name, 1) ||
+	    setenv("LOGNAME", user->name, 1) || setenv("SHELL", user->shell, 1))
+		return error_errno(err, -errno, "cannot set the environment of user %s",
+				   user->name);
 	return 0;
 }
 

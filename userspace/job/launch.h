@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The launcher's own last steps: it becomes the job. Called in a process for which the policy is already in force.
+ * The launcher's own last steps: it becomes the job. Called in a process for which the policy is
+ * already in force.
  */
 #ifndef JOBCAGE_JOB_LAUNCH_H
 #define JOBCAGE_JOB_LAUNCH_H
@@ -11,14 +12,17 @@
 #include "base/error.h"
 
 /* Exit statuses of the launcher itself, as env(1) and container tools use them. */
-#define EXIT_LAUNCHER 125      /* jobcage failed; nothing was started */
+#define EXIT_LAUNCHER 125 /* jobcage failed; nothing was started */
 #define EXIT_CANNOT_EXECUTE 126
 #define EXIT_NOT_FOUND 127
 
 /* Closes every descriptor that is not in the list. */
 int launch_close_files(const int *keep, size_t keep_cnt);
 
-/* Whom the command runs as. Looked up before the policy is in force, which may close the files this takes. */
+/*
+ * Whom the command runs as. Looked up before the policy is in force, which may close the files this
+ * takes.
+ */
 struct launch_user {
 	char *name, *home, *shell;
 	uid_t uid;
@@ -34,7 +38,10 @@ void launch_user_free(struct launch_user *user);
 /* Becomes that user for good: groups, ids, HOME, USER, LOGNAME, SHELL. */
 int launch_become_user(const struct launch_user *user, struct error *err);
 
-/* Runs the command in place of this process. Returns the exit status for its failure, with the reason in err. */
+/*
+ * Runs the command in place of this process. Returns the exit status for its failure, with the
+ * reason in err.
+ */
 int launch_exec(char **argv, struct error *err);
 
 #endif

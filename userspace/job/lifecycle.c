@@ -62,29 +62,24 @@ static int parse_policy(struct job *job, const char *text, struct error *err)
 	int r = policy_parse(text, strlen(text), "the job's policy", NULL, &diags, &job->policy);
 
 	if (r)
-		error_set(err, r, "cannot read the job's policy back: %s", diags.cnt ? diags.items[0].text : strerror(-r));
+		error_set(err, r, "cannot read the job's policy back: %s",
+			  diags.cnt ? diags.items[0].text : strerror(-r));
 	diag_free(&diags);
 	return r;
 }
 
-/* --- state file ----------------------------------------------------------------------------------- */
+/* --- state file
+ * ----------------------------------------------------------------------------------- */
 
 static json_t *state_of(const struct job *job, const char *policy_text)
 {
 	return json_pack("{s:i, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s}",
-			 "version", 1,
-			 "id", job->id,
-			 "slot", (json_int_t)job->label.slot,
-			 "generation", (json_int_t)job->label.generation,
-			 "policy_slot", (json_int_t)job->policy_slot,
-			 "cgroup", job->cgroup_path,
-			 "command", job->command,
-			 "user", job->user,
-			 "uid", (json_int_t)job->uid,
-			 "pid", (json_int_t)job->pid,
-			 "start_ms", (json_int_t)job->start_ms,
-			 "alerts", job->alerts,
-			 "policy", policy_text);
+			 "version", 1, "id", job->id, "slot", (json_int_t)job->label.slot,
+			 "generation", (json_int_t)job->label.generation, "policy_slot",
+			 (json_int_t)job->policy_slot, "cgroup", job->cgroup_path, "command",
+			 job->command, "user", job->user, "uid", (json_int_t)job->uid, "pid",
+			 (json_int_t)job->pid, "start_ms", (json_int_t)job->start_ms, "alerts",
+			 job->alerts, "policy", policy_text);
 }
 
 static int write_state(struct job *job, const char *policy_text, struct error *err)
@@ -109,11 +104,13 @@ static int read_state(struct job *job, const json_t *content, struct error *err)
 	if (json_unpack_ex((json_t *)content, &json_err, 0,
 			   "{s:i, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s}",
 			   "version", &version, "id", &id, "slot", &slot, "generation", &generation,
-			   "policy_slot", &policy_slot, "cgroup", &cgroup, "command", &command, "user", &user,
-			   "uid", &uid, "pid", &pid, "start_ms", &start_ms, "alerts", &alerts, "policy", &policy))
+			   "policy_slot", &policy_slot, "cgroup", &cgroup, "command", &command,
+			   "user", &user, "uid", &uid, "pid", &pid, "start_ms", &start_ms, "alerts",
+			   &alerts, "policy", &policy))
 		return error_set(err, -EINVAL, "state file: %s", json_err.text);
 	if (version != 1)
-		return error_set(err, -EINVAL, "state file: version %d, this build knows 1", version);
+		return error_set(err, -EINVAL, "state file: version %d, this build knows 1",
+				 version);
 	job->label = (struct job_label){ .slot = slot, .generation = generation };
 	job->policy_slot = policy_slot;
 	job->uid = uid;
@@ -129,7 +126,8 @@ static int read_state(struct job *job, const json_t *content, struct error *err)
 	return parse_policy(job, policy, err);
 }
 
-/* --- start ---------------------------------------------------------------------------------------- */
+/* --- start
+ * ---------------------------------------------------------------------------------------- */
 
 static int fill_job(struct job *job, const struct job_request *request, struct error *err)
 {
@@ -183,7 +181,8 @@ static int check_inherited(struct job *job, const struct job_request *request, s
 		snprintf(link, sizeof(link), "/proc/%d/fd/%d", request->pid, request->inherit[i]);
 		if (readlink(link, path, sizeof(path) - 1) < 0)
 			strcpy(path, "?");
-		r = error_set(err, -EPERM, "descriptor %d is %.512s, %s (rule \"%s\"); redirect it elsewhere",
+		r = error_set(err, -EPERM,
+			      "descriptor %d is %.512s, %s (rule \"%s\"); redirect it elsewhere",
 			      request->inherit[i], path, why, rule ? rule->id : "?");
 	}
 	return r;
@@ -213,7 +212,8 @@ static int put_in_force(struct job *job, struct error *err)
 	return r;
 }
 
-int job_create(struct kern *kern, const struct job_request *request, struct error *err, struct job **ret_job)
+int job_create(struct kern *kern, const struct job_request *request, struct error *err,
+	       struct job **ret_job)
 {
 	_cleanup_(cleanup_job) struct job *job = job_new(kern);
 	int r;
@@ -236,7 +236,8 @@ int job_create(struct kern *kern, const struct job_request *request, struct erro
 	return 0;
 }
 
-/* Label first: were it the other way round, a failure would leave a process in the cgroup that is not under the policy. */
+/* Label first: were it the other way round, a failure would leave a process in the cgroup that is
+ * not under the policy. */
 int job_admit(struct job *job, const struct job_request *request, struct error *err)
 {
 	int r = check_inherited(job, request, err);
@@ -253,7 +254,8 @@ int job_admit(struct job *job, const struct job_request *request, struct error *
 	return r;
 }
 
-int job_adopt(struct kern *kern, struct job_state *state, const json_t *content, struct error *err, struct job **ret_job)
+int job_adopt(struct kern *kern, struct job_state *state, const json_t *content, struct error *err,
+	      struct job **ret_job)
 {
 	_cleanup_(cleanup_job) struct job *job = job_new(kern);
 	int r;
@@ -263,7 +265,10 @@ int job_adopt(struct kern *kern, struct job_state *state, const json_t *content,
 	r = read_state(job, content, err);
 	if (r)
 		return r;
-	/* Gone if the controller died before it was made, or if someone removed it after the last process. */
+	/*
+	 * Gone if the controller died before it was made, or if someone removed it after the last
+	 * process.
+	 */
 	r = cgroup_open(job->cgroup_path, err, &job->cgroup);
 	if (r && r != -ENOENT)
 		return r;
@@ -275,7 +280,8 @@ int job_adopt(struct kern *kern, struct job_state *state, const json_t *content,
 	return 0;
 }
 
-/* --- end ------------------------------------------------------------------------------------------ */
+/* --- end
+ * ------------------------------------------------------------------------------------------ */
 
 static int kill_and_remove_cgroup(struct job *job)
 {
@@ -297,7 +303,8 @@ int job_end(struct job *job, struct error *err)
 		int r = kill_and_remove_cgroup(job);
 
 		if (r)
-			return error_errno(err, r, "cannot remove cgroup %s of job %s", job->cgroup.path, job->id);
+			return error_errno(err, r, "cannot remove cgroup %s of job %s",
+					   job->cgroup.path, job->id);
 		job_forget_cgroup(job->kern, job->cgroup.id);
 	}
 	job_withdraw(job->kern, job->label);

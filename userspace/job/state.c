@@ -52,10 +52,14 @@ int job_id_check(const char *id, struct error *err)
 	size_t len = strlen(id);
 
 	if (!len || len > JOB_ID_MAX || *id == '.')
-		return error_set(err, -EINVAL, "job id \"%s\": 1 to %d characters, not beginning with a dot", id, JOB_ID_MAX);
+		return error_set(err, -EINVAL,
+				 "job id \"%s\": 1 to %d characters, not beginning with a dot", id,
+				 JOB_ID_MAX);
 	for (size_t i = 0; i < len; i++)
 		if (!isalnum((unsigned char)id[i]) && !strchr("._-", id[i]))
-			return error_set(err, -EINVAL, "job id \"%s\": only letters, digits, '.', '_' and '-'", id);
+			return error_set(err, -EINVAL,
+					 "job id \"%s\": only letters, digits, '.', '_' and '-'",
+					 id);
 	return 0;
 }
 
@@ -92,7 +96,8 @@ static void remove_files(const char *id)
 	}
 }
 
-int job_state_create(const char *id, const json_t *content, struct error *err, struct job_state *ret_state)
+int job_state_create(const char *id, const json_t *content, struct error *err,
+		     struct job_state *ret_state)
 {
 	_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
 	_cleanup_free_ char *text = json_dumps(content, JSON_INDENT(1));
@@ -108,7 +113,8 @@ int job_state_create(const char *id, const json_t *content, struct error *err, s
 		return error_set(err, -EEXIST, "a job with id \"%s\" is running", id);
 	if (state.fd < 0)
 		return error_errno(err, -errno, "cannot create %s", path);
-	r = flock(state.fd, LOCK_EX | LOCK_NB) ? -errno : fd_write_all(state.fd, text, strlen(text));
+	r = flock(state.fd, LOCK_EX | LOCK_NB) ? -errno
+					       : fd_write_all(state.fd, text, strlen(text));
 	if (r)
 		error_errno(err, r, "cannot write %s", path);
 	else
@@ -123,7 +129,8 @@ int job_state_create(const char *id, const json_t *content, struct error *err, s
 }
 
 /* Takes over one file if nobody holds it. Returns 1, or 0 if somebody does or it was no job yet. */
-static int adopt_file(const char *name, struct error *err, struct job_state *ret_state, json_t **ret_content)
+static int adopt_file(const char *name, struct error *err, struct job_state *ret_state,
+		      json_t **ret_content)
 {
 	_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
 	json_t *content;
@@ -170,7 +177,9 @@ int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret
 	if (!dir)
 		return error_errno(err, -errno, "cannot list " JOBS);
 	while ((entry = readdir(dir))) {
-		int r = is_job_file(entry->d_name) ? adopt_file(entry->d_name, err, ret_state, ret_content) : 0;
+		int r = is_job_file(entry->d_name)
+				? adopt_file(entry->d_name, err, ret_state, ret_content)
+				: 0;
 
 		if (r)
 			return r;

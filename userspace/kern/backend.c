@@ -9,7 +9,8 @@ const char *backend_name(enum backend backend)
 	return backend == BACKEND_LSM ? "lsm" : "fmod_ret";
 }
 
-int backend_prepare(struct bpf_program *prog, enum backend backend, const char *lsm, const char *function)
+int backend_prepare(struct bpf_program *prog, enum backend backend, const char *lsm,
+		    const char *function)
 {
 	int r;
 
@@ -27,5 +28,6 @@ int backend_prepare(struct bpf_program *prog, enum backend backend, const char *
 
 struct bpf_link *backend_attach(struct bpf_program *prog, enum backend backend)
 {
-	return backend == BACKEND_LSM ? bpf_program__attach_lsm(prog) : bpf_program__attach_trace(prog);
+	return backend == BACKEND_LSM ? bpf_program__attach_lsm(prog)
+				      : bpf_program__attach_trace(prog);
 }

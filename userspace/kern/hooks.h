@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The hooks that enforcement stands on: one table, from which programs are attached, the doctor reports and the tests iterate.
+ * The hooks that enforcement stands on: one table, from which programs are attached, the doctor
+ * reports and the tests iterate.
  */
 #ifndef JOBCAGE_KERN_HOOKS_H
 #define JOBCAGE_KERN_HOOKS_H

@@ -12,7 +12,8 @@ static int open_iterator(struct kern *kern, pid_t tgid)
 {
 	union bpf_iter_link_info info = { .task.pid = tgid };
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
-	_cleanup_fd_ int link_fd = bpf_link_create(kern->prog_fd[PROG_IDENTIFY], 0, BPF_TRACE_ITER, &opts);
+	_cleanup_fd_ int link_fd =
+		bpf_link_create(kern->prog_fd[PROG_IDENTIFY], 0, BPF_TRACE_ITER, &opts);
 	int fd;
 
 	if (link_fd < 0)
@@ -49,7 +50,8 @@ static int read_all(int fd, char **ret_data, size_t *ret_len)
 int identify_files(struct kern *kern, pid_t tgid, long policy_slot, struct error *err,
 		   struct identity **ret_identities, size_t *ret_cnt)
 {
-	struct identify_request request = { .has_policy = policy_slot >= 0, .policy = policy_slot >= 0 ? policy_slot : 0 };
+	struct identify_request request = { .has_policy = policy_slot >= 0,
+					    .policy = policy_slot >= 0 ? policy_slot : 0 };
 	_cleanup_fd_ int fd = -1;
 	__u32 zero = 0;
 	char *data = NULL;

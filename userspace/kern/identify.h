@@ -15,8 +15,8 @@
 #define IDENTIFY_NO_POLICY (-1)
 
 /*
- * Reads one entry per descriptor of process tgid, judged by policy_slot unless that is IDENTIFY_NO_POLICY. Returns 0 and an
- * array (free it), or -errno.
+ * Reads one entry per descriptor of process tgid, judged by policy_slot unless that is
+ * IDENTIFY_NO_POLICY. Returns 0 and an array (free it), or -errno.
  */
 int identify_files(struct kern *kern, pid_t tgid, long policy_slot, struct error *err,
 		   struct identity **ret_identities, size_t *ret_cnt);

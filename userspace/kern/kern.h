@@ -2,9 +2,10 @@
 /*
  * The kernel programs and their maps, as one thing that is in force or is not.
  *
- * Programs are loaded and attached once, and pinned under KERN_PIN_ROOT together with their maps, so that enforcement outlives every
- * process of ours. kern_open() finds what is pinned or does it all; kern_remove() undoes it. The caller holds the lock of
- * job/state.h around both, because a half-made set of pins must never be seen by a second controller.
+ * Programs are loaded and attached once, and pinned under KERN_PIN_ROOT together with their maps,
+ * so that enforcement outlives every process of ours. kern_open() finds what is pinned or does it
+ * all; kern_remove() undoes it. The caller holds the lock of job/state.h around both, because a
+ * half-made set of pins must never be seen by a second controller.
  */
 #ifndef JOBCAGE_KERN_KERN_H
 #define JOBCAGE_KERN_KERN_H
@@ -59,7 +60,10 @@ struct kern {
 	int prog_fd[KERN_PROGS];
 };
 
-/* Returns 0, or -errno with a sentence that says what the kernel lacks. Free with kern_close(); the pins stay. */
+/*
+ * Returns 0, or -errno with a sentence that says what the kernel lacks. Free with kern_close(); the
+ * pins stay.
+ */
 int kern_open(struct error *err, struct kern **ret_kern);
 void kern_close(struct kern *kern);
 

@@ -2,8 +2,9 @@
 /*
  * Loading, attaching and pinning the kernel programs, or finding them pinned.
  *
- * Everything is pinned into a folder that gets its final name, the build's, by one rename when all is
- * attached. So a folder under that name is always whole, and one that ends in "-new" is what a crash left.
+ * Everything is pinned into a folder that gets its final name, the build's, by one rename when all
+ * is attached. So a folder under that name is always whole, and one that ends in "-new" is what a
+ * crash left.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -33,25 +34,17 @@
 #define NEW_SUFFIX "-new"
 
 static const char *const map_names[KERN_MAPS] = {
-	[MAP_JOB_BY_TASK] = "job_by_task",
-	[MAP_JOB_BY_CGROUP] = "job_by_cgroup",
-	[MAP_JOB_BY_ATTACH] = "job_by_attach",
-	[MAP_JOB_BY_SLOT] = "job_by_slot",
-	[MAP_STATS_BY_JOB] = "stats_by_job",
-	[MAP_RING_BY_JOB] = "ring_by_job",
-	[MAP_POLICY_BY_SLOT] = "policy_by_slot",
-	[MAP_ROOTS_BY_POLICY] = "roots_by_policy",
-	[MAP_NETS_BY_POLICY] = "nets_by_policy",
-	[MAP_PORTS_BY_POLICY] = "ports_by_policy",
-	[MAP_KERNEL_STATS] = "kernel_stats",
-	[MAP_IDENTIFY_REQ] = "identify_req",
+	[MAP_JOB_BY_TASK] = "job_by_task",       [MAP_JOB_BY_CGROUP] = "job_by_cgroup",
+	[MAP_JOB_BY_ATTACH] = "job_by_attach",   [MAP_JOB_BY_SLOT] = "job_by_slot",
+	[MAP_STATS_BY_JOB] = "stats_by_job",     [MAP_RING_BY_JOB] = "ring_by_job",
+	[MAP_POLICY_BY_SLOT] = "policy_by_slot", [MAP_ROOTS_BY_POLICY] = "roots_by_policy",
+	[MAP_NETS_BY_POLICY] = "nets_by_policy", [MAP_PORTS_BY_POLICY] = "ports_by_policy",
+	[MAP_KERNEL_STATS] = "kernel_stats",     [MAP_IDENTIFY_REQ] = "identify_req",
 };
 
 static const char *const prog_names[KERN_PROGS] = {
-	[PROG_CONNECT4] = "egress_connect4",
-	[PROG_CONNECT6] = "egress_connect6",
-	[PROG_SENDMSG4] = "egress_sendmsg4",
-	[PROG_SENDMSG6] = "egress_sendmsg6",
+	[PROG_CONNECT4] = "egress_connect4", [PROG_CONNECT6] = "egress_connect6",
+	[PROG_SENDMSG4] = "egress_sendmsg4", [PROG_SENDMSG6] = "egress_sendmsg6",
 	[PROG_IDENTIFY] = "identify_files",
 };
 
@@ -72,7 +65,10 @@ static void cleanup_kern(struct kern **kern)
 	kern_close(*kern);
 }
 
-/* Names the programs of this binary: two builds with the same programs may share pins, others may not. */
+/*
+ * Names the programs of this binary: two builds with the same programs may share pins, others may
+ * not.
+ */
 static int build_id(char ret_id[BUILD_ID_LEN + 1])
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
@@ -88,19 +84,23 @@ static int build_id(char ret_id[BUILD_ID_LEN + 1])
 	return 0;
 }
 
-/* --- fresh: load, attach, pin --------------------------------------------------------------------- */
+/* --- fresh: load, attach, pin
+ * --------------------------------------------------------------------- */
 
 static int prepare_hooks(struct jobcage *skel, enum backend backend, struct error *err)
 {
 	for (size_t i = 0; i < hook_cnt; i++) {
-		struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, hooks[i].program);
+		struct bpf_program *prog =
+			bpf_object__find_program_by_name(skel->obj, hooks[i].program);
 		int r;
 
 		if (!prog)
-			return error_set(err, -ENOENT, "program %s is not in this build", hooks[i].program);
+			return error_set(err, -ENOENT, "program %s is not in this build",
+					 hooks[i].program);
 		r = backend_prepare(prog, backend, hooks[i].lsm, hooks[i].function);
 		if (r)
-			return error_errno(err, r, "this kernel has no hook %s (%s)", hooks[i].lsm, hooks[i].guards);
+			return error_errno(err, r, "this kernel has no hook %s (%s)", hooks[i].lsm,
+					   hooks[i].guards);
 	}
 	return 0;
 }
@@ -125,7 +125,8 @@ static int attach_and_pin_hook(struct jobcage *skel, enum backend backend, const
 	int r;
 
 	if (!link)
-		return error_errno(err, -errno, "cannot attach to %s (%s)", hook->lsm, hook->guards);
+		return error_errno(err, -errno, "cannot attach to %s (%s)", hook->lsm,
+				   hook->guards);
 	snprintf(name, sizeof(name), LINK_PREFIX "%s", hook->program);
 	r = pin_fd(bpf_link__fd(link), folder, name, err);
 	bpf_link__destroy(link);
@@ -133,15 +134,18 @@ static int attach_and_pin_hook(struct jobcage *skel, enum backend backend, const
 }
 
 /* Maps and programs first, links last: what a link lets in must be complete. */
-static int pin_all(struct jobcage *skel, enum backend backend, const char *folder, struct error *err)
+static int pin_all(struct jobcage *skel, enum backend backend, const char *folder,
+		   struct error *err)
 {
 	int r = 0;
 
 	for (int i = 0; !r && i < KERN_MAPS; i++)
-		r = pin_fd(bpf_object__find_map_fd_by_name(skel->obj, map_names[i]), folder, map_names[i], err);
+		r = pin_fd(bpf_object__find_map_fd_by_name(skel->obj, map_names[i]), folder,
+			   map_names[i], err);
 	for (int i = 0; !r && i < KERN_PROGS; i++)
-		r = pin_fd(bpf_program__fd(bpf_object__find_program_by_name(skel->obj, prog_names[i])), folder,
-			   prog_names[i], err);
+		r = pin_fd(
+			bpf_program__fd(bpf_object__find_program_by_name(skel->obj, prog_names[i])),
+			folder, prog_names[i], err);
 	for (size_t i = 0; !r && i < hook_cnt; i++)
 		r = attach_and_pin_hook(skel, backend, &hooks[i], folder, err);
 	return r;
@@ -165,7 +169,9 @@ static int load_fresh(const char *folder, struct error *err)
 		return r;
 	r = jobcage__load(skel);
 	if (r)
-		return error_errno(err, r, "the kernel does not load the programs (JOBCAGE_DEBUG=1 shows its log)");
+		return error_errno(
+			err, r,
+			"the kernel does not load the programs (JOBCAGE_DEBUG=1 shows its log)");
 	if (asprintf(&new_folder, "%s" NEW_SUFFIX, folder) < 0)
 		return error_errno(err, -ENOMEM, "cannot pin the kernel programs");
 	if (mkdir(new_folder, 0700))
@@ -178,7 +184,8 @@ static int load_fresh(const char *folder, struct error *err)
 	return 0;
 }
 
-/* --- pinned: open what is there ------------------------------------------------------------------- */
+/* --- pinned: open what is there
+ * ------------------------------------------------------------------- */
 
 static int open_pin(const char *folder, const char *name, int *ret_fd, struct error *err)
 {
@@ -247,7 +254,8 @@ static int open_pinned(const char *folder, struct error *err, struct kern **ret_
 	return r;
 }
 
-/* --- removal -------------------------------------------------------------------------------------- */
+/* --- removal
+ * -------------------------------------------------------------------------------------- */
 
 /* At most one per hook. */
 struct held_links {
@@ -271,8 +279,9 @@ static int remove_pin(const char *folder, const char *name, struct held_links *h
 }
 
 /*
- * Detaching several LSM programs at once has brought kernels down. The kernel lets go of an unlinked pin after a
- * grace period, on any CPU; so the links are held open until that has passed, and then closed one by one.
+ * Detaching several LSM programs at once has brought kernels down. The kernel lets go of an
+ * unlinked pin after a grace period, on any CPU; so the links are held open until that has passed,
+ * and then closed one by one.
  */
 static void release_links(struct held_links *held)
 {
@@ -317,7 +326,8 @@ static int remove_folders(bool only_new, struct error *err)
 		if (entry->d_name[0] == '.' || (only_new && !strstr(entry->d_name, NEW_SUFFIX)))
 			continue;
 		folder = path_join(KERN_PIN_ROOT, entry->d_name);
-		r = folder ? remove_folder(folder, err) : error_errno(err, -ENOMEM, "cannot remove pins");
+		r = folder ? remove_folder(folder, err)
+			   : error_errno(err, -ENOMEM, "cannot remove pins");
 		if (r)
 			return r;
 	}
@@ -335,7 +345,8 @@ int kern_remove(struct error *err)
 	return 0;
 }
 
-/* --- the whole ------------------------------------------------------------------------------------ */
+/* --- the whole
+ * ------------------------------------------------------------------------------------ */
 
 static int check_bpffs(struct error *err)
 {
@@ -344,7 +355,10 @@ static int check_bpffs(struct error *err)
 	if (statfs(KERN_BPFFS, &fs))
 		return error_errno(err, -errno, KERN_BPFFS);
 	if ((unsigned long)fs.f_type != BPF_FS_MAGIC)
-		return error_set(err, -ENODEV, KERN_BPFFS " is not a BPF file system; mount it: mount -t bpf bpf " KERN_BPFFS);
+		return error_set(
+			err, -ENODEV,
+			KERN_BPFFS
+			" is not a BPF file system; mount it: mount -t bpf bpf " KERN_BPFFS);
 	return 0;
 }
 
@@ -355,8 +369,11 @@ static int other_build(const char *build, struct error *err)
 
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && strcmp(entry->d_name, build))
-			return error_set(err, -EBUSY, "another build of jobcage (" KERN_PIN_ROOT "/%s) is in force for "
-					 "running jobs; wait for them to end or run them with the same build", entry->d_name);
+			return error_set(
+				err, -EBUSY,
+				"another build of jobcage (" KERN_PIN_ROOT "/%s) is in force for "
+				"running jobs; wait for them to end or run them with the same build",
+				entry->d_name);
 	return 0;
 }
 
@@ -401,12 +418,17 @@ void kern_close(struct kern *kern)
 	free(kern);
 }
 
-int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, struct job_label label, struct error *err)
+int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, struct job_label label,
+		       struct error *err)
 {
 	for (int i = 0; i < KERN_CGROUP_PROGS; i++)
-		if (bpf_prog_attach(kern->prog_fd[i], cgroup_fd, cgroup_attach_types[i], BPF_F_ALLOW_MULTI))
-			return error_errno(err, -errno, "cannot attach %s to the job's cgroup (a parent cgroup may hold a program "
-					   "that forbids others)", prog_names[i]);
+		if (bpf_prog_attach(kern->prog_fd[i], cgroup_fd, cgroup_attach_types[i],
+				    BPF_F_ALLOW_MULTI))
+			return error_errno(
+				err, -errno,
+				"cannot attach %s to the job's cgroup (a parent cgroup may hold a program "
+				"that forbids others)",
+				prog_names[i]);
 	if (bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_ATTACH], &cgroup_id, &label, BPF_EXIST))
 		return error_errno(err, -errno, "cannot label the programs of the job's cgroup");
 	return 0;

@@ -40,7 +40,8 @@ int probe_backend(enum backend backend, struct error *err)
 	if (!skel)
 		return error_errno(err, -errno, "cannot read the probe program");
 	skel->rodata->probe_tid = syscall(SYS_gettid);
-	r = backend_prepare(skel->progs.probe_file_open, backend, "file_open", "security_file_open");
+	r = backend_prepare(skel->progs.probe_file_open, backend, "file_open",
+			    "security_file_open");
 	if (r)
 		return error_errno(err, r, "file_open has no place to attach");
 	r = probe__load(skel);
@@ -67,7 +68,8 @@ int probe_choose(struct error *err, enum backend *ret_backend)
 		*ret_backend = BACKEND_FMOD_RET;
 		return 0;
 	}
-	return error_set(err, -EOPNOTSUPP,
-			 "this kernel enforces nothing for jobcage: BPF LSM: %.300s; fmod_ret: %.300s; 'jobcage doctor' says what to do",
-			 lsm.text, fmod_ret.text);
+	return error_set(
+		err, -EOPNOTSUPP,
+		"this kernel enforces nothing for jobcage: BPF LSM: %.300s; fmod_ret: %.300s; 'jobcage doctor' says what to do",
+		lsm.text, fmod_ret.text);
 }

@@ -15,7 +15,8 @@ static void cleanup_egress(struct egress_tables *tables)
 	egress_tables_free(tables);
 }
 
-/* --- policies ------------------------------------------------------------------------------------- */
+/* --- policies
+ * ------------------------------------------------------------------------------------- */
 
 static int find_policy_slot(struct kern *kern, __u32 *ret_slot)
 {
@@ -34,13 +35,15 @@ static int find_policy_slot(struct kern *kern, __u32 *ret_slot)
 
 static int fill_roots(const struct roots *roots, int *ret_fd)
 {
-	_cleanup_fd_ int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "roots", sizeof(struct root_key), sizeof(struct root_value),
-					     roots->cnt ? roots->cnt : 1, NULL);
+	_cleanup_fd_ int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "roots", sizeof(struct root_key),
+					     sizeof(struct root_value), roots->cnt ? roots->cnt : 1,
+					     NULL);
 
 	if (fd < 0)
 		return -errno;
 	for (size_t i = 0; i < roots->cnt; i++)
-		if (bpf_map_update_elem(fd, &roots->items[i].key, &roots->items[i].value, BPF_NOEXIST))
+		if (bpf_map_update_elem(fd, &roots->items[i].key, &roots->items[i].value,
+					BPF_NOEXIST))
 			return -errno;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -49,13 +52,15 @@ static int fill_roots(const struct roots *roots, int *ret_fd)
 static int fill_nets(const struct egress_tables *tables, int *ret_fd)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
-	_cleanup_fd_ int fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "nets", sizeof(struct net_key), sizeof(struct net_value),
+	_cleanup_fd_ int fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "nets", sizeof(struct net_key),
+					     sizeof(struct net_value),
 					     tables->net_cnt ? tables->net_cnt : 1, &opts);
 
 	if (fd < 0)
 		return -errno;
 	for (size_t i = 0; i < tables->net_cnt; i++)
-		if (bpf_map_update_elem(fd, &tables->net_keys[i], &tables->net_values[i], BPF_NOEXIST))
+		if (bpf_map_update_elem(fd, &tables->net_keys[i], &tables->net_values[i],
+					BPF_NOEXIST))
 			return -errno;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -64,7 +69,8 @@ static int fill_nets(const struct egress_tables *tables, int *ret_fd)
 static int fill_ports(const struct egress_tables *tables, int *ret_fd)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
-	_cleanup_fd_ int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ports", sizeof(__u32), sizeof(struct port_range),
+	_cleanup_fd_ int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ports", sizeof(__u32),
+					     sizeof(struct port_range),
 					     tables->port_cnt ? tables->port_cnt : 1, &opts);
 
 	if (fd < 0)
@@ -81,7 +87,8 @@ static int publish_inner(struct kern *kern, enum kern_map outer, __u32 slot, int
 	return bpf_map_update_elem(kern->map_fd[outer], &slot, &inner_fd, BPF_ANY) ? -errno : 0;
 }
 
-static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots, const struct egress_tables *tables)
+static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots,
+			const struct egress_tables *tables)
 {
 	_cleanup_fd_ int roots_fd = -1, nets_fd = -1, ports_fd = -1;
 	int r;
@@ -100,7 +107,8 @@ static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots
 	return r;
 }
 
-static int publish_value(struct kern *kern, __u32 slot, const struct policy *policy, const struct roots *roots)
+static int publish_value(struct kern *kern, __u32 slot, const struct policy *policy,
+			 const struct roots *roots)
 {
 	struct policy_value value = {
 		.mode = policy->mode,
@@ -112,7 +120,9 @@ static int publish_value(struct kern *kern, __u32 slot, const struct policy *pol
 
 	if (roots->dev_cnt <= POLICY_DEVS && roots->dev_cnt)
 		memcpy(value.devs, roots->devs, roots->dev_cnt * sizeof(*roots->devs));
-	return bpf_map_update_elem(kern->map_fd[MAP_POLICY_BY_SLOT], &slot, &value, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(kern->map_fd[MAP_POLICY_BY_SLOT], &slot, &value, BPF_ANY)
+		       ? -errno
+		       : 0;
 }
 
 int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot)
@@ -120,7 +130,8 @@ int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot)
 	int r = find_policy_slot(kern, ret_slot);
 
 	if (r)
-		return error_errno(err, r, "no room for another policy in the kernel (%d at most)", POLICY_SLOTS);
+		return error_errno(err, r, "no room for another policy in the kernel (%d at most)",
+				   POLICY_SLOTS);
 	return 0;
 }
 
@@ -147,7 +158,8 @@ int policy_publish(struct kern *kern, const struct policy *policy, __u32 slot, s
 
 void policy_withdraw(struct kern *kern, __u32 slot)
 {
-	static const enum kern_map outer[] = { MAP_ROOTS_BY_POLICY, MAP_NETS_BY_POLICY, MAP_PORTS_BY_POLICY };
+	static const enum kern_map outer[] = { MAP_ROOTS_BY_POLICY, MAP_NETS_BY_POLICY,
+					       MAP_PORTS_BY_POLICY };
 	struct policy_value value = { 0 };
 
 	bpf_map_update_elem(kern->map_fd[MAP_POLICY_BY_SLOT], &slot, &value, BPF_ANY);
@@ -155,7 +167,8 @@ void policy_withdraw(struct kern *kern, __u32 slot)
 		bpf_map_delete_elem(kern->map_fd[outer[i]], &slot);
 }
 
-/* --- jobs ----------------------------------------------------------------------------------------- */
+/* --- jobs
+ * ----------------------------------------------------------------------------------------- */
 
 /* A slot is free if no job is published there and none is being made: those have a ring already. */
 static bool is_free(struct kern *kern, __u32 slot)
@@ -165,7 +178,8 @@ static bool is_free(struct kern *kern, __u32 slot)
 
 	if (bpf_map_lookup_elem(kern->map_fd[MAP_JOB_BY_SLOT], &slot, &value) || value.generation)
 		return false;
-	return bpf_map_lookup_elem(kern->map_fd[MAP_RING_BY_JOB], &slot, &ring_id) && errno == ENOENT;
+	return bpf_map_lookup_elem(kern->map_fd[MAP_RING_BY_JOB], &slot, &ring_id) &&
+	       errno == ENOENT;
 }
 
 static int find_job_slot(struct kern *kern, __u32 *ret_slot)
@@ -195,7 +209,8 @@ int job_choose_slot(struct kern *kern, struct error *err, struct job_label *ret_
 	int r = find_job_slot(kern, &label.slot);
 
 	if (r)
-		return error_errno(err, r, "no room for another job in the kernel (%d at most)", JOB_SLOTS - 1);
+		return error_errno(err, r, "no room for another job in the kernel (%d at most)",
+				   JOB_SLOTS - 1);
 	*ret_label = label;
 	return 0;
 }
@@ -247,7 +262,8 @@ void job_unlabel_task(struct kern *kern, int pidfd)
 	bpf_map_delete_elem(kern->map_fd[MAP_JOB_BY_TASK], &pidfd);
 }
 
-int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label label, struct error *err)
+int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label label,
+		     struct error *err)
 {
 	if (bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_CGROUP], &cgroup_id, &label, BPF_ANY))
 		return error_errno(err, -errno, "cannot label the job's cgroup");
@@ -261,5 +277,6 @@ void job_forget_cgroup(struct kern *kern, uint64_t cgroup_id)
 
 int job_read_stats(struct kern *kern, struct job_label label, struct job_stats *ret_stats)
 {
-	return bpf_map_lookup_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, ret_stats) ? -errno : 0;
+	return bpf_map_lookup_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, ret_stats) ? -errno
+											   : 0;
 }

@@ -22,8 +22,8 @@ static int on_sample(void *ctx, void *data, size_t len)
 	return 0;
 }
 
-int ring_open(struct kern *kern, struct job_label label, ring_record_fn fn, void *arg, struct error *err,
-	      struct ring **ret_ring)
+int ring_open(struct kern *kern, struct job_label label, ring_record_fn fn, void *arg,
+	      struct error *err, struct ring **ret_ring)
 {
 	_cleanup_free_ struct ring *ring = calloc(1, sizeof(*ring));
 	_cleanup_fd_ int fd = -1;

@@ -17,8 +17,8 @@ struct ring;
 typedef void (*ring_record_fn)(void *arg, const void *data, size_t len);
 
 /* Opens the ring that the job's slot holds. Returns 0 or -errno. */
-int ring_open(struct kern *kern, struct job_label label, ring_record_fn fn, void *arg, struct error *err,
-	      struct ring **ret_ring);
+int ring_open(struct kern *kern, struct job_label label, ring_record_fn fn, void *arg,
+	      struct error *err, struct ring **ret_ring);
 void ring_close(struct ring *ring);
 
 /* Becomes readable when there are records; owned by the ring. */

@@ -2,8 +2,9 @@
 /*
  * From paths to (device, inode); see roots.h.
  *
- * Every rule's root and every ancestor of one is opened with O_PATH, a batch of them is identified by the kernel in one go, and
- * the results are merged by identity: /bin and /usr/bin may be one directory.
+ * Every rule's root and every ancestor of one is opened with O_PATH, a batch of them is identified
+ * by the kernel in one go, and the results are merged by identity: /bin and /usr/bin may be one
+ * directory.
  */
 #include "kern/roots.h"
 
@@ -44,7 +45,8 @@ void roots_free(struct roots *roots)
 	*roots = (struct roots){ 0 };
 }
 
-static int places_add(struct places *places, const char *path, size_t len, const struct rule *rule, __u32 number)
+static int places_add(struct places *places, const char *path, size_t len, const struct rule *rule,
+		      __u32 number)
 {
 	struct place *place;
 
@@ -88,8 +90,9 @@ static int add_rule(struct places *places, const struct rule *rule, __u32 number
 	if (!path && errno == ENOENT && rule->is_optional)
 		return 0;
 	if (!path)
-		return error_set(err, -errno, "%s:%u:%u: rule \"%s\": %s: %s", rule->origin.file, rule->origin.line,
-				 rule->origin.column, rule->id, rule->path, strerror(errno));
+		return error_set(err, -errno, "%s:%u:%u: rule \"%s\": %s: %s", rule->origin.file,
+				 rule->origin.line, rule->origin.column, rule->id, rule->path,
+				 strerror(errno));
 	r = places_add(places, path, strlen(path), rule, number);
 	if (!r)
 		r = add_ancestors(places, path);
@@ -125,17 +128,21 @@ static void drop_repeated_ancestors(struct places *places)
 	places->cnt = kept;
 }
 
-static int conflict(const struct place *place, __u32 number, const struct policy *policy, struct error *err)
+static int conflict(const struct place *place, __u32 number, const struct policy *policy,
+		    struct error *err)
 {
 	const struct rule *other = policy_rule(policy, number);
 
-	return error_set(err, -EINVAL, "%s:%u:%u: rule \"%s\" contradicts rule \"%s\": both name %s",
-			 place->rule->origin.file, place->rule->origin.line, place->rule->origin.column, place->rule->id,
-			 other ? other->id : "?", place->path);
+	return error_set(err, -EINVAL,
+			 "%s:%u:%u: rule \"%s\" contradicts rule \"%s\": both name %s",
+			 place->rule->origin.file, place->rule->origin.line,
+			 place->rule->origin.column, place->rule->id, other ? other->id : "?",
+			 place->path);
 }
 
 /* One inode, reached by one more path. */
-static int merge(struct root_value *value, const struct place *place, const struct policy *policy, struct error *err)
+static int merge(struct root_value *value, const struct place *place, const struct policy *policy,
+		 struct error *err)
 {
 	bool is_exec = place->rule && place->rule->class == RULE_EXEC;
 	__u8 *level = is_exec ? &value->exec : &value->access;
@@ -170,16 +177,20 @@ static void add_dev(struct roots *roots, __u32 dev)
 	roots->devs[roots->dev_cnt++] = dev;
 }
 
-static int merge_batch(const struct place *places, const int *fds, size_t cnt, const struct identity *ids, size_t id_cnt,
-		       const struct policy *policy, struct error *err, struct roots *roots)
+static int merge_batch(const struct place *places, const int *fds, size_t cnt,
+		       const struct identity *ids, size_t id_cnt, const struct policy *policy,
+		       struct error *err, struct roots *roots)
 {
 	for (size_t i = 0; i < cnt; i++) {
 		const struct identity *id = identity_of_fd(ids, id_cnt, fds[i]);
 		int r;
 
 		if (!id)
-			return error_set(err, -ESTALE, "the kernel does not name %s", places[i].path);
-		r = merge(&root_at(roots, (struct root_key){ .dev = id->dev, .ino = id->ino })->value, &places[i], policy, err);
+			return error_set(err, -ESTALE, "the kernel does not name %s",
+					 places[i].path);
+		r = merge(
+			&root_at(roots, (struct root_key){ .dev = id->dev, .ino = id->ino })->value,
+			&places[i], policy, err);
 		if (r)
 			return r;
 		if (places[i].rule)
@@ -198,8 +209,8 @@ static int open_batch(const struct place *places, size_t cnt, int *fds, struct e
 	return 0;
 }
 
-static int resolve_batch(struct kern *kern, const struct place *places, size_t cnt, const struct policy *policy,
-			 struct error *err, struct roots *roots)
+static int resolve_batch(struct kern *kern, const struct place *places, size_t cnt,
+			 const struct policy *policy, struct error *err, struct roots *roots)
 {
 	_cleanup_free_ struct identity *ids = NULL;
 	size_t id_cnt = 0;
@@ -217,8 +228,8 @@ static int resolve_batch(struct kern *kern, const struct place *places, size_t c
 	return r;
 }
 
-static int resolve_places(struct kern *kern, const struct places *places, const struct policy *policy,
-			  struct error *err, struct roots *roots)
+static int resolve_places(struct kern *kern, const struct places *places,
+			  const struct policy *policy, struct error *err, struct roots *roots)
 {
 	roots->items = calloc(places->cnt + 1, sizeof(*roots->items));
 	roots->devs = calloc(places->cnt + 1, sizeof(*roots->devs));
@@ -234,7 +245,8 @@ static int resolve_places(struct kern *kern, const struct places *places, const 
 	return 0;
 }
 
-int roots_resolve(struct kern *kern, const struct policy *policy, struct error *err, struct roots *ret_roots)
+int roots_resolve(struct kern *kern, const struct policy *policy, struct error *err,
+		  struct roots *ret_roots)
 {
 	_cleanup_(places_free) struct places places = { 0 };
 	_cleanup_(roots_free) struct roots roots = { 0 };

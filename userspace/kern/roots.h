@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From the paths of a policy's rules to what the kernel compares: (device, inode), and the ancestors that must stay.
+ * From the paths of a policy's rules to what the kernel compares: (device, inode), and the
+ * ancestors that must stay.
  */
 #ifndef JOBCAGE_KERN_ROOTS_H
 #define JOBCAGE_KERN_ROOTS_H
@@ -23,10 +24,12 @@ struct roots {
 };
 
 /*
- * Resolves every rule that has a path, as the calling process sees the paths now. A path that does not exist is an error that
- * names the rule and its place, unless the rule is optional. Returns 0 or -errno. Free with roots_free().
+ * Resolves every rule that has a path, as the calling process sees the paths now. A path that does
+ * not exist is an error that names the rule and its place, unless the rule is optional. Returns 0
+ * or -errno. Free with roots_free().
  */
-int roots_resolve(struct kern *kern, const struct policy *policy, struct error *err, struct roots *ret_roots);
+int roots_resolve(struct kern *kern, const struct policy *policy, struct error *err,
+		  struct roots *ret_roots);
 void roots_free(struct roots *roots);
 
 #endif

@@ -35,33 +35,33 @@ struct rule_ports {
  * cut and ordered.
  */
 struct rule {
-	char *id;              /* unique in the policy: given, or made: "dataset:NAME" */
+	char *id; /* unique in the policy: given, or made: "dataset:NAME" */
 	enum rule_class class;
-	struct origin origin;  /* file is owned by the policy */
-	char *path;            /* DATASET, FILESYSTEM, EXEC: absolute, as written; else NULL */
-	char *dataset;         /* DATASET: its name; else NULL */
-	bool is_optional;      /* FILESYSTEM, EXEC: if the path is absent, the rule is left out */
-	uint8_t access;        /* DATASET, FILESYSTEM: enum access; EXEC: enum exec_access */
-	uint8_t addr[16];      /* EGRESS: network order, IPv4 mapped, host bits zero */
-	uint8_t prefixlen;     /* EGRESS: 0..128; an IPv4 prefix is 96 + n */
-	uint8_t protocol_cnt;  /* EGRESS: entries of protocol */
-	uint8_t protocol[2];   /* EGRESS: IPPROTO_TCP, IPPROTO_UDP */
+	struct origin origin; /* file is owned by the policy */
+	char *path;           /* DATASET, FILESYSTEM, EXEC: absolute, as written; else NULL */
+	char *dataset;        /* DATASET: its name; else NULL */
+	bool is_optional;     /* FILESYSTEM, EXEC: if the path is absent, the rule is left out */
+	uint8_t access;       /* DATASET, FILESYSTEM: enum access; EXEC: enum exec_access */
+	uint8_t addr[16];     /* EGRESS: network order, IPv4 mapped, host bits zero */
+	uint8_t prefixlen;    /* EGRESS: 0..128; an IPv4 prefix is 96 + n */
+	uint8_t protocol_cnt; /* EGRESS: entries of protocol */
+	uint8_t protocol[2];  /* EGRESS: IPPROTO_TCP, IPPROTO_UDP */
 	struct rule_ports *ports; /* EGRESS: at least one; sorted, disjoint, not adjacent */
 	size_t port_cnt;
 };
 
 struct policy {
-	char *file;            /* as given to policy_load() */
+	char *file; /* as given to policy_load() */
 	char *name;
-	char *canonical;       /* merged: sorted keys, no white space; parses to the same policy */
-	char digest[65];       /* SHA-256 of canonical, lower-case hex */
+	char *canonical; /* merged: sorted keys, no white space; parses to the same policy */
+	char digest[65]; /* SHA-256 of canonical, lower-case hex */
 	enum policy_mode mode;
 	enum access file_default;
 	enum exec_access exec_default;
 	enum egress_default egress_default;
 	struct rule *rules;
 	size_t rule_cnt;
-	char **files;          /* every file that an origin names; the policy owns them */
+	char **files; /* every file that an origin names; the policy owns them */
 	size_t file_cnt;
 };
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Acts by io_uring: the same operations without the system calls that people look at. "async" makes a worker of the kernel
+ * do it, which is a task of its own. By raw system calls: the library is not needed for one request. See act.h.
+ */
+#include "act.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct ring {
+	int fd;
+	struct io_uring_params params;
+	char *rings;
+	struct io_uring_sqe *sqes;
+};
+
+static int ring_open(struct ring *ring)
+{
+	struct io_uring_params *p = &ring->params;
+	size_t size;
+
+	memset(ring, 0, sizeof(*ring));
+	step("io_uring_setup");
+	ring->fd = syscall(SYS_io_uring_setup, 1, p);
+	if (ring->fd < 0)
+		return -errno;
+	size = p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe);
+	ring->rings = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_SQ_RING);
+	ring->sqes = mmap(NULL, p->sq_entries * sizeof(*ring->sqes), PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd,
+			  IORING_OFF_SQES);
+	step("mmap");
+	return ring->rings == MAP_FAILED || ring->sqes == MAP_FAILED ? -errno : 0;
+}
+
+/* Hands in the one request of the ring and waits for its result. The mappings go with the process or are few. */
+static int ring_submit(struct ring *ring)
+{
+	struct io_uring_params *p = &ring->params;
+	struct io_uring_cqe *cqe = (void *)(ring->rings + p->cq_off.cqes);
+
+	*(unsigned int *)(ring->rings + p->sq_off.array) = 0;
+	__atomic_store_n((unsigned int *)(ring->rings + p->sq_off.tail), 1, __ATOMIC_RELEASE);
+	step("io_uring_enter");
+	if (syscall(SYS_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+		return -errno;
+	step("io_uring");
+	return cqe->res;
+}
+
+static int uring_do(char **argv, struct io_uring_sqe request)
+{
+	struct ring ring;
+	int r = ring_open(&ring);
+
+	if (r)
+		return r;
+	request.fd = AT_FDCWD;
+	request.flags = !strcmp(argv[0], "async") ? IOSQE_ASYNC : 0;
+	ring.sqes[0] = request;
+	r = ring_submit(&ring);
+	close(ring.fd);
+	return r;
+}
+
+static int uring_open_write(char **argv)
+{
+	int fd = uring_do(argv, (struct io_uring_sqe){ .opcode = IORING_OP_OPENAT, .addr = (unsigned long)argv[1],
+						       .open_flags = O_WRONLY | O_CLOEXEC });
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+static int uring_unlink(char **argv)
+{
+	return uring_do(argv, (struct io_uring_sqe){ .opcode = IORING_OP_UNLINKAT, .addr = (unsigned long)argv[1] });
+}
+
+const struct act uring_acts[] = {
+	{ "uring_open_write", 2, uring_open_write },
+	{ "uring_unlink", 2, uring_unlink },
+	{ NULL, 0, NULL },
+};
