@@ -7,7 +7,9 @@ PREFIX  ?= /usr/local
 VERSION := 0.1.0
 ARCH    := $(shell uname -m)
 
-CC         ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 CLANG      ?= clang
 BPFTOOL    ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config

@@ -174,14 +174,18 @@ def traces():
     return cgroup_traces() | path_traces() | process_traces() | mount_traces()
 
 
+def walk(top):
+    """Everything below TOP. Folders may vanish meanwhile, which os.walk takes for empty ones."""
+    for folder, folders, files in os.walk(top):
+        yield from (os.path.join(folder, name) for name in folders + files)
+
+
 def cgroup_traces():
-    found = Path("/sys/fs/cgroup").rglob(f"*{JOB}*")
-    return {f"cgroup {path}" for path in found if path.is_dir()}
+    return {f"cgroup {path}" for path in walk("/sys/fs/cgroup") if os.path.basename(path).startswith("jobcage-")}
 
 
 def path_traces():
-    state = list(Path("/sys/fs/bpf/jobcage").rglob("*")) + list(Path("/run/jobcage/jobs").glob("*"))
-    return {f"file {path}" for path in state}
+    return {f"file {path}" for top in ("/sys/fs/bpf/jobcage", "/run/jobcage/jobs") for path in walk(top)}
 
 
 def process_traces():

@@ -20,7 +20,6 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "jobcage.skel.h"
 #include "kern/backend.h"
 #include "kern/hooks.h"
 #include "kern/probe.h"
@@ -69,11 +68,6 @@ static void cleanup_sight(struct sight *sight)
 {
 	btf__free(sight->btf);
 	free(sight->lsm_list);
-}
-
-static void cleanup_skel(struct jobcage **skel)
-{
-	jobcage__destroy(*skel);
 }
 
 /* --- the report ------------------------------------------------------------------------------- */
@@ -455,29 +449,7 @@ static void check_iterator(const struct sight *sight, const struct check *check,
 		need_missing(need, "the kernel cannot limit it to one process");
 }
 
-/* The verifier has the last word. Loaded and let go again: nothing is attached or pinned. */
-static int try_load(enum backend backend, struct error *err)
-{
-	_cleanup_(cleanup_skel) struct jobcage *skel = jobcage__open();
-	int r;
-
-	if (!skel)
-		return error_errno(err, -errno, "cannot read the kernel programs");
-	for (size_t i = 0; i < hook_cnt; i++) {
-		struct bpf_program *prog =
-			bpf_object__find_program_by_name(skel->obj, hooks[i].program);
-
-		if (!prog)
-			return error_set(err, -ENOENT, "program %s is not in this build",
-					 hooks[i].program);
-		r = backend_prepare(prog, backend, hooks[i].lsm, hooks[i].function);
-		if (r)
-			return error_errno(err, r, "%s has no place to attach", hooks[i].program);
-	}
-	r = jobcage__load(skel);
-	return r ? error_errno(err, r, "the kernel does not load them") : 0;
-}
-
+/* The verifier has the last word. */
 static void check_programs(const struct sight *sight, const struct check *check, struct need *need)
 {
 	struct error err;
@@ -487,7 +459,7 @@ static void check_programs(const struct sight *sight, const struct check *check,
 	if (!sight->backend)
 		need_untested(need,
 			      sight->lacks ? NEEDS_ROOT : "there is no backend to load them for");
-	else if (try_load(sight->backend, &err))
+	else if (kern_try_load(sight->backend, &err))
 		need_missing(need, "%s", err.text);
 	else
 		need_found(need, "this kernel accepts all of them, for %s",

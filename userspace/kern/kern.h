@@ -67,6 +67,9 @@ struct kern {
 int kern_open(struct error *err, struct kern **ret_kern);
 void kern_close(struct kern *kern);
 
+/* Does this kernel accept every program? Loads them and lets them go: nothing is attached or pinned. */
+int kern_try_load(enum backend backend, struct error *err);
+
 /* Detaches and unpins everything. Only when no job is left. Returns 0 or -errno. */
 int kern_remove(struct error *err);
 

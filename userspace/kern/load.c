@@ -151,6 +151,31 @@ static int pin_all(struct jobcage *skel, enum backend backend, const char *folde
 	return r;
 }
 
+static int load(enum backend backend, struct error *err, struct jobcage **ret_skel)
+{
+	_cleanup_(cleanup_skel) struct jobcage *skel = jobcage__open();
+	int r;
+
+	if (!skel)
+		return error_errno(err, -errno, "cannot read the kernel programs");
+	r = prepare_hooks(skel, backend, err);
+	if (r)
+		return r;
+	r = jobcage__load(skel);
+	if (r)
+		return error_errno(err, r,
+				   "the kernel does not load the programs (JOBCAGE_DEBUG=1 shows its log)");
+	*ret_skel = TAKE_PTR(skel);
+	return 0;
+}
+
+int kern_try_load(enum backend backend, struct error *err)
+{
+	_cleanup_(cleanup_skel) struct jobcage *skel = NULL;
+
+	return load(backend, err, &skel);
+}
+
 static int load_fresh(const char *folder, struct error *err)
 {
 	_cleanup_(cleanup_skel) struct jobcage *skel = NULL;
@@ -159,19 +184,10 @@ static int load_fresh(const char *folder, struct error *err)
 	int r;
 
 	r = probe_choose(err, &backend);
+	if (!r)
+		r = load(backend, err, &skel);
 	if (r)
 		return r;
-	skel = jobcage__open();
-	if (!skel)
-		return error_errno(err, -errno, "cannot read the kernel programs");
-	r = prepare_hooks(skel, backend, err);
-	if (r)
-		return r;
-	r = jobcage__load(skel);
-	if (r)
-		return error_errno(
-			err, r,
-			"the kernel does not load the programs (JOBCAGE_DEBUG=1 shows its log)");
 	if (asprintf(&new_folder, "%s" NEW_SUFFIX, folder) < 0)
 		return error_errno(err, -ENOMEM, "cannot pin the kernel programs");
 	if (mkdir(new_folder, 0700))

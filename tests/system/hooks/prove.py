@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Testing the tester: that each denial is its own hook's, and that a wrong expectation is noticed.
+
+A job is kept waiting. One hook after the other is denied once more, detached, and tried again: now the act must go
+through. "Allowed, denied, allowed again": were another part of the kernel behind the denial, it would stay.
+"""
+import glob
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import cases as table
+import jobs
+import world
+from cases import Case, TMPFS, places
+
+PINS = '/sys/fs/bpf/jobcage'
+DETACH_PATIENCE = 30  # seconds; a link is let go after a grace period
+
+# program: (tree, line, answer while attached, answer without)
+HOOKS = {
+    'file_path_mknod': ('ds', 'here mknod_fifo {t}/new', 'EACCES', 'OK'),
+    'file_path_mkdir': ('ds', 'here mkdir {t}/new', 'EACCES', 'OK'),
+    'file_path_symlink': ('ds', 'here symlink x {t}/new', 'EACCES', 'OK'),
+    'file_path_link': ('ds', 'here link {o}/f {t}/new', 'EACCES', 'OK'),
+    'file_path_unlink': ('ds', 'here unlink {t}/f', 'EACCES', 'OK'),
+    'file_path_rmdir': ('ds', 'here rmdir {t}/d', 'EACCES', 'OK'),
+    'file_path_rename': ('ds', 'here rename {t}/f {t}/new', 'EACCES', 'OK'),
+    'file_path_truncate': ('ds', 'here truncate {t}/f', 'EACCES', 'OK'),
+    'file_path_chmod': ('ds', 'here chmod {t}/f', 'EACCES', 'OK'),
+    'file_path_chown': ('ds', 'here chown {t}/f', 'EACCES', 'OK'),
+    'file_path_chroot': ('closed', 'here chroot {t}', 'EACCES', 'OK'),
+    'exec_bprm_check': ('out', 'here exec {o}/tool', 'EACCES', 'OK'),
+    # From here on children are outsiders.
+    'task_task_alloc': ('ds', 'fork open_write {t}/f', 'EACCES', 'OK'),
+    'file_file_open': ('closed', 'here open_read {t}/f', 'EACCES', 'OK'),
+    # The cgroup's program still stands behind it.
+    'sock_socket_connect': ('out', 'here tcp 127.0.0.2 7001 {token}', 'EACCES', 'EPERM'),
+}
+# attach type: (line, answer without); socket_connect is gone by then.
+CGROUP_PROGRAMS = {
+    'cgroup_inet4_connect': 'here tcp 127.0.0.2 7001 {token}',
+    'cgroup_inet6_connect': 'here tcp_fast_open 2001:db8::1 7001 {token}',
+    'cgroup_udp4_sendmsg': 'here udp 127.0.0.2 7001 {token}',
+    'cgroup_udp6_sendmsg': 'here udp 2001:db8::1 7001 {token}',
+}
+
+# What may be wrong with an expectation: (name, what is put in place of the truth).
+WRONG = [
+    ('nothing', lambda case, alert: {}),
+    ('errno', lambda case, alert: {'errno': 'EPERM'}),
+    ('rule', lambda case, alert: {'alerts': (replace(alert, rule='dataset:other'),)}),
+    ('event', lambda case, alert: {'alerts': (replace(alert, event='file_chmod'),)}),
+    ('path', lambda case, alert: {'alerts': (replace(alert, path='/elsewhere'),)}),
+    ('allowed', lambda case, alert: {'allowed': case.denied}),
+    ('changed', lambda case, alert: {'denied': case.allowed, 'guarded': case.folders[2:], 'errno': 'OK', 'alerts': ()}),
+    ('count', lambda case, alert: {'alerts': (alert, alert)}),
+]
+
+
+def broken_cases():
+    """One case, with one expectation wrong each time. The last shifts the record, so it comes last."""
+    for how, wrong in WRONG:
+        row = (f'expect-{how}', 'here unlink {t}/f', 'file_unlink', '{t}/f')
+        case = table.file_case(TMPFS, row, 'ds', 'dataset:ds', 'out', (6, 1))
+        yield replace(case, **wrong(case, case.alerts[0]))
+
+
+def prove_runner(report, scratch):
+    """This very program, run on wrong expectations: it must complain of each, and of no other, and exit with 1."""
+    report.say('wrong expectations')
+    runner = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'run')
+    done = subprocess.run([sys.executable, runner, '--part', 'broken', '--scratch', f'{scratch}/broken'],
+                          stdout=subprocess.PIPE, text=True)
+    failed = {line.split('-')[-1].split('/')[0] for line in done.stdout.splitlines() if line.startswith('FAIL ') and '-' in line}
+    report.check('a failure is the exit status', [] if done.returncode == 1 else [f'it is {done.returncode}'])
+    for how, _ in WRONG:
+        is_right = (how in failed) == (how != 'nothing')
+        report.check(f'a wrong expectation is noticed: {how}', [] if is_right else done.stdout.splitlines())
+
+
+def case_of(name, tree, line):
+    here = places(TMPFS, tree, f'prove-{name}')
+    return Case(here['token'], line.format(**here), folders=(here['t'], here['o']))
+
+
+def poll(job, case, expected):
+    """Asks until the answer is as expected: a detached program may still be called for a moment."""
+    until = time.monotonic() + DETACH_PATIENCE
+    while True:
+        answer = job.ask(case.name, case.denied)
+        if answer == expected or time.monotonic() > until:
+            return answer
+        time.sleep(0.05)
+
+
+def detach_hook(program):
+    for pin in glob.glob(f'{PINS}/*/link_{program}'):
+        os.unlink(pin)
+
+
+def detach_cgroup_program(job, attach_type):
+    """All of that type on the job's cgroup."""
+    cgroup = jobs.cgroup_of(job.process.pid)
+    bpftool = next((path for path in ('/usr/sbin/bpftool', '/usr/local/sbin/bpftool') if os.path.exists(path)), 'bpftool')
+    listed = subprocess.run([bpftool, '-j', 'cgroup', 'show', cgroup], check=True, stdout=subprocess.PIPE).stdout
+    for program in json.loads(listed):
+        if program['attach_type'] == attach_type:
+            subprocess.run([bpftool, 'cgroup', 'detach', cgroup, attach_type, 'id', str(program['id'])], check=True)
+
+
+def prove_one(report, job, case, name, answers, detach):
+    attached, detached = answers
+    first = job.ask(case.name, case.denied)
+    detach()
+    second = poll(job, case, detached)
+    complaints = [f'with {name} it gave {first}, not {attached}'] if first != attached else []
+    complaints += [f'without {name} it gave {second}, not {detached}'] if second != detached else []
+    report.check(f'the denial is that of {name}', complaints)
+
+
+def prove_hooks(report, scratch):
+    """The listeners must be there."""
+    report.say('each hook detached')
+    chosen = {name: case_of(name, tree, line) for name, (tree, line, *_) in HOOKS.items()}
+    chosen |= {name: case_of(name, 'out', line) for name, line in CGROUP_PROGRAMS.items()}
+    world.make(chosen.values())
+    job = jobs.Job('hooks-prove', table.policy([], jobs.ACT), table.site(), scratch)
+    job.ask('ready', 'here open_path /')
+    pinned = {os.path.basename(pin).removeprefix('link_') for pin in glob.glob(f'{PINS}/*/link_*')}
+    report.check('every hook has its proof', [f'{name} has none' for name in sorted(pinned ^ set(HOOKS))])
+    for name, (_, _, *answers) in HOOKS.items():
+        prove_one(report, job, chosen[name], name, answers, lambda: detach_hook(name))
+    for name in CGROUP_PROGRAMS:
+        prove_one(report, job, chosen[name], name, ('EPERM', 'OK'), lambda: detach_cgroup_program(job, name))
+    job.close()
+    job.events()

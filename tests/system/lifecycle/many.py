@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Several jobs at once: each under its own policy, with its own record; the programs are loaded once."""
+import os
+
+from harness import wait_for
+import traces
+
+# Each job may write to its own folder only, and tries its neighbour's too.
+NEIGHBOURS = r"""
+echo x >$OUT/{0}/own && echo own
+echo x 2>/dev/null >>$OUT/{1}/foreign && echo foreign
+touch $OUT/{0}/ready; until test -e $OUT/open; do sleep 0.2; done
+echo x 2>/dev/null >>$OUT/{1}/foreign && echo foreign
+exit {0}
+"""
+
+
+def own_policy(world, i):
+    folder = f"{world.out}/{i}"
+    os.makedirs(folder, exist_ok=True)
+    return world.policy(f"own-{i}", filesystem={"default": "read", "rules": [
+        {"id": f"own-{i}", "path": folder, "access": "write"}, {"id": "null", "path": "/dev/null", "access": "write"}]})
+
+
+def at_once(check, world, cnt):
+    for i in range(cnt):
+        own_policy(world, i)
+    jobs = [world.start_shell(NEIGHBOURS.format(i, (i + 1) % cnt), policy=own_policy(world, i)) for i in range(cnt)]
+    ready = wait_for(lambda: all(world.exists(f"{i}/ready") for i in range(cnt)), 120)
+    check.that(f"{cnt} jobs started at once: all run", ready, [job.err for job in jobs if job.err])
+    check.equal(f"{cnt} jobs: no program is loaded twice", traces.bpf_ids("programs"), world.baseline["bpf programs"])
+    world.touch("open")
+    for i, job in enumerate(jobs):
+        what = f"job {i} of {cnt}"
+        check.equal(f"{what}: exit status, and what it could do", (job.finish().status, job.out), (i, "own\n"))
+        world.whole(check, what, job, 2)
+        denied = [event for event in job.events() if event["metadata"]["event_code"] == "file_create"]
+        check.equal(f"{what}: its alerts are its own", [(event["policy"]["name"], event["file"]["path"]) for event in denied],
+                    [(f"own-{i}", f"{world.out}/{(i + 1) % cnt}/foreign")] * 2)
+    os.unlink(f"{world.out}/open")
+    for i in range(cnt):
+        os.unlink(f"{world.out}/{i}/ready")
+    world.settles(check, f"{cnt} jobs")
+
+
+def one_file(check, world):
+    """Jobs may share an alert file, which then has every line whole."""
+    shared = f"{world.alerts}/shared.jsonl"
+    script = "i=0; while [ $i -lt 40 ]; do echo x 2>/dev/null >>$DIGITS/a; i=$((i+1)); done"
+    jobs = [world.start_shell(script, alerts=shared) for _ in range(3)]
+    for job in jobs:
+        check.equal("one alert file: exit status", job.finish().status, 2)
+        world.whole(check, "one alert file", job, 40)
+    world.settles(check, "one alert file")
+
+
+def alone(check, world):
+    """With nothing in force: the first job loads the programs, the last one takes them along."""
+    job = world.start_shell("touch $OUT/loaded; until test -e $OUT/enough; do sleep 0.1; done")
+    world.appears("loaded")
+    check.that("the first job: pinned while it runs", len(traces.pins()) > 10)
+    world.touch("enough")
+    job.finish()
+    world.whole(check, "the first job", job)
+    world.settles(check, "the last job")
+    check.that("the last job: the pin folder is gone", not os.path.exists(traces.PIN_ROOT))
