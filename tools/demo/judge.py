@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Judges the evidence that run_in_place collected, and shows it: on the terminal, or as JSON with --json.
+"""Judges the evidence that run_in_place collected, and shows it on the terminal or as JSON.
 
-Every attempt of the poisoned dependency must have succeeded in the control and failed in the cage, with the error that
-a denial gives, with nothing arrived and nothing changed, and with exactly one alert that names the right rule. The training itself
-must not have suffered. Exit status 0 only when all of it is so.
+Every attempt of the poisoned dependency must have succeeded in the control and failed in the
+cage, with the error that a denial gives, with nothing arrived and nothing changed, and with
+exactly one alert that names the right rule. The training itself must not have suffered. Exit
+status 0 only when all of it is so.
 """
 
 import argparse
@@ -32,19 +33,54 @@ Attempt = namedtuple("Attempt", "words shown class_uid target rule")
 SHELL = os.path.realpath("/bin/sh")
 DATASETS = "/srv/jobcage-demo/datasets"
 ATTEMPTS = {
-    "overwrite": Attempt("overwrite a training file", "digits/train.csv", FILE, f"{DATASETS}/digits/train.csv",
-                         "dataset:digits"),
-    "add": Attempt("add a training file", "digits/extra.csv", FILE, f"{DATASETS}/digits/extra.csv", "dataset:digits"),
-    "delete": Attempt("delete the test images", "digits/test.csv", FILE, f"{DATASETS}/digits/test.csv", "dataset:digits"),
-    "read": Attempt("read another dataset", "patients/records.csv", FILE, f"{DATASETS}/patients/records.csv",
-                    "dataset:patients"),
-    "tcp4": Attempt("connect over IPv4", "192.0.2.10:443", NETWORK, "tcp 192.0.2.10 443", "egress.default"),
-    "tcp6": Attempt("connect over IPv6", "[2001:db8::10]:443", NETWORK, "tcp 2001:db8::10 443", "egress.default"),
-    "udp4": Attempt("send a datagram", "192.0.2.10:4444", NETWORK, "udp 192.0.2.10 4444", "egress.default"),
-    "mapped": Attempt("connect, mapped address", "[::ffff:192.0.2.11]:443", NETWORK, "tcp 192.0.2.11 443",
-                      "egress.default"),
+    "overwrite": Attempt(
+        "overwrite a training file",
+        "digits/train.csv",
+        FILE,
+        f"{DATASETS}/digits/train.csv",
+        "dataset:digits",
+    ),
+    "add": Attempt(
+        "add a training file",
+        "digits/extra.csv",
+        FILE,
+        f"{DATASETS}/digits/extra.csv",
+        "dataset:digits",
+    ),
+    "delete": Attempt(
+        "delete the test images",
+        "digits/test.csv",
+        FILE,
+        f"{DATASETS}/digits/test.csv",
+        "dataset:digits",
+    ),
+    "read": Attempt(
+        "read another dataset",
+        "patients/records.csv",
+        FILE,
+        f"{DATASETS}/patients/records.csv",
+        "dataset:patients",
+    ),
+    "tcp4": Attempt(
+        "connect over IPv4", "192.0.2.10:443", NETWORK, "tcp 192.0.2.10 443", "egress.default"
+    ),
+    "tcp6": Attempt(
+        "connect over IPv6", "[2001:db8::10]:443", NETWORK, "tcp 2001:db8::10 443", "egress.default"
+    ),
+    "udp4": Attempt(
+        "send a datagram", "192.0.2.10:4444", NETWORK, "udp 192.0.2.10 4444", "egress.default"
+    ),
+    "mapped": Attempt(
+        "connect, mapped address",
+        "[::ffff:192.0.2.11]:443",
+        NETWORK,
+        "tcp 192.0.2.11 443",
+        "egress.default",
+    ),
     "shell": Attempt("start a shell", "/bin/sh", PROCESS, SHELL, "python-only"),
-    "copy": Attempt("run a copied program", "/tmp/.../id", PROCESS, "/tmp/jobcage-demo-*/id", "exec.default"),
+    "copy": Attempt(
+        "run a copied program", "/tmp/.../id", PROCESS, "/tmp/jobcage-demo-*/id", "exec.default"
+    ),
 }
 
 Check = namedtuple("Check", "name passed detail")
@@ -57,7 +93,7 @@ def address_text(address):
 
 
 def alert_target(alert):
-    """What an alert is about, in the form of Attempt.target; None if it names nothing that an attempt does."""
+    """What an alert is about, in the form of Attempt.target; None if no attempt is like it."""
     class_uid = alert.get("class_uid")
     try:
         if class_uid == FILE:
@@ -76,7 +112,11 @@ def alert_target(alert):
 def is_about(alert, attempt):
     pattern = re.escape(attempt.target).replace(re.escape("*"), "[^/]*")
     target = alert_target(alert)
-    return alert.get("class_uid") == attempt.class_uid and target is not None and bool(re.fullmatch(pattern, target))
+    return (
+        alert.get("class_uid") == attempt.class_uid
+        and target is not None
+        and bool(re.fullmatch(pattern, target))
+    )
 
 
 def alert_rule(alert):
@@ -94,8 +134,10 @@ class Case:
         self.control = evidence["control"]
         self.alerts = read_json_lines(folder / "alerts.jsonl")
         self.denials = [alert for alert in self.alerts if alert.get("action_id") == ACTION_DENIED]
-        self.alerts_of = {name: [alert for alert in self.denials if is_about(alert, attempt)]
-                          for name, attempt in ATTEMPTS.items()}
+        self.alerts_of = {
+            name: [alert for alert in self.denials if is_about(alert, attempt)]
+            for name, attempt in ATTEMPTS.items()
+        }
 
     @staticmethod
     def results(part):
@@ -123,34 +165,57 @@ def list_words(words):
 
 def check_training(case):
     accuracy = case.accuracy
-    yield Check("the training exits 0", case.job["status"] == 0, f"status {case.job['status']}; see job.log")
-    yield Check("accuracy", accuracy is not None and accuracy >= ACCURACY_WANTED,
-                f"{accuracy}; at least {ACCURACY_WANTED} is wanted")
-    yield Check("the checkpoint is written", bool(case.job["checkpoint_bytes"]), "no checkpoint.pt in the output")
+    yield Check(
+        "the training exits 0", case.job["status"] == 0, f"status {case.job['status']}; see job.log"
+    )
+    yield Check(
+        "accuracy",
+        accuracy is not None and accuracy >= ACCURACY_WANTED,
+        f"{accuracy}; at least {ACCURACY_WANTED} is wanted",
+    )
+    yield Check(
+        "the checkpoint is written",
+        bool(case.job["checkpoint_bytes"]),
+        "no checkpoint.pt in the output",
+    )
 
 
 def check_control(case):
-    """Whatever fails here shows nothing about jobcage: the machine stood in the way, not the cage."""
+    """Whatever fails here says nothing of jobcage: the machine stood in the way, not the cage."""
     results = case.results(case.control)
-    failed = [f"{name}: {results.get(name)}" for name in ATTEMPTS if results.get(name) != "succeeded"]
+    failed = [
+        f"{name}: {results.get(name)}" for name in ATTEMPTS if results.get(name) != "succeeded"
+    ]
     yield Check("every attempt succeeds without jobcage", not failed, list_words(failed))
     expected = {name for name, attempt in ATTEMPTS.items() if attempt.class_uid == NETWORK}
     arrived = {arrival["listener"] for arrival in case.control["arrivals"]}
-    yield Check("every connection arrives without jobcage", arrived == expected, list_words(sorted(arrived)))
+    yield Check(
+        "every connection arrives without jobcage", arrived == expected, list_words(sorted(arrived))
+    )
     before, after = case.control["datasets_before"], case.control["datasets_after"]
-    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    yield Check("the dataset changes without jobcage",
-                changed == ["digits/extra.csv", "digits/test.csv", "digits/train.csv"], list_words(changed))
+    changed = sorted(
+        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+    )
+    yield Check(
+        "the dataset changes without jobcage",
+        changed == ["digits/extra.csv", "digits/test.csv", "digits/train.csv"],
+        list_words(changed),
+    )
 
 
 def check_cage(case):
     results = case.results(case.job)
-    passed = [f"{name}: {results.get(name)}" for name in ATTEMPTS if results.get(name) not in DENIALS]
+    passed = [
+        f"{name}: {results.get(name)}" for name in ATTEMPTS if results.get(name) not in DENIALS
+    ]
     yield Check("every attempt is denied in the cage", not passed, list_words(passed))
     arrived = [arrival["listener"] for arrival in case.job["arrivals"]]
     yield Check("nothing arrives from the cage", not arrived, list_words(arrived))
-    yield Check("the datasets are unchanged", case.job["datasets_before"] == case.job["datasets_after"],
-                "see datasets_before and datasets_after in evidence.json")
+    yield Check(
+        "the datasets are unchanged",
+        case.job["datasets_before"] == case.job["datasets_after"],
+        "see datasets_before and datasets_after in evidence.json",
+    )
 
 
 def check_alerts(case):
@@ -158,8 +223,11 @@ def check_alerts(case):
         alerts = case.alerts_of[name]
         rules = [str(alert_rule(alert)) for alert in alerts]
         once = len(alerts) == 1 and alerts[0].get("count", 1) == 1
-        yield Check(f"one alert for '{name}', of {attempt.rule}", once and rules == [attempt.rule],
-                    f"{len(alerts)} alerts, of {list_words(rules)}")
+        yield Check(
+            f"one alert for '{name}', of {attempt.rule}",
+            once and rules == [attempt.rule],
+            f"{len(alerts)} alerts, of {list_words(rules)}",
+        )
     surplus = [alert.get("message", "?") for alert in case.unexplained]
     yield Check("no alert but those", not surplus, "; ".join(surplus))
 
@@ -169,11 +237,17 @@ def check_end(case):
     broken = [alert["not_json"] for alert in case.alerts if "not_json" in alert]
     yield Check("every line of the record is JSON", not broken, "; ".join(broken))
     yield Check("one final event, complete", complete is True, f"complete: {complete}")
-    yield Check("nothing is left behind", not case.job["left_behind"], list_words(case.job["left_behind"]))
+    yield Check(
+        "nothing is left behind", not case.job["left_behind"], list_words(case.job["left_behind"])
+    )
 
 
 def judge(case):
-    return [check for part in (check_training, check_control, check_cage, check_alerts, check_end) for check in part(case)]
+    return [
+        check
+        for part in (check_training, check_control, check_cage, check_alerts, check_end)
+        for check in part(case)
+    ]
 
 
 class Account:
@@ -201,7 +275,9 @@ class Account:
         print(f"  {title:<12}{self.good(is_good, text)}")
 
     def show(self):
-        print(f"\n{self.bold('A real training run in a cage')}  (Linux {self.case.kernel}, {self.place})\n")
+        print(
+            f"\n{self.bold('A real training run in a cage')}  (Linux {self.case.kernel}, {self.place})\n"
+        )
         self.show_training()
         if self.case.job["attempts"]:
             self.show_attempts()
@@ -215,45 +291,77 @@ class Account:
             self.show_failed_training()
             return
         right = f"{result['accuracy']:.1%} of {result['test_images']} unseen digits named rightly"
-        self.fact("Training", self.passed("accuracy"), right + f", {result['epochs']} epochs, {result['seconds']} s")
+        self.fact(
+            "Training",
+            self.passed("accuracy"),
+            right + f", {result['epochs']} epochs, {result['seconds']} s",
+        )
         if self.case.job["checkpoint_bytes"]:
-            self.fact("Checkpoint", True, f"{self.case.folder}/checkpoint.pt, {self.case.job['checkpoint_bytes']:,} bytes")
+            self.fact(
+                "Checkpoint",
+                True,
+                f"{self.case.folder}/checkpoint.pt, {self.case.job['checkpoint_bytes']:,} bytes",
+            )
 
     def show_failed_training(self):
         log = self.case.folder / "job.log"
-        self.fact("Training", False, f"failed with status {self.case.job['status']}. The end of {log}:")
+        self.fact(
+            "Training", False, f"failed with status {self.case.job['status']}. The end of {log}:"
+        )
         if log.exists():
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
             print("\n".join("    " + line for line in lines[-LOG_LINES:]))
 
     def show_attempts(self):
         control, cage = self.case.results(self.case.control), self.case.results(self.case.job)
-        print("\n" + self.bold(f"  {'Its poisoned dependency tried to':<50}{'without':<10}{'in the cage':<18}by rule"))
+        print(
+            "\n"
+            + self.bold(
+                f"  {'Its poisoned dependency tried to':<50}{'without':<10}{'in the cage':<18}by rule"
+            )
+        )
         for name, attempt in ATTEMPTS.items():
             outside = "done" if control.get(name) == "succeeded" else str(control.get(name))
             caged = str(cage.get(name, "not tried"))
             caged_shown = f"blocked ({caged})" if caged in DENIALS else caged
             alerts = self.case.alerts_of[name]
             rule = str(alert_rule(alerts[0])) if alerts else "no alert"
-            print(f"  {attempt.words:<26}{attempt.shown:<24}"
-                  + self.good(outside == "done", f"{outside:<9}") + " "
-                  + self.good(caged in DENIALS, f"{caged_shown:<17}") + " "
-                  + self.good(rule == attempt.rule, rule))
+            print(
+                f"  {attempt.words:<26}{attempt.shown:<24}"
+                + self.good(outside == "done", f"{outside:<9}")
+                + " "
+                + self.good(caged in DENIALS, f"{caged_shown:<17}")
+                + " "
+                + self.good(rule == attempt.rule, rule)
+            )
         print()
 
     def show_traces(self):
         case, job = self.case, self.case.job
         unchanged = self.passed("the datasets are unchanged")
         file_cnt = sum("directory" not in text for text in job["datasets_before"].values())
-        self.fact("Datasets", unchanged, f"SHA-256, owner and mode of {file_cnt} files "
-                  + ("unchanged" if unchanged else "CHANGED"))
+        self.fact(
+            "Datasets",
+            unchanged,
+            f"SHA-256, owner and mode of {file_cnt} files "
+            + ("unchanged" if unchanged else "CHANGED"),
+        )
         arrived = len(job["arrivals"])
         self.fact("Network", not arrived, f"{arrived or 'nothing'} arrived at the listeners")
         complete = self.passed("one final event, complete")
-        self.fact("Alerts", complete and not case.unexplained, f"{len(case.denials)} denials, record "
-                  + ("complete: " if complete else "NOT complete: ") + f"{case.folder}/alerts.jsonl")
+        self.fact(
+            "Alerts",
+            complete and not case.unexplained,
+            f"{len(case.denials)} denials, record "
+            + ("complete: " if complete else "NOT complete: ")
+            + f"{case.folder}/alerts.jsonl",
+        )
         left = job["left_behind"]
-        self.fact("Left behind", not left, list_words(left) if left else "nothing: no process, cgroup, map, mount or state")
+        self.fact(
+            "Left behind",
+            not left,
+            list_words(left) if left else "nothing: no process, cgroup, pin, mount or state",
+        )
 
     def show_first_alert(self):
         if self.case.denials:
@@ -269,23 +377,41 @@ class Account:
         for check in failed:
             print(self.good(False, f"  FAILED: {check.name} ({check.detail})"))
         failed_cnt = sum(not check.passed for check in self.checks)
-        print("  " + self.good(not failed, self.bold(f"{len(self.checks) - failed_cnt} checks passed, {failed_cnt} failed")))
+        print(
+            "  "
+            + self.good(
+                not failed,
+                self.bold(f"{len(self.checks) - failed_cnt} checks passed, {failed_cnt} failed"),
+            )
+        )
 
 
 def show_json(case, checks, place):
-    attempts = {name: {"target": attempt.shown, "control": case.results(case.control).get(name),
-                       "cage": case.results(case.job).get(name),
-                       "rules": [alert_rule(alert) for alert in case.alerts_of[name]]}
-                for name, attempt in ATTEMPTS.items()}
-    print(json.dumps({
-        "passed": all(check.passed for check in checks),
-        "kernel": case.kernel,
-        "place": place,
-        "training": case.job["result"],
-        "attempts": attempts,
-        "alerts": {"file": str(case.folder / "alerts.jsonl"), "denials": len(case.denials)},
-        "checks": [check._asdict() | ({"detail": ""} if check.passed else {}) for check in checks],
-    }, indent=2))
+    attempts = {
+        name: {
+            "target": attempt.shown,
+            "control": case.results(case.control).get(name),
+            "cage": case.results(case.job).get(name),
+            "rules": [alert_rule(alert) for alert in case.alerts_of[name]],
+        }
+        for name, attempt in ATTEMPTS.items()
+    }
+    print(
+        json.dumps(
+            {
+                "passed": all(check.passed for check in checks),
+                "kernel": case.kernel,
+                "place": place,
+                "training": case.job["result"],
+                "attempts": attempts,
+                "alerts": {"file": str(case.folder / "alerts.jsonl"), "denials": len(case.denials)},
+                "checks": [
+                    check._asdict() | ({"detail": ""} if check.passed else {}) for check in checks
+                ],
+            },
+            indent=2,
+        )
+    )
 
 
 def main():
@@ -299,7 +425,9 @@ def main():
     if arguments.json:
         show_json(case, checks, arguments.place)
     else:
-        Account(case, checks, arguments.place, sys.stdout.isatty() and not os.environ.get("NO_COLOR")).show()
+        Account(
+            case, checks, arguments.place, sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        ).show()
     return 0 if all(check.passed for check in checks) else 1
 
 

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Makes the demo's two datasets, and takes their fingerprint.
 
-digits: the 1,797 real handwritten digits that python3-sklearn ships, split into train.csv and test.csv.
+digits: the 1,797 real handwritten digits that python3-sklearn ships, as train.csv and test.csv.
 patients: invented records, for an attempt at a dataset that the job was not granted.
 
-Both belong to the user who runs the job: ownership and mode would let that user do everything, so what stops the job
-is jobcage and nothing else.
+Both belong to the user who runs the job: ownership and mode would let that user do everything,
+so what stops the job is jobcage and nothing else.
 """
 
 import gzip
@@ -18,19 +18,21 @@ import shutil
 import sys
 from pathlib import Path
 
-# Every fifth image is for the test: the digits come writer by writer, so each writer is in both parts.
+# Every fifth image is for the test: the digits come writer by writer, so each is in both parts.
 TEST_EVERY = 5
 PATIENT_CNT = 100
 
 
 def find_digits():
-    """The file of python3-sklearn that holds the digits; the package is not imported, which would take long."""
+    """The file of python3-sklearn that holds the digits; importing the package would take long."""
     package = importlib.util.find_spec("sklearn")
     if package is None:
         sys.exit("make_datasets: no sklearn for this Python; run: apt-get install python3-sklearn")
     file = Path(package.submodule_search_locations[0]) / "datasets/data/digits.csv.gz"
     if not file.is_file():
-        sys.exit(f"make_datasets: {file} is missing; run: apt-get install --reinstall python3-sklearn")
+        sys.exit(
+            f"make_datasets: {file} is missing; run: apt-get install --reinstall python3-sklearn"
+        )
     return file
 
 
@@ -47,7 +49,9 @@ def patient_files():
     dice = random.Random(1)
     lines = ["patient,born,diagnosis\n"]
     for number in range(1, PATIENT_CNT + 1):
-        lines.append(f"invented-{number:03},{dice.randint(1930, 2010)},{dice.choice('ABCDEFGHIJ')}{dice.randint(10, 99)}\n")
+        lines.append(
+            f"invented-{number:03},{dice.randint(1930, 2010)},{dice.choice('ABCDEFGHIJ')}{dice.randint(10, 99)}\n"
+        )
     return {"records.csv": "".join(lines)}
 
 
@@ -68,12 +72,14 @@ def make_datasets(root, uid, gid):
 
 
 def fingerprint(root):
-    """The SHA-256 of every file below ROOT and, for directories and files alike, owner and mode: {path: text}."""
+    """{path: SHA-256, owner and mode} of every file and directory below ROOT."""
     prints = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()
         digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "directory"
-        prints[str(path.relative_to(root))] = f"{digest} {status.st_uid}:{status.st_gid} {status.st_mode:o}"
+        prints[
+            str(path.relative_to(root))
+        ] = f"{digest} {status.st_uid}:{status.st_gid} {status.st_mode:o}"
     return prints
 
 

@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The poisoned dependency of the demo: a logging helper that turns on the job that imports it.
 
-After an epoch of training it tries everything in ATTEMPTS once and writes what came of each as a JSON line:
+After an epoch of training it tries everything in ATTEMPTS once and writes what came of each as a
+JSON line:
 
     {"attempt": "overwrite", "target": "/srv/.../train.csv", "result": "succeeded"}
 
-where result is "succeeded", the name of an errno, or "failed: ..." for anything else. The training never notices: no attempt
-raises. Run by itself (poisoned.py REPORT) it makes the same attempts without any training: the control, which
-shows that outside of a job nothing stands in their way.
+where result is "succeeded", the name of an errno, or "failed: ..." for anything else. The
+training never notices: no attempt raises. Run by itself (poisoned.py REPORT) it makes the same
+attempts without any training: the control, which shows that outside of a job nothing stands in
+their way.
 
-It is harmless by construction: the files are the demo's own, the records are invented, and the addresses are those that
-RFC 5737 and RFC 3849 set aside for documentation, which run_in_place gives to the loopback device of a network of its own.
+It is harmless by construction: the files are the demo's own, the records are invented, and the
+addresses are those that RFC 5737 and RFC 3849 set aside for documentation, which run_in_place
+gives to the loopback device of a network of its own.
 """
 
 import errno
@@ -76,7 +79,9 @@ def run(*command):
 
 def run_copy():
     """A program under a name that no list has: what a dropper unpacks."""
-    folder = tempfile.mkdtemp(prefix=os.path.basename(COPY_PREFIX), dir=os.path.dirname(COPY_PREFIX))
+    folder = tempfile.mkdtemp(
+        prefix=os.path.basename(COPY_PREFIX), dir=os.path.dirname(COPY_PREFIX)
+    )
     try:
         run(shutil.copy("/usr/bin/id", folder))
     finally:
@@ -88,12 +93,20 @@ def endpoint(address):
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-# name, target, act. The order is the order of the attempts: the reading ones do not depend on the writing ones.
+# name, target, act; tried in this order.
 ATTEMPTS = [
-    ("overwrite", str(DATASETS / "digits/train.csv"), lambda: overwrite_file(DATASETS / "digits/train.csv")),
+    (
+        "overwrite",
+        str(DATASETS / "digits/train.csv"),
+        lambda: overwrite_file(DATASETS / "digits/train.csv"),
+    ),
     ("add", str(DATASETS / "digits/extra.csv"), lambda: add_file(DATASETS / "digits/extra.csv")),
     ("delete", str(DATASETS / "digits/test.csv"), lambda: os.unlink(DATASETS / "digits/test.csv")),
-    ("read", str(DATASETS / "patients/records.csv"), lambda: read_file(DATASETS / "patients/records.csv")),
+    (
+        "read",
+        str(DATASETS / "patients/records.csv"),
+        lambda: read_file(DATASETS / "patients/records.csv"),
+    ),
     ("tcp4", endpoint(TCP4), lambda: send_tcp(socket.AF_INET, TCP4)),
     ("tcp6", endpoint(TCP6), lambda: send_tcp(socket.AF_INET6, TCP6)),
     ("udp4", endpoint(UDP4), lambda: send_udp(UDP4)),

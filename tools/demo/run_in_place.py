@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Runs the demo on the kernel it finds itself on, and collects the evidence. tools/quickstart starts it, here or in the VM.
+"""Runs the demo on the kernel it is on, and collects the evidence. tools/quickstart starts it.
 
-First the control: the attempts of poisoned.py without jobcage, as the same user on the same files and addresses. They
-must all succeed, or the demo would prove nothing. Then, on fresh datasets, the training in its cage. What was seen goes to
-evidence.json in the directory of --out, with alerts.jsonl, job.log and checkpoint.pt beside it; judge.py says whether it is good.
+First the control: the attempts of poisoned.py without jobcage, as the same user on the same
+files and addresses. They must all succeed, or the demo would prove nothing. Then, on fresh
+datasets, the training in its cage. What was seen goes to evidence.json in the directory of
+--out, with alerts.jsonl, job.log and checkpoint.pt beside it; judge.py says whether it is good.
 
-Everything happens in a network namespace of its own, whose only device is loopback: no packet of this demo can leave
-the machine. It tells its steps as lines "step: TEXT".
+Everything happens in a network namespace of its own, whose only device is loopback: no packet of
+this demo can leave the machine. It tells its steps as lines "step: TEXT".
 """
 
 import argparse
@@ -40,7 +41,7 @@ JOB_LOG = DEMO / "job.log"
 
 JOB = "quickstart"
 USER = "nobody"
-# The monitor writes the final event after the command has gone; emulated processors take their time.
+# The monitor writes the final event after the command has gone; an emulated processor is slow.
 SETTLE_S = 30
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -54,11 +55,21 @@ def fail(text):
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description="Run the demo on this kernel and collect the evidence.")
-    parser.add_argument("--out", type=Path, default=os.environ.get("JOBCAGE_OUT", "."),
-                        help="directory for the evidence (default $JOBCAGE_OUT, else here)")
-    parser.add_argument("--jobcage", type=Path, default=PROJECT / "build/jobcage", help="the program to show")
-    parser.add_argument("--own-network", action="store_true", help="this is the private network namespace already")
+    parser = argparse.ArgumentParser(
+        description="Run the demo on this kernel and collect the evidence."
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=os.environ.get("JOBCAGE_OUT", "."),
+        help="directory for the evidence (default $JOBCAGE_OUT, else here)",
+    )
+    parser.add_argument(
+        "--jobcage", type=Path, default=PROJECT / "build/jobcage", help="the program to show"
+    )
+    parser.add_argument(
+        "--own-network", action="store_true", help="this is the private network namespace already"
+    )
     return parser.parse_args()
 
 
@@ -87,7 +98,7 @@ def remove_demo_folder():
 
 
 def read_json_lines(path):
-    """The objects of a JSON lines file; an empty list if there is none. A line that is not JSON counts as an object that says so."""
+    """The objects of a JSON lines file, if there is one; what is not JSON becomes an object too."""
     if not path.exists():
         return []
     objects = []
@@ -109,8 +120,15 @@ def run_control(user, server):
     before = fresh_datasets(user)
     report = OUTPUT / "control.jsonl"
     command = [PYTHON, DEMO / "job/poisoned.py", report]
-    done = subprocess.run(command, user=user.pw_uid, group=user.pw_gid, extra_groups=[], env=ENVIRONMENT, cwd="/",
-                          check=False)
+    done = subprocess.run(
+        command,
+        user=user.pw_uid,
+        group=user.pw_gid,
+        extra_groups=[],
+        env=ENVIRONMENT,
+        cwd="/",
+        check=False,
+    )
     after = make_datasets.fingerprint(DEMO / "datasets")
     return {
         "status": done.returncode,
@@ -122,9 +140,27 @@ def run_control(user, server):
 
 
 def job_command(jobcage):
-    return [jobcage, "run", "--policy", PROJECT / "rules/digits-train.json", "--site", HERE / "site.json", "--job", JOB,
-            "--user", USER, "--alerts", ALERTS, "--", PYTHON, DEMO / "job/train.py", "--dataset", DEMO / "datasets/digits",
-            "--output", OUTPUT]
+    return [
+        jobcage,
+        "run",
+        "--policy",
+        PROJECT / "rules/digits-train.json",
+        "--site",
+        HERE / "site.json",
+        "--job",
+        JOB,
+        "--user",
+        USER,
+        "--alerts",
+        ALERTS,
+        "--",
+        PYTHON,
+        DEMO / "job/train.py",
+        "--dataset",
+        DEMO / "datasets/digits",
+        "--output",
+        OUTPUT,
+    ]
 
 
 def is_job_end(alert):
@@ -133,7 +169,7 @@ def is_job_end(alert):
 
 
 def settle(traces_before):
-    """Waits for the final event, and until nothing of the job is left; returns what is left when the time is up."""
+    """Waits for the final event and until all of the job is gone; returns what is not, in time."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         left = sorted(traces() - traces_before)
@@ -149,8 +185,15 @@ def run_job(jobcage, user, server):
     traces_before = traces()
     started = time.monotonic()
     with open(JOB_LOG, "wb") as log:
-        done = subprocess.run(job_command(jobcage), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                              env=ENVIRONMENT, cwd="/", check=False)
+        done = subprocess.run(
+            job_command(jobcage),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=ENVIRONMENT,
+            cwd="/",
+            check=False,
+        )
     seconds = time.monotonic() - started
     step("Waiting for the final event")
     left_behind = settle(traces_before)
@@ -181,11 +224,17 @@ def walk(top):
 
 
 def cgroup_traces():
-    return {f"cgroup {path}" for path in walk("/sys/fs/cgroup") if os.path.basename(path).startswith("jobcage-")}
+    return {
+        f"cgroup {path}"
+        for path in walk("/sys/fs/cgroup")
+        if os.path.basename(path).startswith("jobcage-")
+    }
 
 
 def path_traces():
-    return {f"file {path}" for top in ("/sys/fs/bpf/jobcage", "/run/jobcage/jobs") for path in walk(top)}
+    return {
+        f"file {path}" for top in ("/sys/fs/bpf/jobcage", "/run/jobcage/jobs") for path in walk(top)
+    }
 
 
 def process_traces():
@@ -193,7 +242,13 @@ def process_traces():
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            words = (
+                (folder / "cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode(errors="replace")
+                .strip()
+            )
             name = (folder / "comm").read_text(encoding="utf-8").strip()
         except OSError:  # gone meanwhile
             continue
@@ -242,7 +297,9 @@ def main():
         evidence = collect(arguments, pwd.getpwnam(USER))
     finally:
         remove_demo_folder()
-    (arguments.out / "evidence.json").write_text(json.dumps(evidence, indent=2) + "\n", encoding="utf-8")
+    (arguments.out / "evidence.json").write_text(
+        json.dumps(evidence, indent=2) + "\n", encoding="utf-8"
+    )
     return 0
 
 

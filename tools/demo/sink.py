@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The attacker's server of the demo: takes whatever arrives, and says what that was.
 
-Without somebody who listens, "connection refused" would pass for "blocked". It listens where poisoned.py connects to, on
-addresses for documentation that add_addresses() gives to the loopback device of a private network namespace.
+Without somebody who listens, "connection refused" would pass for "blocked". It listens where
+poisoned.py connects to, on addresses for documentation that add_addresses() gives to the
+loopback device of a private network namespace.
 """
 
 import contextlib
@@ -18,13 +19,17 @@ LISTENERS = [
     ("tcp4", socket.AF_INET, socket.SOCK_STREAM, poisoned.TCP4),
     ("tcp6", socket.AF_INET6, socket.SOCK_STREAM, poisoned.TCP6),
     ("udp4", socket.AF_INET, socket.SOCK_DGRAM, poisoned.UDP4),
-    ("mapped", socket.AF_INET, socket.SOCK_STREAM,
-     (poisoned.TCP_MAPPED[0].removeprefix("::ffff:"), poisoned.TCP_MAPPED[1])),
+    (
+        "mapped",
+        socket.AF_INET,
+        socket.SOCK_STREAM,
+        (poisoned.TCP_MAPPED[0].removeprefix("::ffff:"), poisoned.TCP_MAPPED[1]),
+    ),
 ]
 
 
 def add_addresses():
-    """Brings loopback up with the addresses of LISTENERS. Only for a network namespace with nothing else in it."""
+    """Brings loopback up with the addresses of LISTENERS; for a network namespace of its own."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     for host in sorted({address[0] for _, _, _, address in LISTENERS}):
         if ":" in host:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The job of the demo: trains a classifier of handwritten digits, as a researcher would write it.
 
-It reads train.csv and test.csv from its dataset and writes checkpoint.pt and result.json to its output. The same
-numbers come out of every run on one machine: seeds are fixed and one thread computes. Nothing in this file knows of jobcage.
+It reads train.csv and test.csv from its dataset and writes checkpoint.pt and result.json to its
+output. The same numbers come out of every run on one machine: seeds are fixed and one thread
+computes. Nothing in this file knows of jobcage.
 """
 
 import argparse
@@ -59,8 +60,12 @@ def measure_accuracy(model, dataset):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Train a classifier of handwritten digits.")
-    parser.add_argument("--dataset", type=Path, required=True, help="directory with train.csv and test.csv")
-    parser.add_argument("--output", type=Path, required=True, help="directory for checkpoint.pt and result.json")
+    parser.add_argument(
+        "--dataset", type=Path, required=True, help="directory with train.csv and test.csv"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, help="directory for checkpoint.pt and result.json"
+    )
     parser.add_argument("--epochs", type=int, default=12)
     return parser.parse_args()
 
@@ -75,18 +80,35 @@ def main():
     training = load_images(arguments.dataset / "train.csv")
     test = load_images(arguments.dataset / "test.csv")
     # A worker process, as real jobs have: it forks, and hands its batches over in shared memory.
-    loader = DataLoader(training, batch_size=128, shuffle=True, num_workers=1, persistent_workers=True,
-                        generator=torch.Generator().manual_seed(SEED))
+    loader = DataLoader(
+        training,
+        batch_size=128,
+        shuffle=True,
+        num_workers=1,
+        persistent_workers=True,
+        generator=torch.Generator().manual_seed(SEED),
+    )
     model = make_model()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for epoch in range(1, arguments.epochs + 1):
         log_epoch(epoch, train_epoch(model, loader, optimizer))
 
     accuracy = measure_accuracy(model, test)
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epochs": arguments.epochs},
-               arguments.output / "checkpoint.pt")
-    result = {"accuracy": accuracy, "epochs": arguments.epochs, "train_images": len(training),
-              "test_images": len(test), "seconds": round(time.monotonic() - started, 1)}
+    torch.save(
+        {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "epochs": arguments.epochs,
+        },
+        arguments.output / "checkpoint.pt",
+    )
+    result = {
+        "accuracy": accuracy,
+        "epochs": arguments.epochs,
+        "train_images": len(training),
+        "test_images": len(test),
+        "seconds": round(time.monotonic() - started, 1),
+    }
     (arguments.output / "result.json").write_text(json.dumps(result) + "\n", encoding="utf-8")
     print(f"test accuracy {accuracy:.4f}")
     return 0

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 TMPFS, ROOT, PLAIN = '/srv/hooks', '/srv/hooks-root', '/srv/hooks-plain'
 CHANGING = ('create', 'mknod', 'mkdir', 'symlink', 'link', 'unlink', 'rmdir', 'rename', 'truncate', 'chmod', 'chown')
-NOT_HERE = ('EPROTONOSUPPORT', 'ESOCKTNOSUPPORT', 'EAFNOSUPPORT', 'ENOSYS')
+NOT_HERE = ('EPROTONOSUPPORT', 'ESOCKTNOSUPPORT', 'EAFNOSUPPORT', 'ENOSYS', 'EOPNOTSUPP')
 
 
 @dataclass(frozen=True)
@@ -325,8 +325,8 @@ def net_cases():
         # sendmmsg() keeps the error of a second message to itself, so the act asks once more.
         twice = 'sendmmsg' in case.name
         yield dataclasses.replace(case, alerts=2 * case.alerts, audit=case.alerts) if twice else case
-    yield net_case(('tcp-left-cgroup', 'left tcp {d}', '127.0.0.2 7001', '127.0.0.1 7001'), 'net_connect', 'EACCES')
-    yield net_case(('mptcp', 'here mptcp {d}', '127.0.0.2 7001', ''), 'net_connect', 'EACCES', needs='MPTCP')
+    yield net_case(('tcp-left-cgroup', 'left tcp {d}', '127.0.0.2 7003', '127.0.0.1 7001'), 'net_connect', 'EACCES')
+    yield net_case(('mptcp', 'here mptcp {d}', '127.0.0.2 7004', ''), 'net_connect', 'EACCES', needs='MPTCP')
     yield net_case(('mptcp-fast-open', 'here mptcp_fast_open {d}', '127.0.0.2 7001', ''), 'net_connect', 'EPERM',
                    needs='MPTCP fast open')
     udplite = net_case(('udplite', 'here udplite {d}', '127.0.0.1 7001', ''), 'net_connect', 'EACCES', needs='UDP-Lite')

@@ -153,7 +153,7 @@ class World:
     @staticmethod
     def whole(check, what, job, denied=0, **counts):
         """The job's record: from start to end, numbered without gap or repeat, every denial in it."""
-        wait_for(job.end)
+        wait_for(lambda: job.end() or not os.path.exists(f"{traces.STATE_JOBS}/{job.id}.json"))
         events = job.events()
         numbers = [event["metadata"]["sequence"] for event in events]
         codes = [event["metadata"]["event_code"] for event in events]
@@ -189,7 +189,8 @@ class World:
         return False
 
     def orphan(self, job):
-        """Kills the job's monitor, which must have it in its care."""
+        """Kills the monitor that has the running job in its care."""
+        wait_for(lambda: self.running(job))
         pid = wait_for(lambda: traces.holder(job.id))
         os.kill(pid, 9)
         wait_for(lambda: pid not in traces.monitors())

@@ -55,8 +55,8 @@ def fork_bomb(check, world):
     job.finish()
     check.equal("fork bomb: exit status", job.status, 137)
     world.whole(check, "fork bomb", job)
-    os.rmdir(caller)
     world.settles(check, "fork bomb")
+    os.rmdir(caller)
 
 
 def launcher_killed(check, world):

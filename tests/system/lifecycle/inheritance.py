@@ -92,8 +92,8 @@ def descriptors(check, world):
         fd = os.open("/dev/null", os.O_RDONLY)
         numbers.append(os.dup2(fd, target))
         os.close(fd)
-    job = world.shell("echo $(ls /proc/$$/fd)", pass_fds=numbers, options=["--keep-fd", "8"])
-    check.equal("descriptors: 0, 1, 2 and the one that is kept", job.out, "0 1 2 8\n")
+    job = world.shell("ls /proc/$$/fd", pass_fds=numbers, options=["--keep-fd", "8"])
+    check.equal("descriptors: 0, 1, 2 and the one that is kept", job.out, "0\n1\n2\n8\n")
     world.whole(check, "descriptors", job)
     for fd in numbers:
         os.close(fd)

@@ -51,8 +51,8 @@ def refusals(check, world, keeper):
          rf'\Ajobcage run: {place.format(gone)}rule "gone": /no/such/place: No such file or directory\n\Z'),
         ("missing site", {"options": ["--site", "/no/such.json"]}, r"\A/no/such.json: error: .*\n\Z"),
         ("unprivileged user", {"wrap": SMALL}, says.format("only root")),
-        ("unknown user", {"options": ["--user", "nobody-at-all"]}, says.format(".*no such user")),
-        ("user id that no integer holds", {"options": ["--user", str(2**32)]}, says.format(".*no such user")),
+        ("unknown user", {"options": ["--user", "nobody-at-all"]}, says.format(".*no.* user")),
+        ("user id that no integer holds", {"options": ["--user", str(2**32)]}, says.format(".*no.* user")),
         ("id that would leave the folder", {"job_id": "../x", "alerts": f"{world.alerts}/x"}, says.format("job id")),
         ("id with a blank", {"job_id": "a b"}, says.format("job id")),
         ("id too long", {"job_id": "x" * 65}, says.format("job id")),
@@ -73,8 +73,6 @@ def fifo(world):
 
 def refused(check, world, what, how, pattern):
     """One launch that must not happen."""
-    if "/" in how.get("job_id", ""):
-        os.makedirs(f"{world.log}/..", exist_ok=True)
     job = world.start("touch", f"{world.out}/started", **how).finish()
     check.equal(f"{what}: exit status", job.status, 125)
     check.matches(f"{what}: says so, and no more", job.err, pattern)
@@ -92,7 +90,7 @@ def unfit(check, world):
         ("no right to bpf(2)", caps, r"\Ajobcage run: .+\n\Z"),
         ("no BPF file system", without("umount -l /sys/fs/bpf"), r"\Ajobcage run: /sys/fs/bpf is not a BPF.*mount -t bpf.*\n\Z"),
         ("no cgroup v2", without("umount -l /sys/fs/cgroup"), r"\Ajobcage run: .*cgroup v2 is not mounted; mount it.*\n\Z"),
-        ("no BTF", without("mount -t tmpfs none /sys/kernel/btf"), r"\Ajobcage run: .*(BTF|btf).*\n\Z"),
+        ("no BTF", without("mount -t tmpfs none /sys/kernel/btf"), r"\Ajobcage run: .*jobcage doctor.*\n\Z"),
     ]
     for what, wrap, pattern in rows:
         refused(check, world, what, {"wrap": wrap}, pattern)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """kill -9 of the monitor: the job stays enforced, and the next one to come finishes its record."""
+import os
+
 from harness import wait_for
 import traces
 
@@ -10,10 +12,6 @@ for i in 1 2 3; do echo x 2>/dev/null >>$DIGITS/a && touch $OUT/{0}breach; done
 touch $OUT/{0}did
 until test -e $OUT/{0}stop; do sleep 0.05; done
 """
-
-
-def breach(check, world, what):
-    check.that(f"{what}: denied without a monitor", not world.exists(f"{what}-breach"))
 
 
 def goes_on(check, world):
@@ -60,8 +58,6 @@ def ended_meanwhile(check, world):
 def alerts_gone(check, world):
     """The orphan's own alert file can no longer be opened, and one orphan more waits behind it."""
     folder = f"{world.root}/gone"
-    world.shell(f"true")
-    import os
     os.mkdir(folder)
     first = world.start_shell(PATIENT.format("lost-"), alerts=f"{folder}/a.jsonl")
     world.orphan(first)
@@ -93,7 +89,6 @@ def bad_state(check, world):
     helper = world.start("true").finish()
     check.equal("a state file that says nothing: exit status of the next run", helper.status, 0)
     world.whole(check, "the orphan beside it", job, 3, adopted=True)
-    import os
     for path in planted:
         for file in (path, path.replace(".json", ".progress")):
             if os.path.exists(file):

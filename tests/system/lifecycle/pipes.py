@@ -14,8 +14,8 @@ PIPELINES = [
     ("a reader that leaves", 'run --alerts - -- sh -c "exit 7" | true; echo ${PIPESTATUS[0]}', "7\n"),
     ("nohup", 'nohup $JOBCAGE run $COMMON --alerts $ALERTS -- echo hello 2>/dev/null', "hello\n"),
     ("setsid", 'setsid -w $JOBCAGE run $COMMON --alerts $ALERTS -- sh -c "exit 7"; echo $?', "7\n"),
-    ("in the background", 'run --alerts $ALERTS -- sh -c "exit 7" & wait $!; echo $?', "7\n"),
-    ("killed in the background", 'run --alerts $ALERTS -- sleep 1000 & sleep 1; kill $!; wait $!; echo $?', "143\n"),
+    ("in the background", '$JOBCAGE run $COMMON --alerts $ALERTS -- sh -c "exit 7" & wait $!; echo $?', "7\n"),
+    ("killed in the background", '$JOBCAGE run $COMMON --alerts $ALERTS -- sleep 1000 & sleep 1; kill $!; wait $!; echo $?', "143\n"),
 ]
 
 

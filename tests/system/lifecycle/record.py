@@ -24,7 +24,6 @@ def audit(check, world):
     job = world.shell(f"echo x >{folder}/a && mkdir {folder}/b && rm {folder}/a && id -u && echo done; exit 6", policy=policy)
     check.equal("audit: exit status and output", (job.status, job.out, job.err), (6, "0\ndone\n", ""))
     check.equal("audit: acts are done", os.listdir(folder), ["b"])
-    world.whole(check, "audit", job, 0, would_deny={"file": 4, "exec": 1, "network": 0}) if False else None
     decisions = job_decisions(job)
     end = job.end()
     check.equal("audit: nothing denied", sum(end["denied"].values()), 0)
