@@ -8,7 +8,6 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -17,7 +16,6 @@
 
 #define NEW_MODE 0600
 #define OTHER_ID 12345
-#define DEEP_MAX 4096
 
 /* --- opening --------------------------------------------------------------------------------------- */
 
@@ -229,6 +227,19 @@ static int change_owner_fd(char **argv)
 	return r;
 }
 
+/* By a descriptor that nobody judged when it was opened. */
+static int change_owner_empty_path(char **argv)
+{
+	int fd = open(argv[0], O_PATH | O_CLOEXEC), r;
+
+	if (step("open O_PATH") && fd < 0)
+		return -errno;
+	step("fchownat");
+	r = outcome(fchownat(fd, "", OTHER_ID, OTHER_ID, AT_EMPTY_PATH));
+	close(fd);
+	return r;
+}
+
 static int change_root(char **argv)
 {
 	pid_t pid = fork();
@@ -278,6 +289,7 @@ const struct act file_acts[] = {
 	{ "chown", 1, change_owner },
 	{ "lchown", 1, change_owner_link },
 	{ "fchown", 1, change_owner_fd },
+	{ "chown_empty_path", 1, change_owner_empty_path },
 	{ "chroot", 1, change_root },
 	{ NULL, 0, NULL },
 };

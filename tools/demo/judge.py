@@ -30,56 +30,33 @@ DENIALS = {errno.errorcode[errno.EPERM], errno.errorcode[errno.EACCES]}
 
 # What an attempt must leave in the alerts: its class, what it was at, and the rule that stopped it.
 Attempt = namedtuple("Attempt", "words shown class_uid target rule")
+
+
+def at_file(words, name, rule):
+    return Attempt(words, name, FILE, f"/srv/jobcage-demo/datasets/{name}", rule)
+
+
+def at_host(words, shown, target):
+    return Attempt(words, shown, NETWORK, target, "egress.default")
+
+
+def at_program(words, shown, target, rule):
+    return Attempt(words, shown, PROCESS, target, rule)
+
+
 SHELL = os.path.realpath("/bin/sh")
-DATASETS = "/srv/jobcage-demo/datasets"
 ATTEMPTS = {
-    "overwrite": Attempt(
-        "overwrite a training file",
-        "digits/train.csv",
-        FILE,
-        f"{DATASETS}/digits/train.csv",
-        "dataset:digits",
-    ),
-    "add": Attempt(
-        "add a training file",
-        "digits/extra.csv",
-        FILE,
-        f"{DATASETS}/digits/extra.csv",
-        "dataset:digits",
-    ),
-    "delete": Attempt(
-        "delete the test images",
-        "digits/test.csv",
-        FILE,
-        f"{DATASETS}/digits/test.csv",
-        "dataset:digits",
-    ),
-    "read": Attempt(
-        "read another dataset",
-        "patients/records.csv",
-        FILE,
-        f"{DATASETS}/patients/records.csv",
-        "dataset:patients",
-    ),
-    "tcp4": Attempt(
-        "connect over IPv4", "192.0.2.10:443", NETWORK, "tcp 192.0.2.10 443", "egress.default"
-    ),
-    "tcp6": Attempt(
-        "connect over IPv6", "[2001:db8::10]:443", NETWORK, "tcp 2001:db8::10 443", "egress.default"
-    ),
-    "udp4": Attempt(
-        "send a datagram", "192.0.2.10:4444", NETWORK, "udp 192.0.2.10 4444", "egress.default"
-    ),
-    "mapped": Attempt(
-        "connect, mapped address",
-        "[::ffff:192.0.2.11]:443",
-        NETWORK,
-        "tcp 192.0.2.11 443",
-        "egress.default",
-    ),
-    "shell": Attempt("start a shell", "/bin/sh", PROCESS, SHELL, "python-only"),
-    "copy": Attempt(
-        "run a copied program", "/tmp/.../id", PROCESS, "/tmp/jobcage-demo-*/id", "exec.default"
+    "overwrite": at_file("overwrite a training file", "digits/train.csv", "dataset:digits"),
+    "add": at_file("add a training file", "digits/extra.csv", "dataset:digits"),
+    "delete": at_file("delete the test images", "digits/test.csv", "dataset:digits"),
+    "read": at_file("read another dataset", "patients/records.csv", "dataset:patients"),
+    "tcp4": at_host("connect over IPv4", "192.0.2.10:443", "tcp 192.0.2.10 443"),
+    "tcp6": at_host("connect over IPv6", "[2001:db8::10]:443", "tcp 2001:db8::10 443"),
+    "udp4": at_host("send a datagram", "192.0.2.10:4444", "udp 192.0.2.10 4444"),
+    "mapped": at_host("connect, mapped address", "[::ffff:192.0.2.11]:443", "tcp 192.0.2.11 443"),
+    "shell": at_program("start a shell", "/bin/sh", SHELL, "python-only"),
+    "copy": at_program(
+        "run a copied program", "/tmp/.../id", "/tmp/jobcage-demo-*/id", "exec.default"
     ),
 }
 
@@ -275,9 +252,8 @@ class Account:
         print(f"  {title:<12}{self.good(is_good, text)}")
 
     def show(self):
-        print(
-            f"\n{self.bold('A real training run in a cage')}  (Linux {self.case.kernel}, {self.place})\n"
-        )
+        title = self.bold("A real training run in a cage")
+        print(f"\n{title}  (Linux {self.case.kernel}, {self.place})\n")
         self.show_training()
         if self.case.job["attempts"]:
             self.show_attempts()
@@ -314,12 +290,10 @@ class Account:
 
     def show_attempts(self):
         control, cage = self.case.results(self.case.control), self.case.results(self.case.job)
-        print(
-            "\n"
-            + self.bold(
-                f"  {'Its poisoned dependency tried to':<50}{'without':<10}{'in the cage':<18}by rule"
-            )
+        title = (
+            f"  {'Its poisoned dependency tried to':<50}{'without':<10}{'in the cage':<18}by rule"
         )
+        print("\n" + self.bold(title))
         for name, attempt in ATTEMPTS.items():
             outside = "done" if control.get(name) == "succeeded" else str(control.get(name))
             caged = str(cage.get(name, "not tried"))

@@ -49,9 +49,8 @@ def patient_files():
     dice = random.Random(1)
     lines = ["patient,born,diagnosis\n"]
     for number in range(1, PATIENT_CNT + 1):
-        lines.append(
-            f"invented-{number:03},{dice.randint(1930, 2010)},{dice.choice('ABCDEFGHIJ')}{dice.randint(10, 99)}\n"
-        )
+        diagnosis = f"{dice.choice('ABCDEFGHIJ')}{dice.randint(10, 99)}"
+        lines.append(f"invented-{number:03},{dice.randint(1930, 2010)},{diagnosis}\n")
     return {"records.csv": "".join(lines)}
 
 

@@ -11,7 +11,7 @@ The objects that a line names (f, g: files; d: folder; l: symlink; tool: program
 see world.py.
 """
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 TMPFS, ROOT, PLAIN = '/srv/hooks', '/srv/hooks-root', '/srv/hooks-plain'
 CHANGING = ('create', 'mknod', 'mkdir', 'symlink', 'link', 'unlink', 'rmdir', 'rename', 'truncate', 'chmod', 'chown')
@@ -113,6 +113,7 @@ WRITES = [
     ('fchmodat', 'here fchmodat {t}/f', 'file_chmod', '{t}/f'),
     ('chown', 'here chown {t}/f', 'file_chown', '{t}/f'),
     ('lchown', 'here lchown {t}/l', 'file_chown', '{t}/l'),
+    ('chown-by-path-fd', 'here chown_empty_path {t}/f', 'file_chown', '{t}/f'),
     ('fchown', 'here fchown {t}/f', 'file_chown', '{t}/f'),
 ]
 
