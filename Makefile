@@ -115,6 +115,10 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 
 $(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
+$(BUILD)/tests/act: $(wildcard tests/bpf/*.c) tests/bpf/act.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
+
 $(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
@@ -130,7 +134,7 @@ check-includes: ## check that dependencies point one way
 	tests/unit/check_includes
 
 install: all ## install below $(DESTDIR)$(PREFIX)
-	$(INSTALL) -D -m 755 $(BUILD)/jobcage $(DESTDIR)$(PREFIX)/sbin/jobcage
+	$(INSTALL) -D -m 755 $(BUILD)/jobcage $(DESTDIR)$(PREFIX)/bin/jobcage
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/share/jobcage/rules/egress
 	$(INSTALL) -m 644 rules/*.json $(DESTDIR)$(PREFIX)/share/jobcage/rules
 	$(INSTALL) -m 644 rules/egress/*.json $(DESTDIR)$(PREFIX)/share/jobcage/rules/egress

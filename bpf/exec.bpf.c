@@ -53,6 +53,7 @@ int BPF_PROG(exec_bprm_check, struct linux_binprm *bprm, int ret)
 	d.reason = finding.reason;
 	d.file.dev = dentry->d_sb->s_dev;
 	d.file.ino = inode_number(dentry);
+	d.object_mode = inode_mode(dentry);
 	d.dentry = dentry;
 	d.mnt = bprm->file->f_path.mnt;
 	return settle(&job, &d) ? LSM_DENY : LSM_ALLOW;

@@ -29,6 +29,7 @@ static __always_inline void describe(struct decision *d, struct dentry *dentry,
 	d->reason = finding->reason;
 	d->file.dev = dentry->d_sb->s_dev;
 	d->file.ino = inode_number(dentry);
+	d->object_mode = inode_mode(dentry);
 }
 
 /*
@@ -64,7 +65,9 @@ static __noinline bool may_move(const struct job *job, struct decision *d, struc
 
 	if (!is_granted(job, d, dentry, ACCESS_WRITE, job->policy->file_default))
 		return false;
-	if (!roots || !is_protected(dentry, roots))
+	if (!roots)
+		finding.reason = REASON_NOT_IN_FORCE;
+	else if (!is_protected(dentry, roots))
 		return true;
 	describe(d, dentry, &finding);
 	return false;
@@ -105,6 +108,17 @@ static __always_inline int judge_removal(struct dentry *dentry, struct vfsmount 
 }
 
 /*
+ * Before 6.5 overlayfs opens the layer below under the path of its own file, which was judged a
+ * moment ago.
+ */
+static __always_inline bool is_under_fake_path(struct file *file)
+{
+	struct inode *inode = file->f_inode;
+
+	return file->f_mode & FMODE_NOACCOUNT && inode && inode->i_sb != file->f_path.dentry->d_sb;
+}
+
+/*
  * A stacked file system opens the layer below with the job as current, after the open of its own
  * file was judged. There only the rules count, which may name the layer too, and not the default:
  * the layer is no place the job asked for.
@@ -116,7 +130,7 @@ int BPF_PROG(file_file_open, struct file *file, int ret)
 	struct decision d = { .op = is_write ? OP_OPEN_WRITE : OP_OPEN_READ };
 	struct job job;
 
-	if (ret || !lsm_enter(&job, &ret))
+	if (ret || !lsm_enter(&job, &ret) || is_under_fake_path(file))
 		return ret;
 	d.dentry = file->f_path.dentry;
 	d.mnt = file->f_path.mnt;

@@ -24,8 +24,10 @@ static __always_inline void judge_by_policy(struct dentry *dentry, struct identi
 		return;
 	job.policy_slot = request->policy;
 	roots = roots_of(&job);
-	if (!roots)
+	if (!roots) {
+		id->access = ACCESS_NONE;
 		return;
+	}
 	walk(dentry, roots, WALK_FILE, &finding);
 	id->access = finding.reason && !finding.level ? ACCESS_NONE : finding.level;
 	id->rule = finding.rule;

@@ -16,7 +16,7 @@ int BPF_PROG(probe_file_open, struct file *file, int ret)
 {
 	if (ret)
 		return ret;
-	return (__u32)bpf_get_current_pid_tgid() == probe_tid ? -PROBE_ERRNO : 0;
+	return (__u32)bpf_get_current_pid_tgid() == probe_tid ? -PROBE_ERRNO : LSM_ALLOW;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -27,6 +27,7 @@ struct ip_address {
 	};
 };
 
+/* An address that is too short is refused as the kernel itself would: nothing is decided, or told. */
 static __always_inline int read_v4(struct event_net *net, struct sockaddr *address, int len)
 {
 	struct ip_address a = {};
@@ -34,7 +35,7 @@ static __always_inline int read_v4(struct event_net *net, struct sockaddr *addre
 	if (len < SOCKADDR_LEN || bpf_probe_read_kernel(&a, SIN_LEN, address))
 		return -EINVAL;
 	net->port = bpf_ntohs(a.port);
-	net_set_v4(net, a.v4);
+	net_set_v4(net->addr, a.v4);
 	return 0;
 }
 
@@ -63,24 +64,51 @@ static __always_inline int judge_family(const struct job *job, struct decision *
 	return refuse(job, d);
 }
 
-static __always_inline int judge_ip(const struct job *job, struct decision *d,
+static __always_inline void read_source(struct sock *sk, __u16 family, __u8 *ret_addr)
+{
+	if (family == AF_INET)
+		net_set_v4(ret_addr, sk->__sk_common.skc_rcv_saddr);
+	else
+		bpf_probe_read_kernel(ret_addr, NET_ADDR_BITS / 8,
+				      &sk->__sk_common.skc_v6_rcv_saddr);
+}
+
+/*
+ * In audit mode nothing stops here, and connect4 or connect6 will say the same once more, unless
+ * the task has left the job's cgroup.
+ */
+static __always_inline bool is_said_later(const struct job *job, const struct event_net *net)
+{
+	struct job_label label;
+
+	return job->policy->mode == MODE_AUDIT &&
+	       (net->protocol == IPPROTO_TCP || net->protocol == IPPROTO_UDP ||
+		net->protocol == IPPROTO_MPTCP) &&
+	       find_label_by_cgroup(bpf_get_current_task_btf(), &label) &&
+	       label.slot == job->label.slot;
+}
+
+static __always_inline int read_address(struct event_net *net, struct sockaddr *address, int len)
+{
+	return address->sa_family == AF_INET ? read_v4(net, address, len)
+					     : read_v6(net, address, len);
+}
+
+static __always_inline int judge_ip(const struct job *job, struct decision *d, struct sock *sk,
 				    struct sockaddr *address, int len)
 {
+	__u8 source[NET_ADDR_BITS / 8] = {};
 	int err;
 
-	switch (address->sa_family) {
-	case AF_UNSPEC: /* dissolves the association: goes nowhere */ return LSM_ALLOW;
-	case AF_INET: err = read_v4(&d->net, address, len); break;
-	case AF_INET6: err = read_v6(&d->net, address, len); break;
-	default: return judge_family(job, d);
-	}
+	if (address->sa_family == AF_UNSPEC) /* dissolves the association: goes nowhere */
+		return LSM_ALLOW;
+	if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
+		return judge_family(job, d);
+	err = read_address(&d->net, address, len);
 	if (err)
 		return err;
-	if (net_is_granted(job, d))
-		return LSM_ALLOW;
-	/* In audit mode nothing stops here, and connect4/connect6 will say the same once more. */
-	if (job->policy->mode == MODE_AUDIT &&
-	    (d->net.protocol == IPPROTO_TCP || d->net.protocol == IPPROTO_UDP))
+	read_source(sk, d->net.family, source);
+	if (net_is_granted(job, d, source) || is_said_later(job, &d->net))
 		return LSM_ALLOW;
 	return refuse(job, d);
 }
@@ -104,7 +132,7 @@ int BPF_PROG(sock_socket_connect, struct socket *sock, struct sockaddr *address,
 	case AF_UNIX:
 	case AF_NETLINK: return LSM_ALLOW;
 	case AF_INET:
-	case AF_INET6: return judge_ip(&job, &d, address, addrlen);
+	case AF_INET6: return judge_ip(&job, &d, sk, address, addrlen);
 	default: return judge_family(&job, &d);
 	}
 }

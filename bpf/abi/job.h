@@ -8,7 +8,7 @@
 
 #include "types.h"
 
-/* 10,000 jobs at once, and room; a slot costs 8 + 104 bytes. */
+/* 10,000 jobs at once, and room; a slot costs 120 bytes. */
 #define JOB_SLOTS 16384
 
 /* Slot 0 is never given out: a zeroed label names no job. */
@@ -25,9 +25,8 @@ struct job_label {
 };
 
 /*
- * job_by_slot: index is the job slot. generation is stored last when a job is published, and
- * cleared first when it ends; changing policy to another published slot replaces the job's rules in
- * one store.
+ * job_by_slot: index is the job slot. A job is in force from the one store that publishes this value
+ * until the one that clears it; changing policy to another published slot replaces the job's rules.
  */
 struct job_value {
 	__u32 generation; /* 0: free or not yet in force */
@@ -48,7 +47,7 @@ struct job_stats {
 	__u64 lost;                    /* records that did not fit */
 	__u64 denied[EVENT_KINDS];     /* by enum event_kind */
 	__u64 would_deny[EVENT_KINDS]; /* by enum event_kind, audit mode */
-	__u64 fork_failures;           /* forks refused because the child could not be labelled */
+	__u64 fork_failures;           /* forks refused: the child could not be labelled, or would leave */
 	__u64 path_failures;           /* records sent without their path */
 };
 
@@ -62,5 +61,10 @@ _Static_assert(sizeof(struct kernel_stats) == 16, "kernel_stats is ABI");
 _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
 _Static_assert(sizeof(struct job_value) == 8, "job_value is ABI");
 _Static_assert(sizeof(struct job_stats) == 104, "job_stats is ABI");
+
+_Static_assert(__builtin_offsetof(struct job_label, generation) == 4, "job_label is ABI");
+_Static_assert(__builtin_offsetof(struct job_value, policy) == 4, "job_value is ABI");
+_Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 96, "job_stats is ABI");
+_Static_assert(__builtin_offsetof(struct kernel_stats, label_misses) == 8, "kernel_stats is ABI");
 
 #endif

@@ -115,4 +115,11 @@ _Static_assert(sizeof(struct net_key) == 20, "net_key is ABI");
 _Static_assert(sizeof(struct net_value) == 8, "net_value is ABI");
 _Static_assert(sizeof(struct port_range) == 12, "port_range is ABI");
 
+_Static_assert(__builtin_offsetof(struct policy_value, devs) == 12, "policy_value is ABI");
+_Static_assert(__builtin_offsetof(struct root_key, ino) == 8, "root_key is ABI");
+_Static_assert(__builtin_offsetof(struct root_value, exec_rule) == 8, "root_value is ABI");
+_Static_assert(__builtin_offsetof(struct net_key, addr) == 4, "net_key is ABI");
+_Static_assert(__builtin_offsetof(struct net_value, cnt) == 4, "net_value is ABI");
+_Static_assert(__builtin_offsetof(struct port_range, reserved) == 9, "port_range is ABI");
+
 #endif

@@ -17,8 +17,6 @@
 /* More steps than a path of PATH_SIZE bytes has components and mount points. */
 #define PATH_STEPS 4096
 
-#define MAX_ERRNO 4095
-
 /* What a hook decided, and about what. */
 struct decision {
 	__u32 rule;
@@ -27,6 +25,8 @@ struct decision {
 	__u8 reason;    /* enum event_reason */
 	__u8 verdict;   /* enum event_verdict, set by settle() */
 	__u64 sequence; /* set by emit() */
+	__u32 flags;    /* enum event_flags that the hook sets */
+	__u32 object_mode;
 	struct event_file file;
 	struct event_net net;
 	/* The object and the second name, borrowed from the hook; NULL if there is none. */
@@ -93,8 +93,12 @@ static __always_inline bool path_add_name(struct scratch *s, struct dentry *dent
 static __always_inline enum path_step path_top(struct scratch *s, struct dentry *dentry)
 {
 	struct super_block *sb = BPF_CORE_READ(dentry, d_sb);
+	__u16 name = 0;
 
-	if (s->event.strings_len == s->path_start && BPF_CORE_READ(sb, s_root) != dentry)
+	/* An anonymous dentry is called "/", which is no name. */
+	bpf_probe_read_kernel(&name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+	if (s->event.strings_len == s->path_start && BPF_CORE_READ(sb, s_root) != dentry &&
+	    name != '/')
 		path_add_name(s, dentry);
 	return path_end(s, EVENT_PATH_DETACHED);
 }
@@ -198,6 +202,8 @@ static __noinline void fill_event(struct event *e, const struct job *job, const 
 	e->verdict = d->verdict;
 	e->reason = d->reason;
 	e->op = d->op;
+	e->flags = d->flags;
+	e->object_mode = d->object_mode;
 	BPF_CORE_READ_INTO(&e->comm, task, comm);
 	e->file = d->file;
 	e->net = d->net;
@@ -218,7 +224,7 @@ static __noinline long send_bare(void *ring, const struct job *job, const struct
 	struct event event;
 
 	fill_event(&event, job, d);
-	event.flags = EVENT_PATH_MISSING;
+	event.flags |= EVENT_PATH_MISSING;
 	return bpf_ringbuf_output(ring, &event, sizeof(event), 0);
 }
 

@@ -42,15 +42,11 @@ static __always_inline struct kernel_stats *kernel_stats_get(void)
 	return bpf_map_lookup_elem(&kernel_stats, &zero);
 }
 
-/*
- * Before 6.2 bpf_task_storage_get() answers NULL while a preempted task of the same CPU is inside
- * it, which looks like "no label". The job's cgroup tells the two apart.
- */
-static __noinline bool label_by_cgroup(struct task_struct *task, struct job_label *ret_label)
+/* The label of the cgroup that the task is in, or of one above it. */
+static __noinline bool find_label_by_cgroup(struct task_struct *task, struct job_label *ret_label)
 {
 	struct cgroup_subsys_state *css = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp) +
 					  bpf_core_field_offset(struct cgroup, self);
-	struct kernel_stats *stats;
 
 	for (int i = 0; i < CGROUP_LEVELS && css; i++) {
 		__u64 id = BPF_CORE_READ(css, cgroup, kn, id);
@@ -58,14 +54,27 @@ static __noinline bool label_by_cgroup(struct task_struct *task, struct job_labe
 
 		if (label) {
 			*ret_label = *label;
-			stats = kernel_stats_get();
-			if (stats)
-				count(&stats->label_misses);
 			return true;
 		}
 		css = BPF_CORE_READ(css, parent);
 	}
 	return false;
+}
+
+/*
+ * Before 6.2 bpf_task_storage_get() answers NULL while a preempted task of the same CPU is inside
+ * it, which looks like "no label". The job's cgroup tells the two apart.
+ */
+static __noinline bool label_by_cgroup(struct task_struct *task, struct job_label *ret_label)
+{
+	struct kernel_stats *stats;
+
+	if (!find_label_by_cgroup(task, ret_label))
+		return false;
+	stats = kernel_stats_get();
+	if (stats)
+		count(&stats->label_misses);
+	return true;
 }
 
 static __always_inline bool label_of(struct task_struct *task, struct job_label *ret_label)

@@ -25,25 +25,36 @@
 
 #define NET_ADDR_BITS 128
 
-static __always_inline void net_set_v4(struct event_net *net, __be32 addr)
+/* In the mapped form, into 16 bytes. */
+static __always_inline void net_set_v4(__u8 *ret_addr, __be32 addr)
 {
-	__builtin_memset(net->addr, 0, 10);
-	net->addr[10] = 0xff;
-	net->addr[11] = 0xff;
-	__builtin_memcpy(&net->addr[12], &addr, sizeof(addr));
+	__builtin_memset(ret_addr, 0, 10);
+	ret_addr[10] = 0xff;
+	ret_addr[11] = 0xff;
+	__builtin_memcpy(&ret_addr[12], &addr, sizeof(addr));
 }
 
-/* The unspecified address means this host to connect(): ::1, or 127.0.0.1 in either notation. */
-static __always_inline void net_normalise(struct event_net *net)
+static __always_inline bool is_unspecified(const __u8 *addr)
 {
 	__u32 word[4];
 
-	__builtin_memcpy(word, net->addr, sizeof(word));
-	if (word[0] || word[1] || word[3])
+	__builtin_memcpy(word, addr, sizeof(word));
+	return !word[0] && !word[1] && (!word[2] || word[2] == bpf_htonl(0xffff)) && !word[3];
+}
+
+/*
+ * The unspecified address means this host: the address that the socket is bound to, or else ::1, or
+ * 127.0.0.1 in either notation.
+ */
+static __always_inline void net_normalise(struct event_net *net, const __u8 *source)
+{
+	if (!is_unspecified(net->addr))
 		return;
-	if (word[2] == bpf_htonl(0xffff))
-		net_set_v4(net, bpf_htonl(0x7f000001));
-	else if (!word[2])
+	if (!is_unspecified(source))
+		__builtin_memcpy(net->addr, source, sizeof(net->addr));
+	else if (net->addr[10])
+		net_set_v4(net->addr, bpf_htonl(0x7f000001));
+	else
 		net->addr[15] = 1;
 }
 
@@ -84,36 +95,39 @@ static __noinline __u32 port_rule(void *ports, const struct net_value *span,
 	return RULE_NONE;
 }
 
-/* The rule number that opens the destination, or RULE_NONE. */
-static __noinline __u32 net_rule(const struct job *job, const struct event_net *net)
+/* The rule number that opens the destination, or RULE_NONE and the reason why not. */
+static __noinline __u32 net_rule(const struct job *job, const struct event_net *net,
+				 __u8 *ret_reason)
 {
 	struct net_key key = { .prefixlen = NET_ADDR_BITS };
 	__u32 slot = job->policy_slot;
 	struct net_value *span;
 	void *inner;
 
+	*ret_reason = REASON_NOT_IN_FORCE;
 	inner = bpf_map_lookup_elem(&nets_by_policy, &slot);
 	if (!inner)
 		return RULE_NONE;
 	__builtin_memcpy(key.addr, net->addr, sizeof(key.addr));
 	span = bpf_map_lookup_elem(inner, &key);
-	if (!span)
-		return RULE_NONE;
 	inner = bpf_map_lookup_elem(&ports_by_policy, &slot);
 	if (!inner)
+		return RULE_NONE;
+	*ret_reason = REASON_DEFAULT;
+	if (!span)
 		return RULE_NONE;
 	return port_rule(inner, span, net);
 }
 
-/* May the job send to d->net? If not, the decision says why. */
-static __always_inline bool net_is_granted(const struct job *job, struct decision *d)
+/* May the job send to d->net from a socket bound to source? If not, the decision says why. */
+static __always_inline bool net_is_granted(const struct job *job, struct decision *d,
+					   const __u8 *source)
 {
-	net_normalise(&d->net);
-	if (job->policy->egress_default == EGRESS_ALLOW || net_rule(job, &d->net))
+	net_normalise(&d->net, source);
+	if (job->policy->egress_default == EGRESS_ALLOW || net_rule(job, &d->net, &d->reason))
 		return true;
 	d->kind = EVENT_NET;
 	d->rule = RULE_NONE;
-	d->reason = REASON_DEFAULT;
 	return false;
 }
 

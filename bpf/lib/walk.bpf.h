@@ -43,6 +43,13 @@ static __always_inline __u64 inode_number(struct dentry *dentry)
 	return inode ? inode->i_ino : 0;
 }
 
+static __always_inline __u32 inode_mode(struct dentry *dentry)
+{
+	struct inode *inode = dentry->d_inode;
+
+	return inode ? inode->i_mode : 0;
+}
+
 static __always_inline bool superblock_has_rules(const struct policy_value *policy, __u32 dev)
 {
 	if (policy->dev_cnt > POLICY_DEVS)

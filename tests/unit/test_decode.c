@@ -168,8 +168,8 @@ static void test_header(void **state)
 	REFUSE(OP_MKDIR, slot, JOB_SLOT_NONE);
 	REFUSE(OP_MKDIR, slot, JOB_SLOTS);
 	REFUSE(OP_MKDIR, policy, 4096);
-	REFUSE(OP_MKDIR, reserved, 1);
-	REFUSE(OP_MKDIR, flags, 64);
+	REFUSE(OP_MKDIR, object_mode, UINT16_MAX + 1);
+	REFUSE(OP_MKDIR, flags, 128);
 	REFUSE(OP_MKDIR, kind, 0);
 	REFUSE(OP_MKDIR, kind, 4);
 	REFUSE(OP_MKDIR, kind, EVENT_EXEC);

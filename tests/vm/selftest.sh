@@ -88,6 +88,8 @@ test_arguments() {
 	expect "environment, folder and host name" output_is "x y,/root,$PROJECT,jobcage-vm"
 	vm --kernel 5 -- true
 	expect "an unknown kernel is 125" both 125 "unknown kernel '5'"
+	vm --memory 100000000 -- true
+	expect "a guest that cannot start is 125" status_is 125
 	vm
 	expect "no command is 125" both 125 'no command given'
 }

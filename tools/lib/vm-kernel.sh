@@ -222,7 +222,6 @@ initramfs_of() {
 		cksum | tr ' ' -)
 	file=$entry/initramfs-$id
 	if [[ ! -e $file ]]; then
-		rm -f "$entry"/initramfs-*
 		build_initramfs "$entry" "$file" || return 1
 	fi
 	printf '%s\n' "$file"
@@ -233,6 +232,7 @@ fetch_kernel() {
 	local name=$1 entry=$2 kernels=${2%/*} dir suite status=1
 
 	[[ -r $VM_KEYRING ]] || die "$VM_KEYRING is missing; install the package debian-archive-keyring"
+	rm -rf "$kernels/.new.$name".* # of a fetch that was killed; the lock is ours
 	dir=$(mktemp -d "$kernels/.new.$name.XXXXXX")
 	for suite in $(kernel_suites "$name"); do
 		say "fetching kernel $name (linux-image-amd64 of $suite)"

@@ -18,7 +18,7 @@
 
 #define KNOWN_FLAGS                                                                                \
 	(EVENT_PATH_TRUNCATED | EVENT_PATH2_TRUNCATED | EVENT_EXE_TRUNCATED | EVENT_PATH_DELETED | \
-	 EVENT_PATH_DETACHED | EVENT_PATH_MISSING)
+	 EVENT_PATH_DETACHED | EVENT_PATH_MISSING | EVENT_BY_CGROUP)
 
 static bool layout_ok(const struct event *event, size_t len)
 {
@@ -68,7 +68,7 @@ static bool header_ok(const struct event *event)
 	return op && op->kind == event->kind && event->verdict >= VERDICT_ALLOW &&
 	       event->verdict <= VERDICT_WOULD_DENY && reason_ok(event) && event->sequence > 0 &&
 	       event->slot != JOB_SLOT_NONE && event->slot < JOB_SLOTS &&
-	       event->policy < POLICY_SLOTS && event->reserved == 0 &&
+	       event->policy < POLICY_SLOTS && event->object_mode <= UINT16_MAX &&
 	       (event->flags & ~(uint32_t)KNOWN_FLAGS) == 0 &&
 	       memchr(event->comm, '\0', sizeof(event->comm));
 }
@@ -83,12 +83,15 @@ static bool presence_ok(const struct event *event)
 	return op_info(event->op)->has_path2 || !event->path2_len;
 }
 
-/* Every component: at least one byte, no '/', ended by NUL. */
+/*
+ * Every component: at least one byte, no '/', ended by NUL. The name of a file that is in no tree, a
+ * memfd's say, is the only one of its run and may be anything.
+ */
 static bool run_ok(const char *run, size_t len)
 {
 	if (len == 0)
 		return true;
-	if (run[0] == '\0' || run[len - 1] != '\0' || memchr(run, '/', len))
+	if (run[0] == '\0' || run[len - 1] != '\0' || (memchr(run, '/', len) && memchr(run, '\0', len) != run + len - 1))
 		return false;
 	for (size_t i = 1; i < len; i++)
 		if (run[i] == '\0' && run[i - 1] == '\0')

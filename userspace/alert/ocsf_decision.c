@@ -138,7 +138,8 @@ static bool put_identity(json_t *file, const struct decision *decision)
 /* The object of the attempt. */
 static json_t *new_object(const struct decision *decision)
 {
-	int by_mode = type_of_mode(decision->event->file.mode);
+	const struct event *record = decision->event;
+	int by_mode = type_of_mode(record->object_mode ? record->object_mode : record->file.mode);
 	int type = by_mode != TYPE_UNKNOWN && decision->op->kind == EVENT_FILE ?
 			   by_mode :
 			   decision->op->file_type;
@@ -266,6 +267,12 @@ static unsigned int activity_of(const struct decision *decision)
 	return decision->event->op == OP_SENDMSG ? NETWORK_TRAFFIC : NETWORK_OPEN;
 }
 
+/* What the job sees. */
+static const char *denial_errno(const struct event *event)
+{
+	return event->flags & EVENT_BY_CGROUP ? "EPERM" : "EACCES";
+}
+
 static bool put_verdict(json_t *event, const struct decision *decision)
 {
 	const struct verdict_info *verdict = decision->verdict;
@@ -276,7 +283,8 @@ static bool put_verdict(json_t *event, const struct decision *decision)
 	       ocsf_put(event, "disposition_id", json_integer(verdict->disposition)) &&
 	       ocsf_put(event, "disposition", json_string(verdict->disposition_name)) &&
 	       ocsf_put(event, "is_alert", json_boolean(is_denied)) &&
-	       ocsf_put_status(event, verdict->status, is_denied ? "EACCES" : NULL, NULL) &&
+	       ocsf_put_status(event, verdict->status, is_denied ? denial_errno(decision->event) : NULL,
+			       NULL) &&
 	       ocsf_put(event, "firewall_rule", cause_firewall_rule(&decision->cause));
 }
 

@@ -102,9 +102,7 @@ static char *end_message(const struct alert_job *job, const struct alert_end *en
 	err = text_put(out, job->id);
 	fputs(" ended", out);
 	if (end->reason) {
-		fputs(" (", out);
-		err = err ? err : text_put(out, end->reason);
-		fputs(")", out);
+		fprintf(out, " (%s)", end->reason);
 	}
 	fprintf(out, ": %llu denied", (unsigned long long)sum(stats->denied));
 	if (sum(stats->would_deny))

@@ -7,6 +7,7 @@
  * before that is said in one line, with status 125.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -60,8 +61,7 @@ static int fail(const char *text)
 	return EXIT_LAUNCHER;
 }
 
-/* --- options
- * --------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static bool add_keep_fd(struct run_options *options, const char *text)
 {
@@ -71,7 +71,7 @@ static bool add_keep_fd(struct run_options *options, const char *text)
 	errno = 0;
 	fd = strtol(text, &end, 10);
 	if (errno || *end || end == text || fd < 0 || fd > INT_MAX ||
-	    options->keep_cnt == INHERIT_MAX)
+	    options->keep_cnt == INHERIT_MAX || fcntl(fd, F_GETFD) < 0)
 		return false;
 	options->keep[options->keep_cnt++] = fd;
 	return true;
@@ -116,8 +116,7 @@ static int parse_options(int argc, char **argv, struct run_options *options)
 	return -1;
 }
 
-/* --- what the job is
- * ------------------------------------------------------------------------------- */
+/* --- what the job is -------------------------------------------------------------------------- */
 
 static int load_site(const char *file, struct diag_list *diags, struct site **ret_site)
 {
@@ -187,8 +186,7 @@ static int open_pidfd(void)
 	return syscall(SYS_pidfd_open, getpid(), 0);
 }
 
-/* --- the command
- * ----------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 /* Asks for the policy to be put in force for this process. */
 static int enforce(const struct run_options *options, const struct policy *policy,
@@ -199,7 +197,7 @@ static int enforce(const struct run_options *options, const struct policy *polic
 	char id[JOB_ID_MAX + 1], command[COMMAND_MAX];
 	struct job_request request = {
 		.id = options->job ? options->job : make_job_id(policy, id, sizeof(id)),
-		.policy_text = policy->canonical,
+		.policy = policy,
 		.command = command,
 		.user = user->name,
 		.uid = user->uid,
@@ -211,6 +209,9 @@ static int enforce(const struct run_options *options, const struct policy *polic
 
 	if (!alerts)
 		return error_errno(err, -ENOMEM, "cannot name the alerts file");
+	if (policy->egress_default != EGRESS_ALLOW &&
+	    launch_check_sockets(options->keep, options->keep_cnt, err))
+		return err->code;
 	if (pidfd < 0)
 		return error_errno(err, -errno, "pidfd_open");
 	if (job_id_check(request.id, err))

@@ -13,6 +13,9 @@
 
 #define EVENTS 64
 
+/* How soon to look again at a job that could not be ended. */
+#define RETRY_MS 10000
+
 struct controller {
 	int epoll_fd;
 	struct kern *kern;     /* while there are jobs */
@@ -100,8 +103,7 @@ static int add_watch(struct controller *controller, struct job *job, struct sink
 	return 0;
 }
 
-/* --- orphans
- * --------------------------------------------------------------------------------------- */
+/* --- orphans ---------------------------------------------------------------------------------- */
 
 static int open_orphan_sink(const struct job *job, struct error *err, struct sink **ret_sink)
 {
@@ -129,11 +131,17 @@ static int adopt_one(struct controller *controller, struct job_state *state, con
 	return r;
 }
 
-/* Trouble with one orphan must not keep others, or a new job, from being looked after. */
+/*
+ * Trouble with one orphan must not keep others, or a new job, from being looked after. Those that
+ * failed are held until all are seen, so that the search passes over them.
+ */
 static void adopt_orphans(struct controller *controller)
 {
+	struct job_state *failed = NULL;
+	size_t failed_cnt = 0;
+
 	for (;;) {
-		_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
+		struct job_state state = JOB_STATE_NONE, *grown;
 		struct error err = { 0 };
 		json_t *content = NULL;
 		int r = job_state_adopt(&err, &state, &content);
@@ -146,12 +154,20 @@ static void adopt_orphans(struct controller *controller)
 		}
 		if (r < 0)
 			warn(&err);
-		return;
+		grown = state.fd < 0 ? NULL : realloc(failed, (failed_cnt + 1) * sizeof(*failed));
+		if (!grown) {
+			job_state_close(&state);
+			break;
+		}
+		failed = grown;
+		failed[failed_cnt++] = state;
 	}
+	for (size_t i = 0; i < failed_cnt; i++)
+		job_state_close(&failed[i]);
+	free(failed);
 }
 
-/* --- ends
- * ------------------------------------------------------------------------------------------ */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 /* With the last job the programs go too. */
 static void remove_if_idle(struct controller *controller)
@@ -193,8 +209,10 @@ static void finish_over(struct controller *controller)
 	if (!any_over(controller))
 		return;
 	lock = state_lock(&err);
-	if (lock < 0)
+	if (lock < 0) {
 		warn(&err);
+		return;
+	}
 	while (*at) {
 		if (watch_is_over(*at))
 			finish(at);
@@ -204,8 +222,7 @@ static void finish_over(struct controller *controller)
 	remove_if_idle(controller);
 }
 
-/* --- starts
- * ---------------------------------------------------------------------------------------- */
+/* --- starts ----------------------------------------------------------------------------------- */
 
 /* The end of an orphan of another build: its ring cannot be read by this one. */
 static int end_foreign(struct job_state *state, const json_t *content)
@@ -325,7 +342,7 @@ int controller_run(struct controller *controller, struct error *err)
 
 	finish_over(controller);
 	while (controller->watches) {
-		int n = epoll_wait(controller->epoll_fd, events, EVENTS, -1);
+		int n = epoll_wait(controller->epoll_fd, events, EVENTS, RETRY_MS);
 
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, -errno, "epoll_wait");

@@ -26,7 +26,8 @@ static void detach(const struct job_request *request, int sock)
 	int null;
 
 	prctl(PR_SET_NAME, "jobcage-monitor");
-	launch_close_files(keep, ARRAY_SIZE(keep));
+	if (launch_close_files(keep, ARRAY_SIZE(keep)))
+		_exit(1);
 	signal(SIGPIPE, SIG_IGN);
 	if (chdir("/"))
 		_exit(1);
@@ -50,6 +51,11 @@ static void monitor_main(const struct job_request *request, int sock)
 	r = controller_new(&err, &controller);
 	if (!r)
 		r = controller_start(controller, request, &err);
+	/* The answer is the result, whatever was tried on the way. */
+	if (!r)
+		err = (struct error){ 0 };
+	else if (!err.code)
+		error_errno(&err, r, "cannot start the job");
 	if (send(sock, &err, sizeof(err), MSG_NOSIGNAL) != sizeof(err))
 		r = -EPIPE;
 	close(sock);

@@ -21,8 +21,7 @@ static int64_t clock_ms(clockid_t clock)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-/* --- who and where, for every event
- * ---------------------------------------------------------------- */
+/* --- who and where, for every event ----------------------------------------------------------- */
 
 static char *read_line(const char *path)
 {
@@ -71,8 +70,7 @@ static int fill_about(struct watch *watch)
 	return watch->about.host && watch->about.kernel ? 0 : -ENOMEM;
 }
 
-/* --- events
- * ---------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static uint64_t next_sequence(const struct watch *watch)
 {
@@ -145,8 +143,7 @@ void watch_drain(struct watch *watch)
 		ring_drain(watch->ring);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int watch_open_sink(const char *alerts, struct error *err, struct sink **ret_sink)
 {
@@ -210,14 +207,14 @@ void watch_free(struct watch *watch)
 
 bool watch_is_over(struct watch *watch)
 {
-	bool populated = false;
+	bool populated = true;
+	int r;
 
 	if (watch->job->cgroup.fd < 0)
 		return true;
-	/*
-	 * Unreadable means removed by someone else, which the kernel allows only when it is empty.
-	 */
-	return cgroup_is_populated(&watch->job->cgroup, &populated) || !populated;
+	r = cgroup_is_populated(&watch->job->cgroup, &populated);
+	/* Removed by someone else, which the kernel allows only when it is empty. */
+	return r == -ENODEV || !populated;
 }
 
 static void write_end(struct watch *watch, const struct job_stats *stats)
@@ -230,11 +227,17 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 		.malformed = progress->malformed,
 		.write_failures = progress->write_failures,
 		.adopted = watch->job->is_adopted,
-		.reason = watch->job->is_admitted ? "its last process is gone"
+		.reason = progress->is_admitted ? "its last process is gone"
 						  : "it was not started",
 	};
 	json_t *event = NULL;
-	int r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);
+	int r;
+
+	/* By a controller that could not remove the job then. */
+	if (watch->job->state.progress->is_ended)
+		return;
+	watch->job->state.progress->is_ended = 1;
+	r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);
 
 	write_event(watch, r, event);
 }

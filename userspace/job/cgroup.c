@@ -176,43 +176,61 @@ int cgroup_kill(const struct cgroup *cgroup)
 	return file_write_at(cgroup->fd, "cgroup.kill", "1");
 }
 
-/*
- * Children first. The job may have nested as deep as the kernel let it; each level costs one
- * descriptor here.
- */
-static int remove_children(int fd)
+/* Opens some child. Returns its descriptor with its name, -ENOENT if there is none, or -errno. */
+static int open_child(int fd, char *ret_name, size_t size)
 {
 	_cleanup_dir_ DIR *dir = NULL;
 	struct dirent *entry;
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), child;
 
 	if (copy < 0)
 		return -errno;
 	dir = fdopendir(copy);
 	if (!dir) {
 		close(copy);
-		return -errno;
+		return -ENOMEM;
 	}
 	while ((entry = readdir(dir))) {
-		_cleanup_fd_ int child = -1;
-
 		if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") ||
 		    !strcmp(entry->d_name, ".."))
 			continue;
-		child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (child < 0 || remove_children(child))
-			return -errno;
-		if (unlinkat(fd, entry->d_name, AT_REMOVEDIR))
-			return -errno;
+		snprintf(ret_name, size, "%s", entry->d_name);
+		child = openat(fd, ret_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		return child < 0 ? -errno : child;
 	}
-	return 0;
+	return -ENOENT;
 }
 
+/* Removes one leaf below the directory. Returns 0, -ENOENT if it has no child, or -errno. */
+static int remove_leaf(int fd)
+{
+	_cleanup_fd_ int parent = -1, at = -1;
+	char name[256], below[256];
+	int child = open_child(fd, name, sizeof(name));
+
+	if (child < 0)
+		return child;
+	at = child;
+	while ((child = open_child(at, below, sizeof(below))) >= 0) {
+		cleanup_fd(&parent);
+		parent = at;
+		at = child;
+		memcpy(name, below, sizeof(name));
+	}
+	if (child != -ENOENT)
+		return child;
+	return unlinkat(parent < 0 ? fd : parent, name, AT_REMOVEDIR) ? -errno : 0;
+}
+
+/* Leaf by leaf, with two descriptors, because the job may have nested as deep as it liked. */
 int cgroup_remove(const struct cgroup *cgroup)
 {
-	int r = remove_children(cgroup->fd);
+	int r;
 
-	if (r)
+	do
+		r = remove_leaf(cgroup->fd);
+	while (!r);
+	if (r != -ENOENT)
 		return r;
 	return rmdir(cgroup->path) && errno != ENOENT ? -errno : 0;
 }

@@ -2,12 +2,14 @@
 /* The launcher becomes the job; see launch.h. */
 #include "job/launch.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -40,6 +42,22 @@ int launch_close_files(const int *keep, size_t keep_cnt)
 	return close_range(from, UINT_MAX, 0) ? -errno : 0;
 }
 
+int launch_check_sockets(const int *keep, size_t keep_cnt, struct error *err)
+{
+	for (size_t i = 0; i < keep_cnt; i++) {
+		socklen_t len = sizeof(int);
+		int domain;
+
+		if (getsockopt(keep[i], SOL_SOCKET, SO_DOMAIN, &domain, &len) || domain == AF_UNIX)
+			continue;
+		return error_set(err, -EPERM,
+				 "descriptor %d is a network socket made outside the job, which "
+				 "the policy could not govern; redirect it elsewhere",
+				 keep[i]);
+	}
+	return 0;
+}
+
 static const struct passwd *look_up(const char *name)
 {
 	const struct passwd *entry = getpwnam(name);
@@ -50,7 +68,9 @@ static const struct passwd *look_up(const char *name)
 		return entry;
 	errno = 0;
 	uid = strtoul(name, &end, 10);
-	return *name && !*end && !errno ? getpwuid(uid) : NULL;
+	if (!isdigit((unsigned char)*name) || *end || errno || uid >= (uid_t)-1)
+		return NULL;
+	return getpwuid(uid);
 }
 
 static int find_groups(struct launch_user *user)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,7 +48,7 @@ void job_free(struct job *job)
 		return;
 	cgroup_close(&job->cgroup);
 	job_state_close(&job->state);
-	policy_free(job->policy);
+	policy_free(job->own_policy);
 	free(job->cgroup_path);
 	free(job->id);
 	free(job->command);
@@ -59,32 +60,67 @@ void job_free(struct job *job)
 static int parse_policy(struct job *job, const char *text, struct error *err)
 {
 	struct diag_list diags = { 0 };
-	int r = policy_parse(text, strlen(text), "the job's policy", NULL, &diags, &job->policy);
+	int r = policy_parse(text, strlen(text), "the job's policy", NULL, &diags,
+			     &job->own_policy);
 
 	if (r)
 		error_set(err, r, "cannot read the job's policy back: %s",
 			  diags.cnt ? diags.items[0].text : strerror(-r));
 	diag_free(&diags);
+	job->policy = job->own_policy;
 	return r;
 }
 
-/* --- state file
- * ----------------------------------------------------------------------------------- */
+/* --- state file ------------------------------------------------------------------------------- */
 
-static json_t *state_of(const struct job *job, const char *policy_text)
+/* JSON holds text, and these may be any bytes: what is not UTF-8 is kept in hexadecimal. */
+static json_t *bytes_to_json(const char *bytes)
 {
-	return json_pack("{s:i, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s}",
-			 "version", 1, "id", job->id, "slot", (json_int_t)job->label.slot,
-			 "generation", (json_int_t)job->label.generation, "policy_slot",
-			 (json_int_t)job->policy_slot, "cgroup", job->cgroup_path, "command",
-			 job->command, "user", job->user, "uid", (json_int_t)job->uid, "pid",
-			 (json_int_t)job->pid, "start_ms", (json_int_t)job->start_ms, "alerts",
-			 job->alerts, "policy", policy_text);
+	json_t *text = json_string(bytes);
+	size_t len = strlen(bytes);
+	char *hex;
+
+	if (text)
+		return text;
+	hex = calloc(len + 1, 2);
+	for (size_t i = 0; hex && i < len; i++)
+		sprintf(hex + 2 * i, "%02x", (unsigned char)bytes[i]);
+	text = hex ? json_pack("{s:s}", "hex", hex) : NULL;
+	free(hex);
+	return text;
 }
 
-static int write_state(struct job *job, const char *policy_text, struct error *err)
+static char *bytes_from_json(const json_t *value)
 {
-	json_t *content = state_of(job, policy_text);
+	const char *hex = json_string_value(json_object_get(value, "hex"));
+	char *bytes;
+	size_t len;
+
+	if (!hex)
+		return json_is_string(value) ? strdup(json_string_value(value)) : NULL;
+	len = strlen(hex) / 2;
+	bytes = calloc(len + 1, 1);
+	for (size_t i = 0; bytes && i < len; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", (unsigned char *)&bytes[i]) != 1)
+			bytes[i] = '?';
+	return bytes;
+}
+
+static json_t *state_of(const struct job *job)
+{
+	return json_pack("{s:i, s:s, s:I, s:I, s:I, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:s}",
+			 "version", 1, "id", job->id, "slot", (json_int_t)job->label.slot,
+			 "generation", (json_int_t)job->label.generation, "policy_slot",
+			 (json_int_t)job->policy_slot, "cgroup", bytes_to_json(job->cgroup_path),
+			 "command", bytes_to_json(job->command), "user", job->user, "uid",
+			 (json_int_t)job->uid, "pid", (json_int_t)job->pid, "start_ms",
+			 (json_int_t)job->start_ms, "alerts", bytes_to_json(job->alerts), "policy",
+			 job->policy->canonical);
+}
+
+static int write_state(struct job *job, struct error *err)
+{
+	json_t *content = state_of(job);
 	int r;
 
 	if (!content)
@@ -96,13 +132,14 @@ static int write_state(struct job *job, const char *policy_text, struct error *e
 
 static int read_state(struct job *job, const json_t *content, struct error *err)
 {
-	const char *id, *cgroup, *command, *user, *alerts, *policy;
+	const json_t *cgroup, *command, *alerts;
+	const char *id, *user, *policy;
 	json_int_t slot, generation, policy_slot, uid, pid, start_ms;
 	json_error_t json_err;
 	int version;
 
 	if (json_unpack_ex((json_t *)content, &json_err, 0,
-			   "{s:i, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s}",
+			   "{s:i, s:s, s:I, s:I, s:I, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:s}",
 			   "version", &version, "id", &id, "slot", &slot, "generation", &generation,
 			   "policy_slot", &policy_slot, "cgroup", &cgroup, "command", &command,
 			   "user", &user, "uid", &uid, "pid", &pid, "start_ms", &start_ms, "alerts",
@@ -117,17 +154,16 @@ static int read_state(struct job *job, const json_t *content, struct error *err)
 	job->pid = pid;
 	job->start_ms = start_ms;
 	job->id = strdup(id);
-	job->cgroup_path = strdup(cgroup);
-	job->command = strdup(command);
+	job->cgroup_path = bytes_from_json(cgroup);
+	job->command = bytes_from_json(command);
 	job->user = strdup(user);
-	job->alerts = strdup(alerts);
+	job->alerts = bytes_from_json(alerts);
 	if (!job->id || !job->cgroup_path || !job->command || !job->user || !job->alerts)
 		return error_errno(err, -ENOMEM, "state file");
 	return parse_policy(job, policy, err);
 }
 
-/* --- start
- * ---------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static int fill_job(struct job *job, const struct job_request *request, struct error *err)
 {
@@ -135,12 +171,13 @@ static int fill_job(struct job *job, const struct job_request *request, struct e
 	job->command = strdup(request->command);
 	job->user = strdup(request->user);
 	job->alerts = strdup(request->alerts);
+	job->policy = request->policy;
 	job->uid = request->uid;
 	job->pid = request->pid;
 	job->start_ms = now_ms();
 	if (!job->id || !job->command || !job->user || !job->alerts)
 		return error_errno(err, -ENOMEM, "cannot start the job");
-	return parse_policy(job, request->policy_text, err);
+	return 0;
 }
 
 static int choose_places(struct job *job, struct error *err)
@@ -163,6 +200,29 @@ static const char *refusal(const struct identity *id)
 	return NULL;
 }
 
+static bool is_open(pid_t pid, int fd)
+{
+	char link[64];
+	struct stat st;
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, fd);
+	return !lstat(link, &st);
+}
+
+static int refuse_inherited(const struct job *job, const struct job_request *request, int fd,
+			    const struct identity *id, const char *why, struct error *err)
+{
+	const struct rule *rule = id ? policy_rule(job->policy, id->rule) : NULL;
+	char link[64], path[512];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", request->pid, fd);
+	len = readlink(link, path, sizeof(path) - 1);
+	path[len < 0 ? 0 : len] = '\0';
+	return error_set(err, -EPERM, "descriptor %d is %s, %s (rule \"%s\"); redirect it elsewhere",
+			 fd, path, why, rule ? rule->id : "none");
+}
+
 /* A descriptor open before the policy must not be a way round it. */
 static int check_inherited(struct job *job, const struct job_request *request, struct error *err)
 {
@@ -171,19 +231,12 @@ static int check_inherited(struct job *job, const struct job_request *request, s
 	int r = identify_files(job->kern, request->pid, job->policy_slot, err, &ids, &cnt);
 
 	for (size_t i = 0; !r && i < request->inherit_cnt; i++) {
-		const struct identity *id = identity_of_fd(ids, cnt, request->inherit[i]);
-		const char *why = id ? refusal(id) : NULL;
-		const struct rule *rule = id ? policy_rule(job->policy, id->rule) : NULL;
-		char link[64], path[4096] = "?";
+		int fd = request->inherit[i];
+		const struct identity *id = identity_of_fd(ids, cnt, fd);
+		const char *why = id ? refusal(id) : "which the kernel does not name";
 
-		if (!why)
-			continue;
-		snprintf(link, sizeof(link), "/proc/%d/fd/%d", request->pid, request->inherit[i]);
-		if (readlink(link, path, sizeof(path) - 1) < 0)
-			strcpy(path, "?");
-		r = error_set(err, -EPERM,
-			      "descriptor %d is %.512s, %s (rule \"%s\"); redirect it elsewhere",
-			      request->inherit[i], path, why, rule ? rule->id : "?");
+		if (why && (id || is_open(request->pid, fd)))
+			r = refuse_inherited(job, request, fd, id, why, err);
 	}
 	return r;
 }
@@ -224,7 +277,7 @@ int job_create(struct kern *kern, const struct job_request *request, struct erro
 	if (!r)
 		r = choose_places(job, err);
 	if (!r)
-		r = write_state(job, request->policy_text, err);
+		r = write_state(job, err);
 	if (r)
 		return r;
 	r = put_in_force(job, err);
@@ -250,7 +303,7 @@ int job_admit(struct job *job, const struct job_request *request, struct error *
 	if (r)
 		job_unlabel_task(job->kern, request->pidfd);
 	else
-		job->is_admitted = true;
+		job->state.progress->is_admitted = 1;
 	return r;
 }
 
@@ -273,15 +326,13 @@ int job_adopt(struct kern *kern, struct job_state *state, const json_t *content,
 	if (r && r != -ENOENT)
 		return r;
 	job->is_adopted = true;
-	job->is_admitted = true;
 	job->state = *state;
 	*state = (struct job_state)JOB_STATE_NONE;
 	*ret_job = TAKE_PTR(job);
 	return 0;
 }
 
-/* --- end
- * ------------------------------------------------------------------------------------------ */
+/* --- end -------------------------------------------------------------------------------------- */
 
 static int kill_and_remove_cgroup(struct job *job)
 {
@@ -305,8 +356,8 @@ int job_end(struct job *job, struct error *err)
 		if (r)
 			return error_errno(err, r, "cannot remove cgroup %s of job %s",
 					   job->cgroup.path, job->id);
-		job_forget_cgroup(job->kern, job->cgroup.id);
 	}
+	job_forget_cgroup(job->kern, job->label);
 	job_withdraw(job->kern, job->label);
 	policy_withdraw(job->kern, job->policy_slot);
 	job_state_remove(&job->state);

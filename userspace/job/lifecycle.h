@@ -26,9 +26,9 @@
 /* What is asked for. Borrowed. */
 struct job_request {
 	const char *id;
-	const char *policy_text; /* canonical */
-	const char *command;     /* for people */
-	const char *user;        /* who the command runs as */
+	const struct policy *policy; /* must outlive the job */
+	const char *command;         /* for people */
+	const char *user;            /* who the command runs as */
 	uid_t uid;
 	pid_t pid;                /* the process that becomes the job */
 	int pidfd;                /* of the same */
@@ -44,8 +44,8 @@ struct job {
 	pid_t pid;
 	uint64_t start_ms; /* Unix time */
 	bool is_adopted;
-	bool is_admitted; /* its first process was put under the policy */
-	struct policy *policy;
+	const struct policy *policy; /* borrowed from the request, or own_policy */
+	struct policy *own_policy;   /* of an adopted job: read back, so without the files' names */
 	struct job_label label;
 	__u32 policy_slot;
 	char *cgroup_path;

@@ -68,16 +68,21 @@ static void file_of(const char *id, const char *suffix, char *ret_path, size_t s
 	snprintf(ret_path, size, JOBS "/%s%s", id, suffix);
 }
 
-static int map_progress(struct job_state *state, struct error *err)
+static int map_progress(struct job_state *state, int flags, struct error *err)
 {
 	_cleanup_fd_ int fd = -1;
 	char path[256];
+	int r;
 	void *map;
 
 	file_of(state->id, PROGRESS_SUFFIX, path, sizeof(path));
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || ftruncate(fd, sizeof(*state->progress)))
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+	if (fd < 0)
 		return error_errno(err, -errno, "cannot create %s", path);
+	/* With its space: a full disk must be found out now, not by a fault later. */
+	r = posix_fallocate(fd, 0, sizeof(*state->progress));
+	if (r)
+		return error_errno(err, -r, "cannot write %s", path);
 	map = mmap(NULL, sizeof(*state->progress), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return error_errno(err, -errno, "cannot map %s", path);
@@ -96,29 +101,41 @@ static void remove_files(const char *id)
 	}
 }
 
+/* Gives the file its name when it is whole and locked: nobody ever finds half of one. */
+static int publish_file(const struct job_state *state, struct error *err)
+{
+	char from[64], to[256];
+
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", state->fd);
+	file_of(state->id, SUFFIX, to, sizeof(to));
+	if (!linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW))
+		return 0;
+	if (errno == EEXIST)
+		return error_set(err, -EEXIST, "a job with id \"%s\" is running", state->id);
+	return error_errno(err, -errno, "cannot create %s", to);
+}
+
 int job_state_create(const char *id, const json_t *content, struct error *err,
 		     struct job_state *ret_state)
 {
 	_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
 	_cleanup_free_ char *text = json_dumps(content, JSON_INDENT(1));
-	char path[256];
 	int r;
 
 	state.id = strdup(id);
 	if (!text || !state.id)
 		return error_errno(err, -ENOMEM, "cannot write the job's state");
-	file_of(id, SUFFIX, path, sizeof(path));
-	state.fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (state.fd < 0 && errno == EEXIST)
-		return error_set(err, -EEXIST, "a job with id \"%s\" is running", id);
+	state.fd = open(JOBS, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	if (state.fd < 0)
-		return error_errno(err, -errno, "cannot create %s", path);
-	r = flock(state.fd, LOCK_EX | LOCK_NB) ? -errno
-					       : fd_write_all(state.fd, text, strlen(text));
+		return error_errno(err, -errno, "cannot create a file in " JOBS);
+	r = flock(state.fd, LOCK_EX | LOCK_NB) ? -errno :
+						 fd_write_all(state.fd, text, strlen(text));
 	if (r)
-		error_errno(err, r, "cannot write %s", path);
-	else
-		r = map_progress(&state, err);
+		return error_errno(err, r, "cannot write the job's state");
+	r = publish_file(&state, err);
+	if (r)
+		return r;
+	r = map_progress(&state, O_TRUNC, err);
 	if (r) {
 		remove_files(id);
 		return r;
@@ -133,6 +150,7 @@ static int adopt_file(const char *name, struct error *err, struct job_state *ret
 		      json_t **ret_content)
 {
 	_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
+	json_error_t json_err;
 	json_t *content;
 	char path[512];
 	int r;
@@ -146,12 +164,11 @@ static int adopt_file(const char *name, struct error *err, struct job_state *ret
 		return errno == ENOENT ? 0 : error_errno(err, -errno, "cannot open %s", path);
 	if (flock(state.fd, LOCK_EX | LOCK_NB))
 		return errno == EWOULDBLOCK ? 0 : error_errno(err, -errno, "cannot lock %s", path);
-	content = json_loadfd(state.fd, JSON_REJECT_DUPLICATES, NULL);
-	if (!content) {
-		remove_files(state.id);
-		return 0;
-	}
-	r = map_progress(&state, err);
+	content = json_loadfd(state.fd, JSON_REJECT_DUPLICATES, &json_err);
+	if (!content)
+		return error_set(err, -EBADMSG, "%s: %s; if no such job runs, remove the file", path,
+				 json_err.text);
+	r = map_progress(&state, 0, err);
 	if (r) {
 		json_decref(content);
 		return r;

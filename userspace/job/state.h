@@ -30,6 +30,8 @@ struct job_progress {
 	uint64_t delivered;      /* records that became events */
 	uint64_t malformed;      /* records that could not be decoded */
 	uint64_t write_failures; /* events that the sink refused */
+	uint64_t is_admitted;    /* 1: the first process was put under the policy */
+	uint64_t is_ended;       /* 1: the last event has been written */
 	uint64_t last_record;    /* event.sequence of the last record taken from the ring */
 };
 
@@ -59,9 +61,8 @@ int job_state_create(const char *id, const json_t *content, struct error *err,
 		     struct job_state *ret_state);
 
 /*
- * The next orphan. Returns 1 with its content (decref it), 0 when there is none, or -errno. A file
- * that cannot be read as JSON is removed and passed over: it was being written when its controller
- * died, before anything else existed.
+ * The next orphan. Returns 1 with its content (decref it), 0 when there is none, or -errno: -EBADMSG
+ * for a file that is no JSON, which is left as it is.
  */
 int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret_content);
 

@@ -2,8 +2,6 @@
 /* The hooks that enforcement stands on; see hooks.h. */
 #include "kern/hooks.h"
 
-#include <string.h>
-
 #include "base/cleanup.h"
 
 #define HOOK(program, lsm, guards) { program, lsm, "security_" lsm, guards }
@@ -27,11 +25,3 @@ const struct hook hooks[] = {
 };
 
 const size_t hook_cnt = ARRAY_SIZE(hooks);
-
-const struct hook *hook_of_program(const char *program)
-{
-	for (size_t i = 0; i < hook_cnt; i++)
-		if (!strcmp(hooks[i].program, program))
-			return &hooks[i];
-	return NULL;
-}

@@ -18,7 +18,4 @@ struct hook {
 extern const struct hook hooks[];
 extern const size_t hook_cnt;
 
-/* NULL if the program is on no such hook. */
-const struct hook *hook_of_program(const char *program);
-
 #endif

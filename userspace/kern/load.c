@@ -84,8 +84,7 @@ static int build_id(char ret_id[BUILD_ID_LEN + 1])
 	return 0;
 }
 
-/* --- fresh: load, attach, pin
- * --------------------------------------------------------------------- */
+/* --- fresh: load, attach, pin ----------------------------------------------------------------- */
 
 static int prepare_hooks(struct jobcage *skel, enum backend backend, struct error *err)
 {
@@ -200,8 +199,7 @@ static int load_fresh(const char *folder, struct error *err)
 	return 0;
 }
 
-/* --- pinned: open what is there
- * ------------------------------------------------------------------- */
+/* --- pinned: open what is there --------------------------------------------------------------- */
 
 static int open_pin(const char *folder, const char *name, int *ret_fd, struct error *err)
 {
@@ -270,8 +268,7 @@ static int open_pinned(const char *folder, struct error *err, struct kern **ret_
 	return r;
 }
 
-/* --- removal
- * -------------------------------------------------------------------------------------- */
+/* --- removal ---------------------------------------------------------------------------------- */
 
 /* At most one per hook. */
 struct held_links {
@@ -361,8 +358,7 @@ int kern_remove(struct error *err)
 	return 0;
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------ */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int check_bpffs(struct error *err)
 {

@@ -15,8 +15,7 @@ static void cleanup_egress(struct egress_tables *tables)
 	egress_tables_free(tables);
 }
 
-/* --- policies
- * ------------------------------------------------------------------------------------- */
+/* --- policies --------------------------------------------------------------------------------- */
 
 static int find_policy_slot(struct kern *kern, __u32 *ret_slot)
 {
@@ -167,8 +166,7 @@ void policy_withdraw(struct kern *kern, __u32 slot)
 		bpf_map_delete_elem(kern->map_fd[outer[i]], &slot);
 }
 
-/* --- jobs
- * ----------------------------------------------------------------------------------------- */
+/* --- jobs ------------------------------------------------------------------------------------- */
 
 /* A slot is free if no job is published there and none is being made: those have a ring already. */
 static bool is_free(struct kern *kern, __u32 slot)
@@ -270,9 +268,21 @@ int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label lab
 	return 0;
 }
 
-void job_forget_cgroup(struct kern *kern, uint64_t cgroup_id)
+/* By the label, because the cgroup and so its id may be gone. */
+void job_forget_cgroup(struct kern *kern, struct job_label label)
 {
-	bpf_map_delete_elem(kern->map_fd[MAP_JOB_BY_CGROUP], &cgroup_id);
+	int fd = kern->map_fd[MAP_JOB_BY_CGROUP];
+	__u64 id, *from = NULL;
+	struct job_label found;
+
+	while (!bpf_map_get_next_key(fd, from, &id)) {
+		if (!bpf_map_lookup_elem(fd, &id, &found) && found.slot == label.slot &&
+		    found.generation == label.generation) {
+			bpf_map_delete_elem(fd, &id);
+			return;
+		}
+		from = &id;
+	}
 }
 
 int job_read_stats(struct kern *kern, struct job_label label, struct job_stats *ret_stats)

@@ -47,7 +47,7 @@ void job_unlabel_task(struct kern *kern, int pidfd);
 /* Makes the label known by cgroup, for when a task's own storage is busy. */
 int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label label,
 		     struct error *err);
-void job_forget_cgroup(struct kern *kern, uint64_t cgroup_id);
+void job_forget_cgroup(struct kern *kern, struct job_label label);
 
 int job_read_stats(struct kern *kern, struct job_label label, struct job_stats *ret_stats);
 

@@ -2,14 +2,17 @@
 /*
  * From paths to (device, inode); see roots.h.
  *
- * Every rule's root and every ancestor of one is opened with O_PATH, a batch of them is identified
- * by the kernel in one go, and the results are merged by identity: /bin and /usr/bin may be one
- * directory.
+ * A walk ends at its superblock's root, so a file system mounted below a rule's root gets the same
+ * rule at its own root. Every root and every ancestor of one is opened with O_PATH, a batch of them
+ * is identified by the kernel in one go, and the results are merged by identity: /bin and /usr/bin
+ * may be one directory.
  */
 #include "kern/roots.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +27,7 @@ struct place {
 	char *path;              /* canonical */
 	const struct rule *rule; /* NULL: an ancestor */
 	__u32 number;            /* of the rule */
+	bool is_mount;           /* not the rule's own root, but a mount below it */
 };
 
 struct places {
@@ -46,7 +50,7 @@ void roots_free(struct roots *roots)
 }
 
 static int places_add(struct places *places, const char *path, size_t len, const struct rule *rule,
-		      __u32 number)
+		      __u32 number, bool is_mount)
 {
 	struct place *place;
 
@@ -65,6 +69,7 @@ static int places_add(struct places *places, const char *path, size_t len, const
 		return -ENOMEM;
 	place->rule = rule;
 	place->number = number;
+	place->is_mount = is_mount;
 	places->cnt++;
 	return 0;
 }
@@ -77,7 +82,7 @@ static int add_ancestors(struct places *places, const char *path)
 		while (path[len - 1] != '/')
 			len--;
 		len = len > 1 ? len - 1 : 1;
-		r = places_add(places, path, len, NULL, RULE_NONE);
+		r = places_add(places, path, len, NULL, RULE_NONE, false);
 	}
 	return r;
 }
@@ -93,7 +98,7 @@ static int add_rule(struct places *places, const struct rule *rule, __u32 number
 		return error_set(err, -errno, "%s:%u:%u: rule \"%s\": %s: %s", rule->origin.file,
 				 rule->origin.line, rule->origin.column, rule->id, rule->path,
 				 strerror(errno));
-	r = places_add(places, path, strlen(path), rule, number);
+	r = places_add(places, path, strlen(path), rule, number, false);
 	if (!r)
 		r = add_ancestors(places, path);
 	if (r)
@@ -101,15 +106,109 @@ static int add_rule(struct places *places, const struct rule *rule, __u32 number
 	return 0;
 }
 
-/* Rules before ancestors of the same path, so that dropping repeats keeps the rule. */
+static bool is_below(const char *path, const char *root)
+{
+	size_t len = strlen(root);
+
+	return len == 1 || (!strncmp(path, root, len) && path[len] == '/');
+}
+
+/* The rule of that kind whose root is nearest above the mount, among the first cnt places. */
+static const struct place *nearest_above(const struct places *places, size_t cnt, const char *mount,
+					 bool is_exec)
+{
+	const struct place *nearest = NULL;
+
+	for (size_t i = 0; i < cnt; i++) {
+		const struct place *place = &places->items[i];
+
+		if (!place->rule || (place->rule->class == RULE_EXEC) != is_exec ||
+		    !is_below(mount, place->path))
+			continue;
+		if (!nearest || strlen(place->path) > strlen(nearest->path))
+			nearest = place;
+	}
+	return nearest;
+}
+
+/* A symlink or a bind mount on the way must not turn a rule into more than its dataset's grant. */
+static int check_rule(const struct places *places, const struct place *place, struct error *err)
+{
+	const struct place *dataset = NULL;
+
+	for (size_t i = 0; i < places->cnt; i++) {
+		const struct place *other = &places->items[i];
+
+		if (!other->rule || other->rule->class != RULE_DATASET ||
+		    (strcmp(place->path, other->path) && !is_below(place->path, other->path)))
+			continue;
+		if (!dataset || strlen(other->path) > strlen(dataset->path))
+			dataset = other;
+	}
+	if (!dataset || place->rule->access <= dataset->rule->access)
+		return 0;
+	return error_set(err, -EINVAL,
+			 "%s:%u:%u: rule \"%s\": %s leads to %s, inside dataset \"%s\": a rule "
+			 "cannot grant more than the dataset's grant",
+			 place->rule->origin.file, place->rule->origin.line,
+			 place->rule->origin.column, place->rule->id, place->rule->path,
+			 place->path, dataset->rule->dataset);
+}
+
+static int check_datasets(const struct places *places, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < places->cnt; i++)
+		if (places->items[i].rule && places->items[i].rule->class == RULE_FILESYSTEM)
+			r = check_rule(places, &places->items[i], err);
+	return r;
+}
+
+static int add_mount(struct places *places, size_t cnt, const char *mount)
+{
+	int r = 0;
+
+	for (int is_exec = 0; !r && is_exec <= 1; is_exec++) {
+		const struct place *above = nearest_above(places, cnt, mount, is_exec);
+
+		if (above && strcmp(above->path, mount))
+			r = places_add(places, mount, strlen(mount), above->rule, above->number,
+				       true);
+	}
+	return r;
+}
+
+static void cleanup_mounts(FILE **mounts)
+{
+	if (*mounts)
+		endmntent(*mounts);
+}
+
+static int add_mounts(struct places *places, struct error *err)
+{
+	_cleanup_(cleanup_mounts) FILE *mounts = setmntent("/proc/self/mounts", "re");
+	size_t cnt = places->cnt;
+	struct mntent entry;
+	char buffer[16384];
+
+	if (!mounts)
+		return error_errno(err, -errno, "/proc/self/mounts");
+	while (getmntent_r(mounts, &entry, buffer, sizeof(buffer)))
+		if (add_mount(places, cnt, entry.mnt_dir))
+			return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
+	return 0;
+}
+
+/* By path, a rule before an ancestor, so that dropping repeats keeps the rule; mounts last. */
 static int place_order(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
 	int order = strcmp(x->path, y->path);
 
-	if (order)
-		return order;
-	return !x->rule - !y->rule;
+	if (x->is_mount != y->is_mount)
+		return x->is_mount - y->is_mount;
+	return order ? order : !x->rule - !y->rule;
 }
 
 static void drop_repeated_ancestors(struct places *places)
@@ -140,23 +239,41 @@ static int conflict(const struct place *place, __u32 number, const struct policy
 			 place->path);
 }
 
+/*
+ * What a rule of its own says stays: those come first. Of a file system that is mounted below
+ * several roots the strictest rule holds.
+ */
+static void merge_mount(const struct place *place, bool is_given, __u8 *level, __u32 *number)
+{
+	if (*level && (is_given || *level <= place->rule->access))
+		return;
+	*level = place->rule->access;
+	*number = place->number;
+}
+
 /* One inode, reached by one more path. */
-static int merge(struct root_value *value, const struct place *place, const struct policy *policy,
+static int merge(struct root *root, const struct place *place, const struct policy *policy,
 		 struct error *err)
 {
 	bool is_exec = place->rule && place->rule->class == RULE_EXEC;
-	__u8 *level = is_exec ? &value->exec : &value->access;
-	__u32 *number = is_exec ? &value->exec_rule : &value->access_rule;
+	__u8 *level = is_exec ? &root->value.exec : &root->value.access;
+	__u32 *number = is_exec ? &root->value.exec_rule : &root->value.access_rule;
+	bool *is_given = is_exec ? &root->is_exec_given : &root->is_access_given;
 
-	value->is_protected = 1;
+	root->value.is_protected = 1;
 	if (!place->rule)
 		return 0;
+	if (place->is_mount) {
+		merge_mount(place, *is_given, level, number);
+		return 0;
+	}
 	if (*level && *level != place->rule->access)
 		return conflict(place, *number, policy, err);
 	if (!*level) {
 		*level = place->rule->access;
 		*number = place->number;
 	}
+	*is_given = true;
 	return 0;
 }
 
@@ -185,12 +302,13 @@ static int merge_batch(const struct place *places, const int *fds, size_t cnt,
 		const struct identity *id = identity_of_fd(ids, id_cnt, fds[i]);
 		int r;
 
+		if (fds[i] < 0)
+			continue;
 		if (!id)
 			return error_set(err, -ESTALE, "the kernel does not name %s",
 					 places[i].path);
-		r = merge(
-			&root_at(roots, (struct root_key){ .dev = id->dev, .ino = id->ino })->value,
-			&places[i], policy, err);
+		r = merge(root_at(roots, (struct root_key){ .dev = id->dev, .ino = id->ino }),
+			  &places[i], policy, err);
 		if (r)
 			return r;
 		if (places[i].rule)
@@ -203,7 +321,8 @@ static int open_batch(const struct place *places, size_t cnt, int *fds, struct e
 {
 	for (size_t i = 0; i < cnt; i++) {
 		fds[i] = open(places[i].path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (fds[i] < 0)
+		/* A mount that another one hides cannot be reached by the job either. */
+		if (fds[i] < 0 && !(places[i].is_mount && errno == ENOENT))
 			return error_errno(err, -errno, "%s", places[i].path);
 	}
 	return 0;
@@ -255,6 +374,10 @@ int roots_resolve(struct kern *kern, const struct policy *policy, struct error *
 	for (size_t i = 0; !r && i < policy->rule_cnt; i++)
 		if (policy->rules[i].path)
 			r = add_rule(&places, &policy->rules[i], i + 1, err);
+	if (!r)
+		r = check_datasets(&places, err);
+	if (!r)
+		r = add_mounts(&places, err);
 	if (r)
 		return r;
 	drop_repeated_ancestors(&places);

@@ -6,6 +6,8 @@
 #ifndef JOBCAGE_KERN_ROOTS_H
 #define JOBCAGE_KERN_ROOTS_H
 
+#include <stdbool.h>
+
 #include "abi/policy.h"
 #include "base/error.h"
 #include "kern/kern.h"
@@ -14,6 +16,8 @@
 struct root {
 	struct root_key key;
 	struct root_value value;
+	bool is_access_given; /* by a rule for this very root, not one above a mount */
+	bool is_exec_given;
 };
 
 struct roots {

@@ -46,10 +46,12 @@ struct css_set;
 struct kernfs_node;
 struct cgroup_subsys_state;
 struct cgroup;
+struct in6_addr;
 struct sock_common;
 struct sock;
 struct socket;
 struct sockaddr;
+struct bpf_sock;
 struct bpf_sock_addr;
 struct seq_file;
 struct bpf_iter_meta;
@@ -74,6 +76,7 @@ enum {
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	IPPROTO_TCP = 6,
 	IPPROTO_UDP = 17,
+	IPPROTO_MPTCP = 262,
 };
 
 struct super_block {
@@ -83,6 +86,8 @@ struct super_block {
 };
 
 struct inode {
+	umode_t i_mode;
+	struct super_block *i_sb;
 	long unsigned int i_ino;
 	const unsigned int i_nlink;
 };
@@ -120,6 +125,7 @@ struct path {
 
 struct file {
 	struct path f_path;
+	struct inode *f_inode;
 	fmode_t f_mode;
 	unsigned int f_flags;
 };
@@ -162,8 +168,14 @@ struct cgroup {
 	struct kernfs_node *kn;
 };
 
+struct in6_addr {
+	union { __u8 u6_addr8[16]; __be16 u6_addr16[8]; __be32 u6_addr32[4]; } in6_u;
+};
+
 struct sock_common {
 	short unsigned int skc_family;
+	__be32 skc_rcv_saddr;
+	struct in6_addr skc_v6_rcv_saddr;
 };
 
 struct sock {
@@ -180,6 +192,11 @@ struct sockaddr {
 	sa_family_t sa_family;
 };
 
+struct bpf_sock {
+	__u32 src_ip4;
+	__u32 src_ip6[4];
+};
+
 struct bpf_sock_addr {
 	__u32 family;
 	__u32 type;
@@ -187,6 +204,7 @@ struct bpf_sock_addr {
 	__u32 user_port;
 	__u32 user_ip4;
 	__u32 user_ip6[4];
+	struct bpf_sock *sk;
 };
 
 struct bpf_iter_meta {

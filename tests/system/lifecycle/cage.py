@@ -160,8 +160,8 @@ class World:
         end = job.end()
         check.equal(f"{what}: lines are numbered from 1 without gap or repeat", numbers, [*range(1, len(numbers) + 1)])
         check.equal(f"{what}: start first, end last, each once",
-                    [code for code in codes[:1] + codes[-1:] + codes[1:-1] if code.startswith("job_")],
-                    ["job_start", "job_end"])
+                    (codes[:1], codes[-1:], [code for code in codes if code.startswith("job_")]),
+                    (["job_start"], ["job_end"], ["job_start", "job_end"]))
         check.equal(f"{what}: as many denials as there were", (sum(end.get("denied", {"": -1}).values()), len(events) - 2),
                     (denied, denied))
         check.equal(f"{what}: the record is complete", end.get("complete"), True)

@@ -14,45 +14,59 @@ from harness import WAIT_S
 
 CALLS = ["bpf", "mkdir", "openat", "write", "rename", "flock", "unlink", "rmdir", "sendto"]
 
+# Where one thing is done and what belongs to it is not: hit in every run, whatever the sample.
+CROSSROADS = [
+    r"BPF_MAP_TYPE_RINGBUF",   # the state file is there, the job's slot still looks free
+    r'map_name="roots"',       # the job's slot is taken, its policy's still looks free
+    r"cgroup\.procs",          # the first process has its label, but not its cgroup
+    r"sendto\(",               # all is in force, and the launcher does not know it
+    r"cgroup\.kill",           # the end is written, and the job is still there
+    r"BPF_MAP_DELETE_ELEM",    # the slots are half free again
+    r"unlink\(.*\.progress",   # all but the job's files is gone
+    r"unlink\(.*\.json",       # the job's file has lost its other half
+]
+
 # The denied act first; a breach is seen by its mark. Both are done within the process itself, before any other starts.
 COMMAND = 'echo x 2>/dev/null >>$DIGITS/a && echo >$OUT/breach; echo >$OUT/ran'
 
 
-def strace(world, job_id, inject):
+def strace(world, job_id, inject=None):
     """Runs one job under strace; returns what it says, by process."""
     log = f"{world.log}/{job_id}.strace"
-    wrap = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", log, "-e", "trace=" + ",".join(CALLS), *inject]
+    # --seccomp-bpf is quick, but strace drops the signals that it is to inject.
+    how = ["-e", inject] if inject else ["--seccomp-bpf"]
+    wrap = ["strace", "-f", "-q", "-o", log, "-e", "trace=" + ",".join(CALLS), *how]
     job = world.shell(COMMAND, job_id=job_id, wrap=wrap)
     with open(log, encoding="utf-8", errors="replace") as stream:
         return job, stream.read()
 
 
 def points(world):
-    """How many of each call the busiest process makes: the monitor."""
-    counts = collections.defaultdict(collections.Counter)
-    for line in strace(world, world.new_id(), [])[1].splitlines():
+    """All calls of the busiest process, the monitor: (call, its number, the line that strace writes of it), in their order."""
+    by_process = collections.defaultdict(list)
+    for line in strace(world, world.new_id())[1].splitlines():
         if match := re.match(r"(\d+) +(\w+)\(", line):
-            counts[match[1]][match[2]] += 1
-    monitor = max(counts.values(), key=lambda count: count.total(), default={})
-    return [(call, n) for call in CALLS for n in range(1, monitor[call] + 1)]
+            calls = by_process[match[1]]
+            calls.append((match[2], 1 + sum(call == match[2] for call, _, _ in calls), line))
+    return max(by_process.values(), key=len, default=[])
+
+
+def crossroads(all_points):
+    found = [next((point for point in all_points if re.search(pattern, point[2])), None) for pattern in CROSSROADS]
+    return [point for point in found if point]
 
 
 def sample(all_points, wanted):
-    """Spread over all, and at least one of each call."""
-    if wanted >= len(all_points):
-        return all_points
-    step = len(all_points) / wanted
-    chosen = {all_points[int(i * step)] for i in range(wanted)}
-    by_call = collections.defaultdict(list)
-    for point in all_points:
-        by_call[point[0]].append(point)
-    return sorted(chosen | {found[len(found) // 2] for found in by_call.values()}, key=all_points.index)
+    """Spread over all, besides the crossroads."""
+    step = max(1, len(all_points) // max(wanted, 1))
+    return sorted({*all_points[step // 2::step], *crossroads(all_points)}, key=all_points.index)
 
 
 def kill_at(check, world, point):
-    call, n = point
-    what = f"killed at {call}() number {n}"
-    job, _ = strace(world, world.new_id(), ["-e", f"inject={call}:signal=SIGKILL:when={n}"])
+    call, n, line = point
+    what = f"killed at {call}() number {n} ({' '.join(line.split()[1:])[:70]})"
+    job, log = strace(world, world.new_id(), f"inject={call}:signal=SIGKILL:when={n}")
+    check.that(f"{what}: it was", "killed by SIGKILL" in log)
     ran, breached = world.exists("ran"), world.exists("breach")
     check.that(f"{what}: nothing denied is done", not breached)
     check.that(f"{what}: the launcher fails, or the job runs", ran or job.status in (125, 137), f"status {job.status}: {job.err}")
@@ -84,22 +98,21 @@ def sweep(check, world, what, victim):
 
 def warm(check, world, wanted):
     """With the programs loaded: from launch to end."""
-    for point in sample(points(world), wanted):
+    all_points = points(world)
+    check.equal("every crossroads is found", len(crossroads(all_points)), len(CROSSROADS))
+    for point in sample(all_points, wanted):
         what, victim = kill_at(check, world, point)
         sweep(check, world, what, victim)
 
 
 def cold(check, world, wanted):
-    """With nothing loaded: what is killed is also the loading, and the removal."""
-    for point in sample_cold(points(world), wanted):
+    """With nothing loaded: what is killed is also the loading, and the removal. Each costs two loads."""
+    all_points = points(world)
+    check.that("the programs are loaded in this run", any(call == "rename" for call, _, _ in all_points))
+    if wanted < len(all_points):
+        unlinks = [point for point in all_points if point[0] == "unlink"]
+        renames = [point for point in all_points if point[0] == "rename"]
+        all_points = (renames + unlinks[len(unlinks) // 2:])[:wanted]
+    for point in all_points:
         what, victim = kill_at(check, world, point)
         sweep(check, world, what, victim)
-
-
-def sample_cold(all_points, wanted):
-    """Each costs two loads. The few: while pinning, at the rename, while removing."""
-    if wanted >= len(all_points):
-        return all_points
-    last_unlink = max(n for call, n in all_points if call == "unlink")
-    few = [("rename", 1), ("unlink", last_unlink // 2)]
-    return (few + sample(all_points, wanted - len(few)))[:max(wanted, 1)] if wanted > len(few) else few[:wanted]

@@ -29,6 +29,7 @@ def goes_on(check, world):
     wait_for(lambda: len(job.events()) == 5)
     check.equal("it delivers what happened meanwhile", len(job.events()), 5)
     world.whole(check, "the next job's own record", helper)
+    wait_for(lambda: traces.holder(helper.id) is None)
     world.orphan(job)
     second = world.start("true").finish()
     check.equal("after the adopter was killed too", second.status, 0)

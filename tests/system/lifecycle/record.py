@@ -46,7 +46,8 @@ def job_decisions(job):
 def loss(check, world):
     """The monitor is stopped: what does not fit the ring is counted, to the last one."""
     job = world.start_shell(FLOOD)
-    monitor = wait_for(lambda: traces.holder(job.id))
+    wait_for(lambda: world.running(job))
+    monitor = traces.holder(job.id)
     os.kill(monitor, signal.SIGSTOP)
     world.touch("flood")
     check.that("loss: the job does not wait for its monitor", world.appears("flooded"))
