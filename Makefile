@@ -17,11 +17,11 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := file exec sock egress task identify
+BPF_SRCS := file exec sock egress task identify member
 
 BASE_SRCS   := diag error file
 POLICY_SRCS := canonical document egress load merge nearest net parse rule shape site value
-KERN_SRCS   := backend features hooks identify load need probe publish ring roots
+KERN_SRCS   := backend features hooks identify iter load member need probe publish ring roots
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
 JOB_SRCS    := cgroup launch lifecycle state
 DAEMON_SRCS := controller monitor watch

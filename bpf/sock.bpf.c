@@ -27,7 +27,8 @@ struct ip_address {
 	};
 };
 
-/* An address that is too short is refused as the kernel itself would: nothing is decided, or told. */
+/* An address that is too short is refused as the kernel itself would: nothing is decided, or told.
+ */
 static __always_inline int read_v4(struct event_net *net, struct sockaddr *address, int len)
 {
 	struct ip_address a = {};

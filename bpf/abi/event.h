@@ -30,6 +30,7 @@ enum event_reason {
 				 is RULE_NONE */
 	REASON_FAMILY = 7,    /* an address family or protocol that no rule can allow */
 	REASON_NOT_IN_FORCE = 8, /* the policy's rules are missing in the kernel: denied */
+	REASON_OWN = 9,          /* jobcage's own pins, state and alerts are closed to every job */
 };
 
 /* What was attempted. */
@@ -61,7 +62,8 @@ enum event_flags {
 	EVENT_PATH_DETACHED = 16, /* path starts at a superblock's root, not at the root of a mount
 				     tree */
 	EVENT_PATH_MISSING = 32,  /* no room to build the strings: path, path2 and exe are empty */
-	EVENT_BY_CGROUP = 64, /* judged by a program of the cgroup: the job sees EPERM, not EACCES */
+	EVENT_BY_CGROUP = 64, /* judged by a program of the cgroup: the job sees EPERM, not EACCES
+			       */
 };
 
 /*
@@ -99,7 +101,7 @@ struct event {
 	__u32 ppid; /* of the real parent */
 	__u32 uid;  /* in the initial user namespace */
 	__u32 gid;
-	__u32 object_mode; /* umode_t of the object judged; 0: none yet, or not a file */
+	__u32 object_mode;      /* umode_t of the object judged; 0: none yet, or not a file */
 	__u8 kind;              /* enum event_kind */
 	__u8 verdict;           /* enum event_verdict */
 	__u8 reason;            /* enum event_reason */

@@ -25,8 +25,9 @@ struct job_label {
 };
 
 /*
- * job_by_slot: index is the job slot. A job is in force from the one store that publishes this value
- * until the one that clears it; changing policy to another published slot replaces the job's rules.
+ * job_by_slot: index is the job slot. A job is in force from the one store that publishes this
+ * value until the one that clears it; changing policy to another published slot replaces the job's
+ * rules.
  */
 struct job_value {
 	__u32 generation; /* 0: free or not yet in force */
@@ -47,8 +48,8 @@ struct job_stats {
 	__u64 lost;                    /* records that did not fit */
 	__u64 denied[EVENT_KINDS];     /* by enum event_kind */
 	__u64 would_deny[EVENT_KINDS]; /* by enum event_kind, audit mode */
-	__u64 fork_failures;           /* forks refused: the child could not be labelled, or would leave */
-	__u64 path_failures;           /* records sent without their path */
+	__u64 fork_failures; /* forks refused: the child could not be labelled, or would leave */
+	__u64 path_failures; /* records sent without their path */
 };
 
 /* kernel_stats: one entry, about no job in particular. */

@@ -76,7 +76,7 @@ struct root_value {
 	__u8 exec;         /* enum exec_access; EXEC_UNSET: no exec rule here */
 	__u8 is_protected; /* 1: must keep its place: a rule's root or an ancestor of one */
 	__u8 reserved;
-	__u32 access_rule; /* rule number */
+	__u32 access_rule; /* rule number; RULE_NONE with an access: jobcage's own file, closed */
 	__u32 exec_rule;   /* rule number */
 };
 

@@ -72,7 +72,7 @@ static __always_inline bool rule_here(const struct root_value *root, enum walk_c
 		return false;
 	finding->level = level;
 	finding->rule = class == WALK_FILE ? root->access_rule : root->exec_rule;
-	finding->reason = REASON_RULE;
+	finding->reason = finding->rule == RULE_NONE ? REASON_OWN : REASON_RULE;
 	return true;
 }
 

@@ -40,6 +40,11 @@ static const struct builtin builtins[] = {
 		"a path that a rule names, and the directories above it, must keep their place while the job runs",
 		"No policy entry can allow it: use a directory below the one that the rule names.",
 	},
+	[REASON_OWN] = {
+		"builtin:own-files",
+		"jobcage's own pins, state and alerts are closed to every job",
+		"No policy entry can allow it.",
+	},
 	[REASON_FAMILY] = {
 		"builtin:address-family",
 		"rules name TCP and UDP over IPv4 and IPv6, and nothing else leaves",

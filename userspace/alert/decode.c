@@ -48,6 +48,7 @@ static bool reason_ok(const struct event *event)
 			return false;
 		break;
 	case REASON_PROTECTED:
+	case REASON_OWN:
 		if (event->kind != EVENT_FILE)
 			return false;
 		break;

@@ -101,8 +101,7 @@ static int parse_options(int argc, char **argv, struct run_options *options)
 		case 'a': options->alerts = optarg; break;
 		case 'k':
 			if (!add_keep_fd(options, optarg))
-				return fail(
-					"--keep-fd wants a descriptor's number, at most 29 times");
+				return fail("--keep-fd wants the number of an open descriptor");
 			break;
 		case 'h': fputs(help_text, stdout); return 0;
 		default: return fail("'jobcage run --help' lists the options");

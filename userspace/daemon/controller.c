@@ -13,8 +13,9 @@
 
 #define EVENTS 64
 
-/* How soon to look again at a job that could not be ended. */
+/* How soon to look again at a job that could not be ended, or that has tasks outside its cgroup. */
 #define RETRY_MS 10000
+#define STRAYS_MS 100
 
 struct controller {
 	int epoll_fd;
@@ -336,13 +337,22 @@ int controller_start(struct controller *controller, const struct job_request *re
 	return r;
 }
 
+/* No descriptor tells when the last task outside a cgroup goes. */
+static int patience_ms(const struct controller *controller)
+{
+	for (const struct watch *watch = controller->watches; watch; watch = watch->next)
+		if (watch->has_strays)
+			return STRAYS_MS;
+	return RETRY_MS;
+}
+
 int controller_run(struct controller *controller, struct error *err)
 {
 	struct epoll_event events[EVENTS];
 
 	finish_over(controller);
 	while (controller->watches) {
-		int n = epoll_wait(controller->epoll_fd, events, EVENTS, RETRY_MS);
+		int n = epoll_wait(controller->epoll_fd, events, EVENTS, patience_ms(controller));
 
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, -errno, "epoll_wait");

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,6 +42,17 @@ static void detach(const struct job_request *request, int sock)
 		close(null);
 }
 
+/* A policy's roots are held open: as many as the machine allows. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void monitor_main(const struct job_request *request, int sock)
 {
 	struct controller *controller = NULL;
@@ -48,6 +60,7 @@ static void monitor_main(const struct job_request *request, int sock)
 	int r;
 
 	detach(request, sock);
+	raise_file_limit();
 	r = controller_new(&err, &controller);
 	if (!r)
 		r = controller_start(controller, request, &err);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "daemon/controller.h"
+#include "kern/member.h"
 #include "kern/publish.h"
 
 static int64_t clock_ms(clockid_t clock)
@@ -205,16 +206,25 @@ void watch_free(struct watch *watch)
 	watch_drop(watch);
 }
 
+/* A task that was moved out of the cgroup is still the job's, and still under its policy. */
+static bool has_strays(struct watch *watch)
+{
+	bool any = true;
+
+	watch->has_strays = member_any(watch->job->kern, watch->job->label, &any) || any;
+	return watch->has_strays;
+}
+
 bool watch_is_over(struct watch *watch)
 {
 	bool populated = true;
-	int r;
+	int r = -ENODEV;
 
-	if (watch->job->cgroup.fd < 0)
-		return true;
-	r = cgroup_is_populated(&watch->job->cgroup, &populated);
-	/* Removed by someone else, which the kernel allows only when it is empty. */
-	return r == -ENODEV || !populated;
+	/* Removed by someone else, which the kernel allows only when it is empty: ENODEV. */
+	if (watch->job->cgroup.fd >= 0)
+		r = cgroup_is_populated(&watch->job->cgroup, &populated);
+	watch->has_strays = false;
+	return (r == -ENODEV || !populated) && !has_strays(watch);
 }
 
 static void write_end(struct watch *watch, const struct job_stats *stats)
@@ -227,8 +237,7 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 		.malformed = progress->malformed,
 		.write_failures = progress->write_failures,
 		.adopted = watch->job->is_adopted,
-		.reason = progress->is_admitted ? "its last process is gone"
-						  : "it was not started",
+		.reason = progress->is_admitted ? "its last process is gone" : "it was not started",
 	};
 	json_t *event = NULL;
 	int r;

@@ -18,6 +18,7 @@ struct watch {
 	struct ring *ring; /* owned; NULL if the job never got one */
 	struct sink *sink; /* owned */
 	struct alert_job about;
+	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
 	bool skip_checked; /* adopted: the first record has been compared with the last one
 			      delivered */
 };

@@ -49,6 +49,7 @@ void job_free(struct job *job)
 	cgroup_close(&job->cgroup);
 	job_state_close(&job->state);
 	policy_free(job->own_policy);
+	roots_free(&job->roots);
 	free(job->cgroup_path);
 	free(job->id);
 	free(job->command);
@@ -219,8 +220,9 @@ static int refuse_inherited(const struct job *job, const struct job_request *req
 	snprintf(link, sizeof(link), "/proc/%d/fd/%d", request->pid, fd);
 	len = readlink(link, path, sizeof(path) - 1);
 	path[len < 0 ? 0 : len] = '\0';
-	return error_set(err, -EPERM, "descriptor %d is %s, %s (rule \"%s\"); redirect it elsewhere",
-			 fd, path, why, rule ? rule->id : "none");
+	return error_set(err, -EPERM,
+			 "descriptor %d is %s, %s (rule \"%s\"); redirect it elsewhere", fd, path,
+			 why, rule ? rule->id : "none");
 }
 
 /* A descriptor open before the policy must not be a way round it. */
@@ -252,12 +254,23 @@ static int make_cgroup(struct job *job, struct error *err)
 	return r;
 }
 
+/* A terminal, a pipe or /dev/null as the place for alerts is not ours to close. */
+static bool is_regular(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
 static int put_in_force(struct job *job, struct error *err)
 {
+	const char *const own[] = { KERN_PIN_ROOT, STATE_ROOT,
+				    is_regular(job->alerts) ? job->alerts : NULL, NULL };
 	int r = job_make_ring(job->kern, job->label, err);
 
 	if (!r)
-		r = policy_publish(job->kern, job->policy, job->policy_slot, err);
+		r = policy_publish(job->kern, job->policy, own, job->policy_slot, err,
+				   &job->roots);
 	if (!r)
 		r = job_publish(job->kern, job->label, job->policy_slot, err);
 	if (!r)

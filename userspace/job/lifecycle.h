@@ -18,6 +18,7 @@
 #include "job/cgroup.h"
 #include "job/state.h"
 #include "kern/kern.h"
+#include "kern/roots.h"
 #include "policy/policy.h"
 
 /* Descriptors that a job may inherit, at most. */
@@ -46,6 +47,7 @@ struct job {
 	bool is_adopted;
 	const struct policy *policy; /* borrowed from the request, or own_policy */
 	struct policy *own_policy;   /* of an adopted job: read back, so without the files' names */
+	struct roots roots;          /* empty if adopted */
 	struct job_label label;
 	__u32 policy_slot;
 	char *cgroup_path;

@@ -128,8 +128,8 @@ int job_state_create(const char *id, const json_t *content, struct error *err,
 	state.fd = open(JOBS, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	if (state.fd < 0)
 		return error_errno(err, -errno, "cannot create a file in " JOBS);
-	r = flock(state.fd, LOCK_EX | LOCK_NB) ? -errno :
-						 fd_write_all(state.fd, text, strlen(text));
+	r = flock(state.fd, LOCK_EX | LOCK_NB) ? -errno
+					       : fd_write_all(state.fd, text, strlen(text));
 	if (r)
 		return error_errno(err, r, "cannot write the job's state");
 	r = publish_file(&state, err);
@@ -166,8 +166,8 @@ static int adopt_file(const char *name, struct error *err, struct job_state *ret
 		return errno == EWOULDBLOCK ? 0 : error_errno(err, -errno, "cannot lock %s", path);
 	content = json_loadfd(state.fd, JSON_REJECT_DUPLICATES, &json_err);
 	if (!content)
-		return error_set(err, -EBADMSG, "%s: %s; if no such job runs, remove the file", path,
-				 json_err.text);
+		return error_set(err, -EBADMSG, "%s: %s; if no such job runs, remove the file",
+				 path, json_err.text);
 	r = map_progress(&state, 0, err);
 	if (r) {
 		json_decref(content);

@@ -61,8 +61,8 @@ int job_state_create(const char *id, const json_t *content, struct error *err,
 		     struct job_state *ret_state);
 
 /*
- * The next orphan. Returns 1 with its content (decref it), 0 when there is none, or -errno: -EBADMSG
- * for a file that is no JSON, which is left as it is.
+ * The next orphan. Returns 1 with its content (decref it), 0 when there is none, or -errno:
+ * -EBADMSG for a file that is no JSON, which is left as it is.
  */
 int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret_content);
 

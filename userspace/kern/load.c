@@ -46,6 +46,7 @@ static const char *const prog_names[KERN_PROGS] = {
 	[PROG_CONNECT4] = "egress_connect4", [PROG_CONNECT6] = "egress_connect6",
 	[PROG_SENDMSG4] = "egress_sendmsg4", [PROG_SENDMSG6] = "egress_sendmsg6",
 	[PROG_IDENTIFY] = "identify_files",
+	[PROG_MEMBERS] = "member_tasks",
 };
 
 static const enum bpf_attach_type cgroup_attach_types[KERN_CGROUP_PROGS] = {

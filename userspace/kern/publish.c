@@ -8,7 +8,6 @@
 #include <sys/random.h>
 
 #include "base/cleanup.h"
-#include "kern/roots.h"
 
 static void cleanup_egress(struct egress_tables *tables)
 {
@@ -134,13 +133,14 @@ int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot)
 	return 0;
 }
 
-int policy_publish(struct kern *kern, const struct policy *policy, __u32 slot, struct error *err)
+int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
+		   __u32 slot, struct error *err, struct roots *ret_roots)
 {
 	_cleanup_(cleanup_egress) struct egress_tables tables = { 0 };
 	_cleanup_(roots_free) struct roots roots = { 0 };
 	int r;
 
-	r = roots_resolve(kern, policy, err, &roots);
+	r = roots_resolve(kern, policy, own, err, &roots);
 	if (r)
 		return r;
 	r = egress_compile(policy, &tables);
@@ -152,6 +152,8 @@ int policy_publish(struct kern *kern, const struct policy *policy, __u32 slot, s
 		policy_withdraw(kern, slot);
 		return error_errno(err, r, "cannot put the policy's rules into the kernel");
 	}
+	*ret_roots = roots;
+	roots = (struct roots){ 0 };
 	return 0;
 }
 

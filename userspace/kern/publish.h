@@ -8,6 +8,7 @@
 #include "abi/job.h"
 #include "base/error.h"
 #include "kern/kern.h"
+#include "kern/roots.h"
 #include "policy/policy.h"
 
 /* Bytes of a job's ring: a power of two and a multiple of the page size. */
@@ -22,10 +23,12 @@ int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot);
 int job_choose_slot(struct kern *kern, struct error *err, struct job_label *ret_label);
 
 /*
- * Resolves the policy's paths, fills the slot and publishes it. On failure nothing is left in the
+ * Resolves the policy's paths, fills the slot and publishes it. The roots hold what the paths stand for
+ * in place and must be kept until the policy is withdrawn. On failure nothing is left in the
  * maps.
  */
-int policy_publish(struct kern *kern, const struct policy *policy, __u32 slot, struct error *err);
+int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
+		   __u32 slot, struct error *err, struct roots *ret_roots);
 void policy_withdraw(struct kern *kern, __u32 slot);
 
 /* Gives the job's slot a ring and zeroed counters; the job is not in force yet. */

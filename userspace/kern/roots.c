@@ -28,6 +28,7 @@ struct place {
 	const struct rule *rule; /* NULL: an ancestor */
 	__u32 number;            /* of the rule */
 	bool is_mount;           /* not the rule's own root, but a mount below it */
+	bool is_own;             /* jobcage's own: closed, whatever the rules say */
 };
 
 struct places {
@@ -44,6 +45,9 @@ static void places_free(struct places *places)
 
 void roots_free(struct roots *roots)
 {
+	for (size_t i = 0; i < roots->fd_cnt; i++)
+		close(roots->fds[i]);
+	free(roots->fds);
 	free(roots->items);
 	free(roots->devs);
 	*roots = (struct roots){ 0 };
@@ -64,12 +68,11 @@ static int places_add(struct places *places, const char *path, size_t len, const
 		places->room = room;
 	}
 	place = &places->items[places->cnt];
-	place->path = strndup(path, len);
+	*place = (struct place){
+		.path = strndup(path, len), .rule = rule, .number = number, .is_mount = is_mount,
+	};
 	if (!place->path)
 		return -ENOMEM;
-	place->rule = rule;
-	place->number = number;
-	place->is_mount = is_mount;
 	places->cnt++;
 	return 0;
 }
@@ -103,6 +106,27 @@ static int add_rule(struct places *places, const struct rule *rule, __u32 number
 		r = add_ancestors(places, path);
 	if (r)
 		return error_errno(err, r, "cannot resolve the policy's paths");
+	return 0;
+}
+
+/* What the controller stands on must be out of a job's reach, also where a rule would open it. */
+static int add_own(struct places *places, const char *const *own, struct error *err)
+{
+	for (; *own; own++) {
+		_cleanup_free_ char *path = realpath(*own, NULL);
+		size_t at = places->cnt;
+		int r;
+
+		if (!path)
+			return error_errno(err, -errno, "%s", *own);
+		r = places_add(places, path, strlen(path), NULL, RULE_NONE, false);
+		if (!r)
+			places->items[at].is_own = true;
+		if (!r)
+			r = add_ancestors(places, path);
+		if (r)
+			return error_errno(err, r, "cannot resolve the policy's paths");
+	}
 	return 0;
 }
 
@@ -200,7 +224,8 @@ static int add_mounts(struct places *places, struct error *err)
 	return 0;
 }
 
-/* By path, a rule before an ancestor, so that dropping repeats keeps the rule; mounts last. */
+/* By path, our own before a rule before an ancestor, so that dropping repeats keeps the rule;
+ * mounts last. */
 static int place_order(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
@@ -208,7 +233,9 @@ static int place_order(const void *a, const void *b)
 
 	if (x->is_mount != y->is_mount)
 		return x->is_mount - y->is_mount;
-	return order ? order : !x->rule - !y->rule;
+	if (order)
+		return order;
+	return x->is_own != y->is_own ? y->is_own - x->is_own : !x->rule - !y->rule;
 }
 
 static void drop_repeated_ancestors(struct places *places)
@@ -219,7 +246,8 @@ static void drop_repeated_ancestors(struct places *places)
 	for (size_t i = 0; i < places->cnt; i++) {
 		struct place *place = &places->items[i];
 
-		if (!place->rule && kept && !strcmp(places->items[kept - 1].path, place->path))
+		if (!place->rule && !place->is_own && kept &&
+		    !strcmp(places->items[kept - 1].path, place->path))
 			free(place->path);
 		else
 			places->items[kept++] = *place;
@@ -261,7 +289,12 @@ static int merge(struct root *root, const struct place *place, const struct poli
 	bool *is_given = is_exec ? &root->is_exec_given : &root->is_access_given;
 
 	root->value.is_protected = 1;
-	if (!place->rule)
+	if (place->is_own) {
+		root->value.access = ACCESS_NONE;
+		root->value.access_rule = RULE_NONE;
+		root->is_own = true;
+	}
+	if (!place->rule || (root->is_own && !is_exec))
 		return 0;
 	if (place->is_mount) {
 		merge_mount(place, *is_given, level, number);
@@ -311,7 +344,7 @@ static int merge_batch(const struct place *places, const int *fds, size_t cnt,
 			  &places[i], policy, err);
 		if (r)
 			return r;
-		if (places[i].rule)
+		if (places[i].rule || places[i].is_own)
 			add_dev(roots, id->dev);
 	}
 	return 0;
@@ -342,8 +375,11 @@ static int resolve_batch(struct kern *kern, const struct place *places, size_t c
 		r = identify_files(kern, getpid(), IDENTIFY_NO_POLICY, err, &ids, &id_cnt);
 	if (!r)
 		r = merge_batch(places, fds, cnt, ids, id_cnt, policy, err, roots);
-	for (size_t i = 0; i < cnt; i++)
+	for (size_t i = 0; i < cnt; i++) {
+		if (!r && fds[i] >= 0 && (places[i].rule || places[i].is_own))
+			roots->fds[roots->fd_cnt++] = TAKE_FD(fds[i]);
 		cleanup_fd(&fds[i]);
+	}
 	return r;
 }
 
@@ -352,7 +388,8 @@ static int resolve_places(struct kern *kern, const struct places *places,
 {
 	roots->items = calloc(places->cnt + 1, sizeof(*roots->items));
 	roots->devs = calloc(places->cnt + 1, sizeof(*roots->devs));
-	if (!roots->items || !roots->devs)
+	roots->fds = calloc(places->cnt + 1, sizeof(*roots->fds));
+	if (!roots->items || !roots->devs || !roots->fds)
 		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
 	for (size_t at = 0; at < places->cnt; at += BATCH) {
 		size_t cnt = places->cnt - at < BATCH ? places->cnt - at : BATCH;
@@ -364,8 +401,8 @@ static int resolve_places(struct kern *kern, const struct places *places,
 	return 0;
 }
 
-int roots_resolve(struct kern *kern, const struct policy *policy, struct error *err,
-		  struct roots *ret_roots)
+int roots_resolve(struct kern *kern, const struct policy *policy, const char *const *own,
+		  struct error *err, struct roots *ret_roots)
 {
 	_cleanup_(places_free) struct places places = { 0 };
 	_cleanup_(roots_free) struct roots roots = { 0 };
@@ -378,6 +415,8 @@ int roots_resolve(struct kern *kern, const struct policy *policy, struct error *
 		r = check_datasets(&places, err);
 	if (!r)
 		r = add_mounts(&places, err);
+	if (!r)
+		r = add_own(&places, own, err);
 	if (r)
 		return r;
 	drop_repeated_ancestors(&places);

@@ -55,6 +55,7 @@ struct bpf_sock;
 struct bpf_sock_addr;
 struct seq_file;
 struct bpf_iter_meta;
+struct bpf_iter__task;
 struct bpf_iter__task_file;
 
 enum bpf_map_type {
@@ -145,6 +146,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	u64 start_boottime;
+	int exit_state;
 	char comm[16];
 	struct css_set *cgroups;
 	struct bpf_local_storage *bpf_storage;
@@ -209,6 +211,11 @@ struct bpf_sock_addr {
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct bpf_iter__task_file {

@@ -153,7 +153,7 @@ class World:
     @staticmethod
     def whole(check, what, job, denied=0, **counts):
         """The job's record: from start to end, numbered without gap or repeat, every denial in it."""
-        wait_for(lambda: job.end() or not os.path.exists(f"{traces.STATE_JOBS}/{job.id}.json"))
+        wait_for(lambda: job.end() or not os.path.exists(f"{traces.STATE_JOBS}/{job.id}.json"), 20)
         events = job.events()
         numbers = [event["metadata"]["sequence"] for event in events]
         codes = [event["metadata"]["event_code"] for event in events]

@@ -12,10 +12,10 @@ def ends(check, world):
     rows = [
         # what, script, exit status, denials
         ("a job that ends", f"{TRY}; exit 0", 0, 1),
-        ("the leader goes, a child stays", f"(sleep 1; {TRY}; touch $OUT/late) & exit 3", 3, 1),
-        ("a daemon", f"setsid sh -c '(sleep 1; {TRY}; touch $OUT/late) &'; exit 3", 3, 1),
+        ("the leader goes, a child stays", f"(sleep 0.5; {TRY}; touch $OUT/late) & exit 3", 3, 1),
+        ("a daemon", f"setsid sh -c '(sleep 0.5; {TRY}; touch $OUT/late) &'; exit 3", 3, 1),
         ("killed", f"{TRY}; kill -KILL $$", 137, 1),
-        ("killed, and a child stays", f"(sleep 1; {TRY}; touch $OUT/late) & kill -KILL $$", 137, 1),
+        ("killed, and a child stays", f"(sleep 0.5; {TRY}; touch $OUT/late) & kill -KILL $$", 137, 1),
     ]
     for what, script, status, denied in rows:
         job = world.shell(script)
@@ -31,7 +31,7 @@ def nested_cgroups(check, world):
     """A job that may make cgroups leaves some, with processes in them."""
     policy = world.policy("nest", rules=[{"id": "cgroups", "path": traces.CGROUP_ROOT, "access": "write"}])
     nest = f"{traces.CGROUP_ROOT}/jobcage-nester/a/b/c"
-    job = world.shell(f"mkdir -p {nest}; (echo 0 >{nest}/cgroup.procs; sleep 1; {TRY}; touch $OUT/nested) & wait; exit 4",
+    job = world.shell(f"mkdir -p {nest}; (echo 0 >{nest}/cgroup.procs; sleep 0.5; {TRY}; touch $OUT/nested) & wait; exit 4",
                       policy=policy, job_id="nester")
     check.equal("nested cgroups: exit status", (job.status, job.err), (4, ""))
     world.whole(check, "nested cgroups", job, 1)

@@ -11,6 +11,7 @@ import re
 import subprocess
 
 from harness import WAIT_S
+import traces
 
 CALLS = ["bpf", "mkdir", "openat", "write", "rename", "flock", "unlink", "rmdir", "sendto"]
 
@@ -31,7 +32,10 @@ COMMAND = 'echo x 2>/dev/null >>$DIGITS/a && echo >$OUT/breach; echo >$OUT/ran'
 
 
 def strace(world, job_id, inject=None):
-    """Runs one job under strace; returns what it says, by process."""
+    """Runs one job under strace; returns the job and what strace wrote."""
+    for name in ("ran", "breach"):
+        if world.exists(name):
+            os.unlink(f"{world.out}/{name}")
     log = f"{world.log}/{job_id}.strace"
     # --seccomp-bpf is quick, but strace drops the signals that it is to inject.
     how = ["-e", inject] if inject else ["--seccomp-bpf"]
@@ -64,7 +68,7 @@ def sample(all_points, wanted):
 
 def kill_at(check, world, point):
     call, n, line = point
-    what = f"killed at {call}() number {n} ({' '.join(line.split()[1:])[:70]})"
+    what = f"killed at {call}() number {n} ({line.split(None, 1)[-1][:70]})"
     job, log = strace(world, world.new_id(), f"inject={call}:signal=SIGKILL:when={n}")
     check.that(f"{what}: it was", "killed by SIGKILL" in log)
     ran, breached = world.exists("ran"), world.exists("breach")
@@ -72,9 +76,6 @@ def kill_at(check, world, point):
     check.that(f"{what}: the launcher fails, or the job runs", ran or job.status in (125, 137), f"status {job.status}: {job.err}")
     check.that(f"{what}: status 125 has one line", job.status != 125 or re.fullmatch(r"jobcage run: .+\n", job.err), job.err)
     check.that(f"{what}: status 125 and nothing ran", not (ran and job.status == 125))
-    for name in ("ran", "breach"):
-        if world.exists(name):
-            os.unlink(f"{world.out}/{name}")
     return what, job
 
 
@@ -105,14 +106,11 @@ def warm(check, world, wanted):
         sweep(check, world, what, victim)
 
 
-def cold(check, world, wanted):
+def cold(check, world, is_soak):
     """With nothing loaded: what is killed is also the loading, and the removal. Each costs two loads."""
-    all_points = points(world)
-    check.that("the programs are loaded in this run", any(call == "rename" for call, _, _ in all_points))
-    if wanted < len(all_points):
-        unlinks = [point for point in all_points if point[0] == "unlink"]
-        renames = [point for point in all_points if point[0] == "rename"]
-        all_points = (renames + unlinks[len(unlinks) // 2:])[:wanted]
-    for point in all_points:
+    chosen = points(world) if is_soak else [("rename", 1, "of the pins")]
+    check.that("there is something to kill", chosen)
+    for point in chosen:
         what, victim = kill_at(check, world, point)
         sweep(check, world, what, victim)
+    check.that("the last job takes the pins along", not os.path.exists(traces.PIN_ROOT))

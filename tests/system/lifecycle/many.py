@@ -28,6 +28,7 @@ def at_once(check, world, cnt):
     jobs = [world.start_shell(NEIGHBOURS.format(i, (i + 1) % cnt), policy=own_policy(world, i)) for i in range(cnt)]
     ready = wait_for(lambda: all(world.exists(f"{i}/ready") for i in range(cnt)), 120)
     check.that(f"{cnt} jobs started at once: all run", ready, [job.err for job in jobs if job.err])
+    check.that(f"{cnt} jobs: the programs are pinned", len(traces.pins()) > 10)
     check.equal(f"{cnt} jobs: no program is loaded twice", traces.bpf_ids("programs"), world.baseline["bpf programs"])
     world.touch("open")
     for i, job in enumerate(jobs):
@@ -52,15 +53,3 @@ def one_file(check, world):
         check.equal("one alert file: exit status", job.finish().status, 0)
         world.whole(check, "one alert file", job, 40)
     world.settles(check, "one alert file")
-
-
-def alone(check, world):
-    """With nothing in force: the first job loads the programs, the last one takes them along."""
-    job = world.start_shell("touch $OUT/loaded; until test -e $OUT/enough; do sleep 0.1; done")
-    world.appears("loaded")
-    check.that("the first job: pinned while it runs", len(traces.pins()) > 10)
-    world.touch("enough")
-    job.finish()
-    world.whole(check, "the first job", job)
-    world.settles(check, "the last job")
-    check.that("the last job: the pin folder is gone", not os.path.exists(traces.PIN_ROOT))

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Who carries a label: an iterator over all tasks.
+ *
+ * A job's cgroup says that its last process is gone, but not whether one was moved out of it. The
+ * label cannot be shed, so the controller asks here before it ends a job.
+ */
+#include "lib/jobcage.bpf.h"
+#include "lib/maps.bpf.h"
+
+SEC("iter/task")
+int member_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct job_label *label;
+
+	/* A zombie keeps its storage until it is reaped, and does nothing any more. */
+	if (!task || task->exit_state || !task->bpf_storage)
+		return 0;
+	label = bpf_task_storage_get(&job_by_task, task, 0, 0);
+	if (label)
+		bpf_seq_write(ctx->meta->seq, label, sizeof(*label));
+	return 0;
+}

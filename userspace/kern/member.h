@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Whether any task still carries a job's label, wherever it has gone.
+ */
+#ifndef JOBCAGE_KERN_MEMBER_H
+#define JOBCAGE_KERN_MEMBER_H
+
+#include <stdbool.h>
+
+#include "abi/job.h"
+#include "kern/kern.h"
+
+/* Looks at every task of the machine. Returns 0, or -errno if the kernel could not be asked. */
+int member_any(struct kern *kern, struct job_label label, bool *ret_any);
+
+#endif
