@@ -183,7 +183,7 @@ static void test_header(void **state)
 	REFUSE(OP_MKDIR, verdict, 0);
 	REFUSE(OP_MKDIR, verdict, 4);
 	REFUSE(OP_MKDIR, reason, 0);
-	REFUSE(OP_MKDIR, reason, 9);
+	REFUSE(OP_MKDIR, reason, 10);
 }
 
 static void test_reasons(void **state)
@@ -305,7 +305,7 @@ static void test_runs(void **state)
 	expect_bad_run("a\0\0", 3);    /* at the root */
 	expect_bad_run("\0a\0", 3);    /* as the leaf */
 	expect_bad_run("a\0\0b\0", 5); /* in between */
-	expect_bad_run("a/b\0", 4);    /* two in one */
+	expect_bad_run("a/b\0c\0", 6); /* two in one */
 	expect_bad_run("/\0", 2);
 }
 

@@ -34,10 +34,8 @@ static bool reason_ok(const struct event *event)
 		return false;
 	switch (event->reason) {
 	case REASON_RULE:
-	case REASON_DEFAULT:
-		return true;
-	case REASON_NOT_IN_FORCE:
-		break;
+	case REASON_DEFAULT: return true;
+	case REASON_NOT_IN_FORCE: break;
 	case REASON_WALK_LIMIT:
 	case REASON_DISCONNECTED:
 		if (event->kind == EVENT_NET)
@@ -56,8 +54,7 @@ static bool reason_ok(const struct event *event)
 		if (event->kind != EVENT_NET)
 			return false;
 		break;
-	default:
-		return false;
+	default: return false;
 	}
 	return event->verdict != VERDICT_ALLOW;
 }
@@ -92,7 +89,11 @@ static bool run_ok(const char *run, size_t len)
 {
 	if (len == 0)
 		return true;
-	if (run[0] == '\0' || run[len - 1] != '\0' || (memchr(run, '/', len) && memchr(run, '\0', len) != run + len - 1))
+	if (run[0] == '\0' || run[len - 1] != '\0')
+		return false;
+	if (memchr(run, '\0', len) == run + len - 1)
+		return strcmp(run, "/") != 0;
+	if (memchr(run, '/', len))
 		return false;
 	for (size_t i = 1; i < len; i++)
 		if (run[i] == '\0' && run[i - 1] == '\0')
@@ -149,8 +150,8 @@ static int build_paths(const char *strings, struct decoded_event *decoded)
 			return -ENOMEM;
 	}
 	if (op_info(event->op)->has_path2 && !is_missing) {
-		decoded->path2 = join(path2, event->path2_len,
-				      event->flags & EVENT_PATH2_TRUNCATED);
+		decoded->path2 =
+			join(path2, event->path2_len, event->flags & EVENT_PATH2_TRUNCATED);
 		if (!decoded->path2)
 			return -ENOMEM;
 	}

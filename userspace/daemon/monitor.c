@@ -17,6 +17,9 @@
 #include "daemon/controller.h"
 #include "job/launch.h"
 
+/* Descriptors of a monitor: a policy may have many roots. */
+#define FILES_MAX 65536
+
 /*
  * Only standard error, for its warnings, and standard output if alerts go there stay open: whatever
  * else the caller had open, a pipe say, must not be held until the job's end.
@@ -42,15 +45,22 @@ static void detach(const struct job_request *request, int sock)
 		close(null);
 }
 
-/* A policy's roots are held open: as many as the machine allows. */
-static void raise_file_limit(void)
+/*
+ * The limits on the caller are meant for the job: the monitor holds every root open and must be able
+ * to write the job's record to its end.
+ */
+static void lift_limits(void)
 {
-	struct rlimit limit;
+	static const int limits[] = { RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE };
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit files = { FILES_MAX, FILES_MAX };
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		setrlimit(limits[i], &unlimited);
+	if (setrlimit(RLIMIT_NOFILE, &files) && !getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 }
 
 static void monitor_main(const struct job_request *request, int sock)
@@ -60,7 +70,7 @@ static void monitor_main(const struct job_request *request, int sock)
 	int r;
 
 	detach(request, sock);
-	raise_file_limit();
+	lift_limits();
 	r = controller_new(&err, &controller);
 	if (!r)
 		r = controller_start(controller, request, &err);

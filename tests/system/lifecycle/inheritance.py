@@ -106,7 +106,7 @@ def closed(check, world):
             for fd in which:
                 os.close(fd)
         what = f"descriptors {fds} closed"
-        job = world.shell("for fd in 0 1 2; do test -e /proc/$$/fd/$fd && echo $fd; done >$OUT/fds; exit 7", preexec_fn=close)
+        job = world.shell("for fd in 0 1 2; do test -e /proc/$$/fd/$fd && open=\"$open $fd\"; done; echo $open >$OUT/fds; exit 7", preexec_fn=close)
         check.equal(f"{what}: exit status", job.status, 7)
         if job.status == 7:
             with open(f"{world.out}/fds", encoding="utf-8") as stream:

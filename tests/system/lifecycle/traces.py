@@ -45,11 +45,10 @@ def monitors():
 
 def holder(job_id):
     """The monitor that holds the lock on the job's state file, or None."""
-    state = f"{STATE_JOBS}/{job_id}.json"
     for pid in monitors():
         for fd in glob.glob(f"/proc/{pid}/fd/*"):
             try:
-                if os.readlink(fd) == state:
+                if os.path.samefile(fd, f"{STATE_JOBS}/{job_id}.json"):
                     return pid
             except OSError:
                 continue
