@@ -301,7 +301,13 @@ static void test_an_orphan_is_adopted_as_it_was(void **state)
 
 	(void)state;
 	must_create("j1", 42, &job);
-	*job.progress = (struct job_progress){ 11, 9, 1, 2, 8 };
+	*job.progress = (struct job_progress){
+		.sequence = 11,
+		.delivered = 9,
+		.malformed = 1,
+		.write_failures = 2,
+		.last_record = 8,
+	};
 	job_state_close(&job);
 
 	assert_int_equal(adopt(&orphan, &content), 1);
@@ -346,8 +352,18 @@ static void test_every_orphan_is_found_once(void **state)
 	assert_int_equal(job_state_any(), 0);
 }
 
-/* Its controller died while it wrote the file, so before anything else of the job existed. */
-static void test_an_unfinished_file_is_removed(void **state)
+static void assert_unreadable(void)
+{
+	struct job_state orphan = JOB_STATE_NONE;
+	json_t *content = NULL;
+
+	assert_int_equal(adopt(&orphan, &content), -EBADMSG);
+	assert_int_equal(orphan.fd, -1);
+	assert_null(content);
+}
+
+/* It may be the file of a running job that somebody damaged: never a reason to forget the job. */
+static void test_an_unreadable_file_is_left(void **state)
 {
 	static const char *const texts[] = { "", "{", "{\"id\": \"j1\"", "{\"id\": 1, \"id\": 2}" };
 
@@ -355,14 +371,14 @@ static void test_an_unfinished_file_is_removed(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		close(must_lock());
 		write_file(JOBS "/j1.json", texts[i]);
-		write_file(JOBS "/j1.progress", "");
-		assert_no_orphan();
-		assert_int_equal(job_state_any(), 0);
+		assert_unreadable();
+		assert_int_equal(job_state_any(), 1);
+		assert_int_equal(unlink(JOBS "/j1.json"), 0);
 		assert_int_equal(rmdir(JOBS), 0);
 	}
 }
 
-static void test_an_unfinished_file_hides_no_orphan(void **state)
+static void test_an_unreadable_file_hides_no_orphan(void **state)
 {
 	struct job_state job, orphan = JOB_STATE_NONE;
 	json_t *content = NULL;
@@ -375,7 +391,7 @@ static void test_an_unfinished_file_hides_no_orphan(void **state)
 	assert_int_equal(adopt(&orphan, &content), 1);
 	assert_string_equal(orphan.id, "m");
 	json_decref(content);
-	assert_no_orphan();
+	assert_unreadable();
 	job_state_remove(&orphan);
 	assert_int_equal(rmdir(JOBS), 0);
 }
@@ -430,8 +446,8 @@ int main(void)
 		IN_OWN_RUN(test_a_held_job_is_no_orphan),
 		IN_OWN_RUN(test_an_orphan_is_adopted_as_it_was),
 		IN_OWN_RUN(test_every_orphan_is_found_once),
-		IN_OWN_RUN(test_an_unfinished_file_is_removed),
-		IN_OWN_RUN(test_an_unfinished_file_hides_no_orphan),
+		IN_OWN_RUN(test_an_unreadable_file_is_left),
+		IN_OWN_RUN(test_an_unreadable_file_hides_no_orphan),
 		IN_OWN_RUN(test_other_files_are_left_alone),
 		IN_OWN_RUN(test_progress_is_shared),
 	};

@@ -190,18 +190,21 @@ int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret
 {
 	_cleanup_dir_ DIR *dir = opendir(JOBS);
 	struct dirent *entry;
+	int unreadable = 0;
 
 	if (!dir)
 		return error_errno(err, -errno, "cannot list " JOBS);
 	while ((entry = readdir(dir))) {
-		int r = is_job_file(entry->d_name)
-				? adopt_file(entry->d_name, err, ret_state, ret_content)
-				: 0;
+		int r = is_job_file(entry->d_name) ?
+				adopt_file(entry->d_name, err, ret_state, ret_content) :
+				0;
 
-		if (r)
+		if (r == -EBADMSG)
+			unreadable = r;
+		else if (r)
 			return r;
 	}
-	return 0;
+	return unreadable;
 }
 
 int job_state_any(void)
