@@ -357,7 +357,7 @@ static void assert_unreadable(void)
 	struct job_state orphan = JOB_STATE_NONE;
 	json_t *content = NULL;
 
-	assert_int_equal(adopt(&orphan, &content), -EBADMSG);
+	assert_int_equal(job_state_adopt(NULL, &orphan, &content), -EBADMSG);
 	assert_int_equal(orphan.fd, -1);
 	assert_null(content);
 }
