@@ -393,6 +393,8 @@ static void test_an_unreadable_file_hides_no_orphan(void **state)
 	json_decref(content);
 	assert_unreadable();
 	job_state_remove(&orphan);
+	assert_int_equal(unlink(JOBS "/a.json"), 0);
+	assert_int_equal(unlink(JOBS "/z.json"), 0);
 	assert_int_equal(rmdir(JOBS), 0);
 }
 
