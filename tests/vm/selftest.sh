@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# selftest.sh - does tools/vm keep its word? Everything else is proven inside the VM, so a harness that lost an
-# exit status or missed a panic would make every other test worthless.
+# selftest.sh - does tools/vm keep its word? Everything else is proven inside the VM, so a harness
+# that lost an exit status or missed a panic would make every other test worthless.
 #
 # selftest.sh [--fresh]       --fresh: also fill a new cache from the network (a minute, 350 MB)
-# selftest.sh --only NAME     one group: status, streams, arguments, out, splats, interrupt, cache, ...
+# selftest.sh --only NAME     one group: status, streams, arguments, out, splats, interrupt, cache,
+#                             elsewhere or kernels
 
 # shellcheck disable=SC2016 # what is in single quotes is for the guest's shell
 set -uo pipefail
@@ -145,7 +146,8 @@ lsm_is() {
 }
 
 all_kernels() {
-	[[ $STATUS -eq 3 && $(wc -l <"$SCRATCH/out") -eq 3 && $(grep -c '^vm: --- kernel .*, lsm' "$SCRATCH/err") -eq 3 ]]
+	[[ $STATUS -eq 3 && $(wc -l <"$SCRATCH/out") -eq 3 &&
+		$(grep -c '^vm: --- kernel .*, lsm' "$SCRATCH/err") -eq 3 ]]
 }
 
 test_out() {
@@ -180,7 +182,8 @@ test_interrupt() {
 
 	for signal in INT TERM KILL; do
 		# A shell starts its background commands with SIGINT ignored; a terminal does not.
-		TMPDIR=$SCRATCH env --default-signal=INT "$VM" -- sleep 1000 >"$SCRATCH/out" 2>"$SCRATCH/err" &
+		TMPDIR=$SCRATCH env --default-signal=INT "$VM" -- sleep 1000 \
+			>"$SCRATCH/out" 2>"$SCRATCH/err" &
 		pid=$!
 		sleep 5
 		STATUS=1
@@ -210,7 +213,8 @@ test_elsewhere() {
 	mkdir -p "$SCRATCH/checkout/tools"
 	cp -r "$VM" "$PROJECT/tools/lib" "$SCRATCH/checkout/tools/"
 	STATUS=0
-	"$SCRATCH/checkout/tools/vm" -- sh -c 'pwd; ls tools/vm; touch new' >"$SCRATCH/out" 2>"$SCRATCH/err" || STATUS=$?
+	"$SCRATCH/checkout/tools/vm" -- sh -c 'pwd; ls tools/vm; touch new' \
+		>"$SCRATCH/out" 2>"$SCRATCH/err" || STATUS=$?
 	expect "a checkout below /tmp" output_is "$SCRATCH/checkout"$'\n'tools/vm
 }
 

@@ -4,9 +4,9 @@
 # vm-kernel.sh - fetch stock Debian kernels and keep them ready to boot. Sourced by tools/vm.
 #
 # A kernel is found by suite, never by version: linux-image-amd64 of the suite names today's
-# packages, apt fetches them and checks their signatures and sums. apt runs with a state folder and a
-# source list of its own, so the machine's apt configuration is read (proxies, keys, mirrors)
-# and never changed. Nothing is installed.
+# packages, apt fetches them and checks their signatures and sums. apt runs with a state folder
+# and a source list of its own, so the machine's apt configuration is read (proxies, keys,
+# mirrors) and never changed. Nothing is installed.
 #
 # A cache entry, <cache>/kernels/<name>/:
 #   release            what uname -r says in the guest

@@ -201,10 +201,22 @@ static bool any_over(struct controller *controller)
 	return false;
 }
 
+/* The caller holds the state lock. */
+static void finish_over_locked(struct controller *controller)
+{
+	struct watch **at = &controller->watches;
+
+	while (*at) {
+		if (watch_is_over(*at))
+			finish(at);
+		else
+			at = &(*at)->next;
+	}
+}
+
 static void finish_over(struct controller *controller)
 {
 	_cleanup_fd_ int lock = -1;
-	struct watch **at = &controller->watches;
 	struct error err = { 0 };
 
 	if (!any_over(controller))
@@ -214,12 +226,7 @@ static void finish_over(struct controller *controller)
 		warn(&err);
 		return;
 	}
-	while (*at) {
-		if (watch_is_over(*at))
-			finish(at);
-		else
-			at = &(*at)->next;
-	}
+	finish_over_locked(controller);
 	remove_if_idle(controller);
 }
 
@@ -330,6 +337,8 @@ int controller_start(struct controller *controller, const struct job_request *re
 	r = open_kernel(controller, err);
 	if (!r) {
 		adopt_orphans(controller);
+		/* First, because their slots may look free: a job that was never published. */
+		finish_over_locked(controller);
 		r = start_watched(controller, request, TAKE_PTR(sink), err);
 	}
 	if (r)

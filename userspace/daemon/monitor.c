@@ -74,6 +74,8 @@ static void monitor_main(const struct job_request *request, int sock)
 	r = controller_new(&err, &controller);
 	if (!r)
 		r = controller_start(controller, request, &err);
+	/* The sink has a copy, which goes with the job: a pipeline must not wait for adopted ones. */
+	dup2(STDIN_FILENO, STDOUT_FILENO);
 	/* The answer is the result, whatever was tried on the way. */
 	if (!r)
 		err = (struct error){ 0 };

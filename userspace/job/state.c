@@ -92,7 +92,7 @@ static int map_progress(struct job_state *state, int flags, struct error *err)
 
 static void remove_files(const char *id)
 {
-	static const char *const suffixes[] = { PROGRESS_SUFFIX, SUFFIX };
+	static const char *const suffixes[] = { SUFFIX, PROGRESS_SUFFIX };
 	char path[256];
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
@@ -179,11 +179,25 @@ static int adopt_file(const char *name, struct error *err, struct job_state *ret
 	return 1;
 }
 
-static bool is_job_file(const char *name)
+static bool has_suffix(const char *name, const char *suffix)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(name), suffix_len = strlen(suffix);
 
-	return *name != '.' && len > strlen(SUFFIX) && !strcmp(name + len - strlen(SUFFIX), SUFFIX);
+	return *name != '.' && len > suffix_len && !strcmp(name + len - suffix_len, suffix);
+}
+
+/* A controller was killed between removing a job's two files: the job is gone. */
+static void remove_lone_progress(const char *name)
+{
+	size_t len = strlen(name) - strlen(PROGRESS_SUFFIX);
+	char id[JOB_ID_MAX + 1] = "", path[256];
+
+	if (len > JOB_ID_MAX)
+		return;
+	memcpy(id, name, len);
+	file_of(id, SUFFIX, path, sizeof(path));
+	if (access(path, F_OK) && errno == ENOENT)
+		remove_files(id);
 }
 
 int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret_content)
@@ -195,10 +209,12 @@ int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret
 	if (!dir)
 		return error_errno(err, -errno, "cannot list " JOBS);
 	while ((entry = readdir(dir))) {
-		int r = is_job_file(entry->d_name) ?
-				adopt_file(entry->d_name, err, ret_state, ret_content) :
-				0;
+		int r = 0;
 
+		if (has_suffix(entry->d_name, PROGRESS_SUFFIX))
+			remove_lone_progress(entry->d_name);
+		else if (has_suffix(entry->d_name, SUFFIX))
+			r = adopt_file(entry->d_name, err, ret_state, ret_content);
 		if (r == -EBADMSG)
 			unreadable = r;
 		else if (r)
@@ -215,7 +231,7 @@ int job_state_any(void)
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
 	while ((entry = readdir(dir)))
-		if (is_job_file(entry->d_name))
+		if (has_suffix(entry->d_name, SUFFIX))
 			return 1;
 	return 0;
 }
