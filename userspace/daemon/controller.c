@@ -355,12 +355,20 @@ static int patience_ms(const struct controller *controller)
 	return RETRY_MS;
 }
 
-int controller_run(struct controller *controller, struct error *err)
+static bool is_done(const struct controller *controller, enum run_until until)
+{
+	for (const struct watch *watch = controller->watches; watch; watch = watch->next)
+		if (until == UNTIL_ALL_ENDED || !watch->job->is_adopted)
+			return false;
+	return true;
+}
+
+int controller_run(struct controller *controller, enum run_until until, struct error *err)
 {
 	struct epoll_event events[EVENTS];
 
 	finish_over(controller);
-	while (controller->watches) {
+	while (!is_done(controller, until)) {
 		int n = epoll_wait(controller->epoll_fd, events, EVENTS, patience_ms(controller));
 
 		if (n < 0 && errno != EINTR)

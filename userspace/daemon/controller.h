@@ -28,7 +28,12 @@ void controller_free(struct controller *controller);
 int controller_start(struct controller *controller, const struct job_request *request,
 		     struct error *err);
 
-/* Runs until no job is left. Returns 0 or -errno. */
-int controller_run(struct controller *controller, struct error *err);
+enum run_until {
+	UNTIL_OWN_ENDED, /* the jobs that were started here; adopted ones may be left */
+	UNTIL_ALL_ENDED,
+};
+
+/* Looks after the jobs until then. Returns 0 or -errno. */
+int controller_run(struct controller *controller, enum run_until until, struct error *err);
 
 #endif

@@ -46,8 +46,8 @@ static void detach(const struct job_request *request, int sock)
 }
 
 /*
- * The limits on the caller are meant for the job: the monitor holds every root open and must be able
- * to write the job's record to its end.
+ * The limits on the caller are meant for the job: the monitor holds every root open and must be
+ * able to write the job's record to its end.
  */
 static void lift_limits(void)
 {
@@ -63,6 +63,18 @@ static void lift_limits(void)
 	}
 }
 
+/* Its own job first; then it lets go of the caller's standard error, and stays for those it
+ * adopted. */
+static int look_after(struct controller *controller, struct error *err)
+{
+	int r = controller_run(controller, UNTIL_OWN_ENDED, err);
+
+	if (r)
+		return r;
+	dup2(STDIN_FILENO, STDERR_FILENO);
+	return controller_run(controller, UNTIL_ALL_ENDED, err);
+}
+
 static void monitor_main(const struct job_request *request, int sock)
 {
 	struct controller *controller = NULL;
@@ -74,7 +86,8 @@ static void monitor_main(const struct job_request *request, int sock)
 	r = controller_new(&err, &controller);
 	if (!r)
 		r = controller_start(controller, request, &err);
-	/* The sink has a copy, which goes with the job: a pipeline must not wait for adopted ones. */
+	/* The sink has a copy, which goes with the job: a pipeline must not wait for adopted ones.
+	 */
 	dup2(STDIN_FILENO, STDOUT_FILENO);
 	/* The answer is the result, whatever was tried on the way. */
 	if (!r)
@@ -84,11 +97,10 @@ static void monitor_main(const struct job_request *request, int sock)
 	if (send(sock, &err, sizeof(err), MSG_NOSIGNAL) != sizeof(err))
 		r = -EPIPE;
 	close(sock);
-	if (!r && controller_run(controller, &err))
+	if (controller)
+		r = look_after(controller, &err);
+	if (r)
 		fprintf(stderr, "jobcage: %s\n", err.text);
-	/* Orphans adopted on the way are looked after even if the new job did not start. */
-	else if (r && controller)
-		controller_run(controller, &err);
 	controller_free(controller);
 	_exit(0);
 }

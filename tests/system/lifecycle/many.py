@@ -54,3 +54,25 @@ def one_file(check, world):
         check.equal("one alert file: exit status", job.finish().status, 0)
         world.whole(check, "one alert file", job, 40)
     world.settles(check, "one alert file")
+
+
+# Each process tries to make a file where it may not, and to read what it may not, as fast as it can.
+CROWD = r"""
+i=0; while [ $i -lt 400 ]; do
+	echo x >>$DIGITS/$$-$i; read -r line <$PATIENTS/p && echo $line >&3; i=$((i+1))
+done 3>&1 2>/dev/null
+"""
+
+
+def crowd(check, world):
+    """Many tasks on one processor, each in the middle of being denied when the next one comes: none gets through."""
+    job = world.shell(f"for p in 1 2 3 4 5 6 7 8; do ({CROWD.replace('$$', '$p')}) & done; wait", wrap=["taskset", "-c", "0"])
+    made = [name for name in os.listdir(world.digits) if name != "a"]
+    check.equal("crowd: files made in a read-only dataset", len(made), 0)
+    check.equal("crowd: secrets read", job.out, "")
+    wait_for(job.end)
+    check.equal("crowd: every attempt was denied", job.end().get("denied", {}).get("file"), 8 * 400 * 2)
+    for name in made:
+        os.unlink(f"{world.digits}/{name}")
+    world.settles(check, "crowd")
+    os.unlink(job.alerts)
