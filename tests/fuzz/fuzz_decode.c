@@ -87,7 +87,7 @@ static void repair_header(struct event *event)
 	event->sequence |= 1;
 	event->slot = 1 + event->slot % (JOB_SLOTS - 1);
 	event->policy %= POLICY_SLOTS;
-	event->reserved = 0;
+	event->object_mode &= UINT16_MAX;
 	event->flags &= 31;
 	event->comm[sizeof(event->comm) - 1] = '\0';
 }
@@ -125,7 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	copy = malloc(size);
 	must(copy);
 	memcpy(copy, data, size);
-	memcpy(&boot_offset_ms, data + offsetof(struct event, reserved), 4);
+	memcpy(&boot_offset_ms, data + offsetof(struct event, object_mode), 4);
 	must(render(copy, repair(copy, size), boot_offset_ms));
 	return 0;
 }
