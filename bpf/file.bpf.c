@@ -18,7 +18,6 @@
 #define FMODE_WRITE 0x2
 #define FMODE_NOACCOUNT 0x20000000 /* opened by the kernel itself, as by a stacked file system */
 #define O_TRUNC 01000
-#define S_IFMT 0170000
 #define S_IFREG 0100000
 
 static __always_inline void describe(struct decision *d, struct dentry *dentry,

@@ -47,6 +47,7 @@ int identify_files(struct bpf_iter__task_file *ctx)
 	id.fd = ctx->fd;
 	id.dev = dentry->d_sb->s_dev;
 	id.ino = inode_number(dentry);
+	id.type = inode_mode(dentry) & S_IFMT;
 	id.is_writable = !!(file->f_mode & FMODE_WRITE);
 	judge_by_policy(dentry, &id);
 	bpf_seq_write(seq, &id, sizeof(id));

@@ -11,12 +11,19 @@
 
 const volatile __u32 probe_tid;
 
+/* kernel/sched/core.c: how the kernel preempts now, as enum preempt_mode. */
+extern const void preempt_dynamic_mode __ksym __weak;
+
+int probe_preempt = PREEMPT_UNKNOWN;
+
 SEC("lsm/file_open")
 int BPF_PROG(probe_file_open, struct file *file, int ret)
 {
-	if (ret)
+	if (ret || (__u32)bpf_get_current_pid_tgid() != probe_tid)
 		return ret;
-	return (__u32)bpf_get_current_pid_tgid() == probe_tid ? -PROBE_ERRNO : LSM_ALLOW;
+	if (&preempt_dynamic_mode)
+		bpf_probe_read_kernel(&probe_preempt, sizeof(probe_preempt), &preempt_dynamic_mode);
+	return -PROBE_ERRNO;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

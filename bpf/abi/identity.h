@@ -24,7 +24,7 @@ struct identity {
 	__u32 is_writable; /* 1: the descriptor was opened for writing */
 	__u32 access; /* enum access of the nearest rule; ACCESS_UNSET: none, or not asked for */
 	__u32 rule;   /* rule number behind access, or RULE_NONE */
-	__u32 reserved;
+	__u32 type;        /* S_IFMT of inode.i_mode */
 };
 
 _Static_assert(sizeof(struct identify_request) == 8, "identify_request is ABI");

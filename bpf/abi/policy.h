@@ -66,9 +66,9 @@ struct policy_value {
  * of those, which the job must not rename or remove.
  */
 struct root_key {
-	__u32 dev; /* super_block.s_dev, kernel encoding (major << 20 | minor) */
-	__u32 reserved;
-	__u64 ino; /* inode.i_ino */
+	__u32 dev;  /* super_block.s_dev, kernel encoding (major << 20 | minor) */
+	__u32 type; /* S_IFMT of inode.i_mode: overlayfs numbers directories and files apart */
+	__u64 ino;  /* inode.i_ino */
 };
 
 struct root_value {

@@ -8,4 +8,13 @@
 /* EADV, "advertise error": no file system returns it. */
 #define PROBE_ERRNO 68
 
+/* The kernel's preempt_dynamic_mode. From PREEMPT_FULL on, kernel code may be preempted anywhere. */
+enum preempt_mode {
+	PREEMPT_UNKNOWN = -1,
+	PREEMPT_NONE = 0,
+	PREEMPT_VOLUNTARY = 1,
+	PREEMPT_FULL = 2,
+	PREEMPT_LAZY = 3,
+};
+
 #endif

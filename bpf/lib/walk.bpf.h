@@ -23,6 +23,8 @@
 		       memfd) */
 #endif
 
+#define S_IFMT 0170000
+
 enum walk_class {
 	WALK_FILE,
 	WALK_EXEC,
@@ -48,6 +50,12 @@ static __always_inline __u32 inode_mode(struct dentry *dentry)
 	struct inode *inode = dentry->d_inode;
 
 	return inode ? inode->i_mode : 0;
+}
+
+static __always_inline void set_object(struct root_key *key, struct dentry *dentry)
+{
+	key->type = inode_mode(dentry) & S_IFMT;
+	key->ino = inode_number(dentry);
 }
 
 static __always_inline bool superblock_has_rules(const struct policy_value *policy, __u32 dev)
@@ -90,7 +98,7 @@ static __noinline int walk(struct dentry *dentry, void *roots, enum walk_class c
 		struct root_value *root;
 		struct dentry *parent;
 
-		key.ino = inode_number(dentry);
+		set_object(&key, dentry);
 		root = bpf_map_lookup_elem(roots, &key);
 		if (root && rule_here(root, class, finding))
 			return 0;
@@ -117,9 +125,11 @@ static __always_inline void *roots_of(const struct job *job)
 /* A rule's root, or an ancestor of one, keeps its place. */
 static __always_inline bool is_protected(struct dentry *dentry, void *roots)
 {
-	struct root_key key = { .dev = dentry->d_sb->s_dev, .ino = inode_number(dentry) };
-	struct root_value *root = bpf_map_lookup_elem(roots, &key);
+	struct root_key key = { .dev = dentry->d_sb->s_dev };
+	struct root_value *root;
 
+	set_object(&key, dentry);
+	root = bpf_map_lookup_elem(roots, &key);
 	return root && root->is_protected;
 }
 

@@ -5,7 +5,9 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "abi/probe.h"
@@ -31,6 +33,26 @@ static int try_open(void)
 	return fd < 0 && errno == PROBE_ERRNO ? 0 : -EOPNOTSUPP;
 }
 
+/*
+ * The trampoline of a tracing program lets a call pass unjudged while the same program is active on
+ * that CPU. Where a program can be preempted, any other task may run then: rules would not bite.
+ * BPF LSM programs have no such gap. A kernel without PREEMPT_DYNAMIC says in its version if it
+ * preempts.
+ */
+static int check_preemption(enum preempt_mode mode, struct error *err)
+{
+	struct utsname uts;
+
+	if (mode == PREEMPT_NONE || mode == PREEMPT_VOLUNTARY)
+		return 0;
+	if (mode == PREEMPT_UNKNOWN && !uname(&uts) && !strstr(uts.version, "PREEMPT"))
+		return 0;
+	return error_set(
+		err, -EOPNOTSUPP,
+		"this kernel preempts kernel code, and lets calls pass by fmod_ret programs "
+		"then; boot with bpf in lsm=, or with preempt=voluntary where the kernel has it");
+}
+
 int probe_backend(enum backend backend, struct error *err)
 {
 	_cleanup_(cleanup_probe) struct probe *skel = probe__open();
@@ -53,7 +75,7 @@ int probe_backend(enum backend backend, struct error *err)
 	r = try_open();
 	if (r)
 		return error_set(err, r, "the probe program attaches but is never called");
-	return 0;
+	return backend == BACKEND_LSM ? 0 : check_preemption(skel->data->probe_preempt, err);
 }
 
 int probe_choose(struct error *err, enum backend *ret_backend)

@@ -69,7 +69,10 @@ static int places_add(struct places *places, const char *path, size_t len, const
 	}
 	place = &places->items[places->cnt];
 	*place = (struct place){
-		.path = strndup(path, len), .rule = rule, .number = number, .is_mount = is_mount,
+		.path = strndup(path, len),
+		.rule = rule,
+		.number = number,
+		.is_mount = is_mount,
 	};
 	if (!place->path)
 		return -ENOMEM;
@@ -340,7 +343,9 @@ static int merge_batch(const struct place *places, const int *fds, size_t cnt,
 		if (!id)
 			return error_set(err, -ESTALE, "the kernel does not name %s",
 					 places[i].path);
-		r = merge(root_at(roots, (struct root_key){ .dev = id->dev, .ino = id->ino }),
+		r = merge(root_at(roots, (struct root_key){ .dev = id->dev,
+							    .type = id->type,
+							    .ino = id->ino }),
 			  &places[i], policy, err);
 		if (r)
 			return r;
