@@ -56,5 +56,5 @@ int BPF_PROG(exec_bprm_check, struct linux_binprm *bprm, int ret)
 	d.object_mode = inode_mode(dentry);
 	d.dentry = dentry;
 	d.mnt = bprm->file->f_path.mnt;
-	return settle(&job, &d) ? LSM_DENY : LSM_ALLOW;
+	return lsm_refuse(&job, &d);
 }

@@ -15,7 +15,6 @@
 #include "lib/emit.bpf.h"
 
 /* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
-#define FMODE_WRITE 0x2
 #define FMODE_NOACCOUNT 0x20000000 /* opened by the kernel itself, as by a stacked file system */
 #define O_TRUNC 01000
 #define S_IFREG 0100000
@@ -72,11 +71,6 @@ static __noinline bool may_move(const struct job *job, struct decision *d, struc
 	return false;
 }
 
-static __always_inline int refuse(const struct job *job, struct decision *d)
-{
-	return settle(job, d) ? LSM_DENY : LSM_ALLOW;
-}
-
 /* One object, one need. */
 static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, enum event_op op,
 				 enum access need, __u32 mode)
@@ -89,7 +83,7 @@ static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, en
 		return verdict;
 	if (is_granted(&job, &d, dentry, need, job.policy->file_default))
 		return LSM_ALLOW;
-	return refuse(&job, &d);
+	return lsm_refuse(&job, &d);
 }
 
 static __always_inline int judge_removal(struct dentry *dentry, struct vfsmount *mnt,
@@ -103,7 +97,7 @@ static __always_inline int judge_removal(struct dentry *dentry, struct vfsmount 
 		return verdict;
 	if (may_move(&job, &d, dentry))
 		return LSM_ALLOW;
-	return refuse(&job, &d);
+	return lsm_refuse(&job, &d);
 }
 
 /*
@@ -136,7 +130,7 @@ int BPF_PROG(file_file_open, struct file *file, int ret)
 	if (is_granted(&job, &d, d.dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
 		       file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job.policy->file_default))
 		return LSM_ALLOW;
-	return refuse(&job, &d);
+	return lsm_refuse(&job, &d);
 }
 
 SEC("lsm/path_mknod")
@@ -202,7 +196,7 @@ int BPF_PROG(file_path_link, struct dentry *old_dentry, const struct path *new_d
 	if (is_granted(&job, &d, old_dentry, ACCESS_WRITE, fallback) &&
 	    is_granted(&job, &d, new_dentry, ACCESS_WRITE, fallback))
 		return LSM_ALLOW;
-	return refuse(&job, &d);
+	return lsm_refuse(&job, &d);
 }
 
 /* Both names, and whatever the new name stands for now: it is replaced, or exchanged. */
@@ -220,7 +214,7 @@ int BPF_PROG(file_path_rename, const struct path *old_dir, struct dentry *old_de
 		return ret;
 	if (may_move(&job, &d, old_dentry) && may_move(&job, &d, new_dentry))
 		return LSM_ALLOW;
-	return refuse(&job, &d);
+	return lsm_refuse(&job, &d);
 }
 
 SEC("lsm/path_truncate")

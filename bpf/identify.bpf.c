@@ -9,8 +9,6 @@
 #include "lib/jobcage.bpf.h"
 #include "lib/walk.bpf.h"
 
-#define FMODE_WRITE 0x2
-
 static __always_inline void judge_by_policy(struct dentry *dentry, struct identity *id)
 {
 	struct finding finding = {};

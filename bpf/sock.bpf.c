@@ -51,18 +51,13 @@ static __always_inline int read_v6(struct event_net *net, struct sockaddr *addre
 	return 0;
 }
 
-static __always_inline int refuse(const struct job *job, struct decision *d)
-{
-	return settle(job, d) ? LSM_DENY : LSM_ALLOW;
-}
-
 static __always_inline int judge_family(const struct job *job, struct decision *d)
 {
 	if (job->policy->egress_default == EGRESS_ALLOW)
 		return LSM_ALLOW;
 	d->kind = EVENT_NET;
 	d->reason = REASON_FAMILY;
-	return refuse(job, d);
+	return lsm_refuse(job, d);
 }
 
 static __always_inline void read_source(struct sock *sk, __u16 family, __u8 *ret_addr)
@@ -111,7 +106,7 @@ static __always_inline int judge_ip(const struct job *job, struct decision *d, s
 	read_source(sk, d->net.family, source);
 	if (net_is_granted(job, d, source) || is_said_later(job, &d->net))
 		return LSM_ALLOW;
-	return refuse(job, d);
+	return lsm_refuse(job, d);
 }
 
 SEC("lsm/socket_connect")

@@ -281,4 +281,10 @@ static __noinline bool settle(const struct job *job, struct decision *d)
 	return !is_audit;
 }
 
+/* The same for an LSM hook: what it returns. */
+static __always_inline int lsm_refuse(const struct job *job, struct decision *d)
+{
+	return settle(job, d) ? LSM_DENY : LSM_ALLOW;
+}
+
 #endif

@@ -17,6 +17,10 @@
 #define EACCES 13
 #define EINVAL 22
 
+/* include/linux/fs.h and include/uapi/linux/stat.h */
+#define FMODE_WRITE 0x2
+#define S_IFMT 0170000
+
 /* Verdicts as the two kinds of programs return them. */
 #define LSM_ALLOW 0
 #define LSM_DENY (-EACCES)

@@ -23,8 +23,6 @@
 		       memfd) */
 #endif
 
-#define S_IFMT 0170000
-
 enum walk_class {
 	WALK_FILE,
 	WALK_EXEC,
