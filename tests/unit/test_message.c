@@ -210,7 +210,7 @@ static void test_forged_names(void **state)
 /* A name that JSON can carry is proposed exactly, and in ASCII where showing it would mislead. */
 static void test_advice_is_exact(void **state)
 {
-	_cleanup_free_ char *sly = message_of(fixture_event(OP_OPEN_WRITE), "/t/\xe2\x80\xae\n\"", NULL);
+	_cleanup_free_ char *sly = message_of(fixture_event(OP_OPEN_WRITE), "/t/\xe2\x80\xae\x7f\n\"", NULL);
 	json_auto_t *policy = json_loads(strchr(sly, '{'), 0, NULL);
 	json_t *rules = json_object_get(json_object_get(policy, "filesystem"), "rules");
 
@@ -218,8 +218,9 @@ static void test_advice_is_exact(void **state)
 	expect_part(fixture_event(OP_OPEN_WRITE), "/t/\xc3\xa9t\xc3\xa9",
 		    "\"path\": \"/t/\xc3\xa9t\xc3\xa9\"");
 	assert_string_equal(json_string_value(json_object_get(json_array_get(rules, 0), "path")),
-			    "/t/\xe2\x80\xae\n\"");
+			    "/t/\xe2\x80\xae\x7f\n\"");
 	assert_null(strstr(sly, "\xe2\x80\xae"));
+	assert_null(strchr(sly, '\x7f'));
 }
 
 static size_t unescape(const char *text, char *out)

@@ -56,6 +56,15 @@ static bool is_below(const char *path, const char *root)
 	       (path[len] == '\0' || path[len] == '/' || root[len - 1] == '/');
 }
 
+/* Prints JSON. DEL, which jansson does not escape, can only stand within a string. */
+static int put_json_text(FILE *out, const char *json)
+{
+	for (; *json; json++)
+		if (*json == '\x7f' ? fputs("\\u007f", out) < 0 : fputc(*json, out) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 /*
  * Prints intro and json, consuming it. ASCII only where a character of the text could mislead a
  * reader.
@@ -68,9 +77,9 @@ static int put_json(FILE *out, const char *intro, json_t *json)
 	if (plain && !text_is_plain(plain))
 		ascii = json_dumps(json, JSON_ENSURE_ASCII);
 	json_decref(json);
-	if (!plain || (!text_is_plain(plain) && !ascii))
+	if (!plain || (!text_is_plain(plain) && !ascii) || fputs(intro, out) < 0)
 		return -ENOMEM;
-	return fprintf(out, "%s%s", intro, ascii ? ascii : plain) < 0 ? -ENOMEM : 0;
+	return put_json_text(out, ascii ? ascii : plain);
 }
 
 static int advise_dataset(FILE *out, const struct rule *rule, enum access access)
