@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "kern/identify.h"
+#include "kern/jobs.h"
 #include "kern/publish.h"
 
 /* How long to wait for killed processes to be gone: uninterruptible ones take their time. */
@@ -272,7 +273,7 @@ static int put_in_force(struct job *job, struct error *err)
 		r = policy_publish(job->kern, job->policy, own, job->policy_slot, err,
 				   &job->roots);
 	if (!r)
-		r = job_publish(job->kern, job->label, job->policy_slot, err);
+		r = job_publish(job->kern, job->label, job->policy_slot, 0, err);
 	if (!r)
 		r = make_cgroup(job, err);
 	return r;
