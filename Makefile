@@ -17,11 +17,11 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := file exec sock egress task identify member
+BPF_SRCS := file exec sock egress task identify member enter
 
 BASE_SRCS   := diag error file
 POLICY_SRCS := canonical document egress load merge nearest net parse rule shape site value
-KERN_SRCS   := backend features hooks identify iter load member need probe publish ring roots
+KERN_SRCS   := backend barrier features hooks identify iter jobs load member need pins probe publish ring roots
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
 JOB_SRCS    := cgroup launch lifecycle state
 DAEMON_SRCS := controller monitor watch
@@ -33,6 +33,9 @@ UNIT_TESTS := test_decode test_diag test_egress_compile test_error test_message 
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)
 ABI_HDRS   := $(wildcard bpf/abi/*.h)
+
+# What a controller relies on of what is pinned. Its hash names the folder of the pins: builds that share it share them.
+LAYOUT_SRCS := $(sort $(ABI_HDRS)) bpf/lib/maps.bpf.h userspace/kern/hooks.c userspace/kern/pins.c
 
 MAN_PAGES := userspace/man/jobcage.8 userspace/man/jobcage-policy.5
 
@@ -66,7 +69,7 @@ LIB_OBJS := $(foreach s,$(BASE_SRCS),$(BUILD)/base/$(s).o) $(foreach s,$(POLICY_
 	    $(foreach s,$(JOB_SRCS),$(BUILD)/job/$(s).o) $(foreach s,$(DAEMON_SRCS),$(BUILD)/daemon/$(s).o)
 CMD_OBJS := $(foreach s,$(CMD_SRCS),$(BUILD)/cmd/$(s).o)
 BPF_OBJS := $(foreach s,$(BPF_SRCS),$(BUILD)/bpf/$(s).bpf.o)
-SKELS    := $(BUILD)/skel/jobcage.skel.h $(BUILD)/skel/probe.skel.h
+SKELS    := $(BUILD)/skel/jobcage.skel.h $(BUILD)/skel/probe.skel.h $(BUILD)/skel/layout.h
 TESTS    := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/$(t))
 
 # --- targets ----------------------------------------------------------------------------------------
@@ -102,6 +105,10 @@ $(BUILD)/bpf/probe.o: $(BUILD)/bpf/probe.bpf.o
 $(BUILD)/skel/%.skel.h: $(BUILD)/bpf/%.o
 	@mkdir -p $(@D)
 	$(BPFTOOL) gen skeleton $< name $* >$@
+
+$(BUILD)/skel/layout.h: $(LAYOUT_SRCS)
+	@mkdir -p $(@D)
+	printf '#define JOBCAGE_LAYOUT "%.16s"\n' "$$(cat $^ | sha256sum)" >$@
 
 unit-tests: $(TESTS) ## build the unit tests
 

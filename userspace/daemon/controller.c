@@ -274,12 +274,15 @@ void controller_free(struct controller *controller)
 static int self_test(struct watch *watch, struct error *err)
 {
 	struct job *job = watch->job;
-	struct selftest result = { 0 };
+	struct selftest selftest = { 0 };
 	int r = selftest_run(job->rulesets->kern, job->label, &job->cgroup, job->rules->policy,
-			     err, &result);
+			     err, &selftest);
 
-	watch->self_test = selftest_json(&result);
-	selftest_free(&result);
+	if (r)
+		return r;
+	watch->self_test = selftest_json(&selftest, false);
+	r = selftest_check(&selftest, err);
+	selftest_free(&selftest);
 	return r;
 }
 

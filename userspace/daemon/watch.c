@@ -12,8 +12,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "daemon/controller.h"
+#include "kern/jobs.h"
 #include "kern/member.h"
-#include "kern/publish.h"
 
 static int64_t clock_ms(clockid_t clock)
 {

@@ -6,18 +6,18 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <linux/magic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "job/content.h"
+#include "job/environment.h"
 #include "kern/identify.h"
+#include "kern/jobs.h"
 #include "kern/publish.h"
 
 /* How long to wait for killed processes to be gone. What takes longer is tried again later. */
@@ -231,7 +231,7 @@ static int put_in_force(struct job *job, struct error *err)
 	if (!r)
 		r = ruleset_publish(job->rulesets, job->rules, err);
 	if (!r)
-		r = job_publish(kern, job->label, job->rules->slot, err);
+		r = job_publish(kern, job->label, job->rules->slot, 0, err);
 	if (!r)
 		r = make_cgroup(job, err);
 	return r;
@@ -270,53 +270,22 @@ int job_create(struct rulesets *rulesets, const struct job_request *request, str
 	return 0;
 }
 
-/* --- the job's own superblock ----------------------------------------------------------------- */
+/* --- admission -------------------------------------------------------------------------------- */
 
-/* Is it mounted where everybody sees it? */
-static int is_public(dev_t dev, bool *ret_public)
+/* The superblock that the launcher has made for the job becomes writable for it. */
+static int use_scratch(struct job *job, const struct job_request *request, struct error *err)
 {
-	_cleanup_file_ FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	_cleanup_free_ char *line = NULL;
-	unsigned int major_number, minor_number;
-	size_t room = 0;
+	dev_t dev;
+	int r = environment_check_scratch(request->scratch_fd, request->asked_by, err, &dev);
 
-	if (!mounts)
-		return -errno;
-	*ret_public = false;
-	while (getline(&line, &room, mounts) >= 0)
-		if (sscanf(line, "%*d %*d %u:%u ", &major_number, &minor_number) == 2 &&
-		    makedev(major_number, minor_number) == dev)
-			*ret_public = true;
-	return 0;
-}
-
-/*
- * The launcher names the superblock, and an ordinary user's launcher cannot be trusted: it must be a
- * tmpfs that nobody else has mounted. Where else would the job be free to write?
- */
-static int use_scratch(struct job *job, int fd, struct error *err)
-{
-	bool is_seen = true;
-	struct statfs fs;
-	struct stat st;
-	int r;
-
-	if (fstat(fd, &st) || fstatfs(fd, &fs))
-		return error_errno(err, -errno, "cannot examine the job's scratch");
-	r = is_public(st.st_dev, &is_seen);
 	if (r)
-		return error_errno(err, r, "/proc/self/mountinfo");
-	if (fs.f_type != TMPFS_MAGIC || is_seen)
-		return error_set(err, -EPERM, "the job's scratch is no tmpfs of its own");
-	job->scratch_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		return r;
+	job->scratch_fd = fcntl(request->scratch_fd, F_DUPFD_CLOEXEC, 0);
 	if (job->scratch_fd < 0)
 		return error_errno(err, -errno, "cannot hold the job's scratch");
 	/* The kernel's own encoding of a device number. */
-	return job_set_scratch(job->rulesets->kern, job->label,
-			       major(st.st_dev) << 20 | minor(st.st_dev), err);
+	return job_set_scratch(job->rulesets->kern, job->label, major(dev) << 20 | minor(dev), err);
 }
-
-/* --- admission -------------------------------------------------------------------------------- */
 
 /* Label first: were it the other way round, a failure would leave a process in the cgroup that is
  * not under the policy. */
@@ -326,7 +295,7 @@ static int admit_process(struct job *job, const struct job_request *request, str
 	int r = check_inherited(job, request, err);
 
 	if (!r && request->scratch_fd >= 0)
-		r = use_scratch(job, request->scratch_fd, err);
+		r = use_scratch(job, request, err);
 	if (!r)
 		r = job_label_task(kern, request->pidfd, job->label, err);
 	if (r)
@@ -437,7 +406,7 @@ static enum job_policy policy_in_force(struct job *job, __u32 *slot)
 {
 	__u32 published;
 
-	if (job_published_policy(job->rulesets->kern, job->label, &published))
+	if (job_policy_slot(job->rulesets->kern, job->label, &published))
 		return JOB_POLICY;
 	*slot = published;
 	return published == job->next_policy_slot ? JOB_POLICY_NEXT : JOB_POLICY;
