@@ -94,31 +94,107 @@ static int refresh(struct controller *controller, struct ruleset *rules, struct 
 	return r;
 }
 
-/* Adopted rules hold no files yet: whatever became of the paths, they are resolved now. */
-static bool is_stale(struct controller *controller, struct ruleset *rules, struct error *err)
+static const char *news_of(const struct root_change *change)
 {
-	return !rules->roots.fd_cnt ||
-	       roots_check(controller->kern, rules->policy, &rules->roots, err);
+	switch (change->news) {
+	case ROOT_REPLACED: return "leads to another file now";
+	case ROOT_GONE: return "leads nowhere now";
+	case ROOT_APPEARED: return "exists now";
+	case ROOT_REMOUNTED:
+		return change->is_read_only ? "was mounted read-only" : "was mounted writable";
+	case ROOT_MOUNT_BELOW: return "has another file system mounted below it";
+	}
+	return "changed";
+}
+
+static void print_key(FILE *out, const char *what, const struct root_key *key)
+{
+	if (key->ino)
+		fprintf(out, "%s inode %llu on device %u:%u", what, (unsigned long long)key->ino,
+			key->dev >> 20, key->dev & 0xfffff);
+}
+
+/* One sentence for each change. */
+static char *describe(const struct policy *policy, const struct root_change *changes, size_t cnt)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	for (size_t i = 0; out && i < cnt; i++) {
+		const struct rule *rule = policy_rule(policy, changes[i].rule);
+
+		fprintf(out, "%s%s (rule \"%s\") %s", i ? "; " : "", rule ? rule->path : "?",
+			rule ? rule->id : "?", news_of(&changes[i]));
+		print_key(out, ": before", &changes[i].old);
+		print_key(out, changes[i].old.ino ? ", now" : ": now", &changes[i].now);
+	}
+	if (out && fclose(out)) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+/* A root that is gone keeps its rule for the file that was there: nothing can be resolved. */
+static bool is_resolvable(const struct root_change *changes, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++)
+		if (changes[i].news == ROOT_GONE)
+			return false;
+	return true;
+}
+
+static void renew_changed(struct controller *controller, struct ruleset *rules,
+			  const struct root_change *changes, size_t cnt)
+{
+	_cleanup_free_ char *change = describe(rules->policy, changes, cnt);
+	_cleanup_free_ char *text = NULL;
+	struct error err = { 0 };
+	int r = -ENOENT;
+
+	if (is_resolvable(changes, cnt))
+		r = refresh(controller, rules, &err);
+	else
+		error_set(&err, r, "a path leads nowhere");
+	rules->renewal_failed = r;
+	if (r && asprintf(&text, "%s; every rule still holds for the file it was made for, because "
+				 "the rules cannot be resolved anew: %s",
+			  change ? change : "paths changed", err.text) < 0)
+		text = NULL;
+	if (!r && asprintf(&text, "%s; the rules have been resolved anew",
+			   change ? change : "paths changed") < 0)
+		text = NULL;
+	tell(controller, rules, text ? text : "paths changed");
+}
+
+/* Adopted rules hold no files yet: whatever became of the paths, they are resolved now. */
+static void hold_adopted(struct controller *controller, struct ruleset *rules)
+{
+	struct error err = { 0 };
+
+	if (!refresh(controller, rules, &err))
+		return;
+	rules->renewal_failed = true;
+	tell(controller, rules, err.text);
 }
 
 static void renew_one(struct controller *controller, struct ruleset *rules)
 {
-	struct error change = { 0 }, err = { 0 };
-	char text[2 * ERROR_TEXT_MAX];
+	_cleanup_free_ struct root_change *changes = NULL;
+	struct error err = { 0 };
+	size_t cnt = 0;
 
-	if (rules->renewal_failed || !is_stale(controller, rules, &change))
+	if (rules->renewal_failed)
 		return;
-	if (refresh(controller, rules, &err)) {
-		snprintf(text, sizeof(text),
-			 "%s; the rules still hold for the files they were made for, because they "
-			 "cannot be resolved anew: %s",
-			 change.text, err.text);
-		rules->renewal_failed = true;
-	} else {
-		snprintf(text, sizeof(text), "%s; the rules have been resolved anew", change.text);
+	if (!rules->roots.path_cnt) {
+		hold_adopted(controller, rules);
+		return;
 	}
-	if (change.code || rules->renewal_failed)
-		tell(controller, rules, text);
+	if (roots_check(controller->kern, rules->policy, &rules->roots, &err, &changes, &cnt))
+		warn(&err);
+	else if (cnt)
+		renew_changed(controller, rules, changes, cnt);
 }
 
 void renew_roots(struct controller *controller)

@@ -210,12 +210,9 @@ static int check_inherited(struct job *job, const struct job_request *request, s
 static int make_cgroup(struct job *job, struct error *err)
 {
 	struct kern *kern = job->rulesets->kern;
-	uint64_t processes = job->rules->policy->limits.processes;
 	int r = job->is_attached ? cgroup_open(job->cgroup_path, err, &job->cgroup)
 				 : cgroup_create(job->cgroup_path, err, &job->cgroup);
 
-	if (!r && processes)
-		r = cgroup_limit_processes(&job->cgroup, processes, err);
 	if (!r)
 		r = kern_attach_cgroup(kern, job->cgroup.fd, job->cgroup.id, job->label, err);
 	if (!r)
@@ -287,22 +284,47 @@ static int use_scratch(struct job *job, const struct job_request *request, struc
 	return job_set_scratch(job->rulesets->kern, job->label, major(dev) << 20 | minor(dev), err);
 }
 
-/* Label first: were it the other way round, a failure would leave a process in the cgroup that is
- * not under the policy. */
+static int limit_processes(struct job *job, struct error *err)
+{
+	uint64_t max = job->rules->policy->limits.processes;
+
+	return max ? cgroup_limit_processes(&job->cgroup, max, err) : 0;
+}
+
+/* Back to where it came from, so that it lives to say why the job does not start. */
+static void leave(struct job *job, const struct job_request *request)
+{
+	_cleanup_free_ char *parent = strdup(job->cgroup_path);
+	struct cgroup cgroup = CGROUP_NONE;
+
+	job_unlabel_task(job->rulesets->kern, request->pidfd);
+	if (!parent)
+		return;
+	*strrchr(parent, '/') = '\0';
+	if (!cgroup_open(parent, NULL, &cgroup))
+		cgroup_enter(&cgroup, request->pid, request->pidfd, NULL);
+	cgroup_close(&cgroup);
+}
+
+/*
+ * Label first: were it the other way round, a failure would leave a process in the cgroup that is
+ * not under the policy. The limit comes last, because the kernel wants the parent empty for it.
+ */
 static int admit_process(struct job *job, const struct job_request *request, struct error *err)
 {
-	struct kern *kern = job->rulesets->kern;
 	int r = check_inherited(job, request, err);
 
 	if (!r && request->scratch_fd >= 0)
 		r = use_scratch(job, request, err);
 	if (!r)
-		r = job_label_task(kern, request->pidfd, job->label, err);
+		r = job_label_task(job->rulesets->kern, request->pidfd, job->label, err);
 	if (r)
 		return r;
 	r = cgroup_enter(&job->cgroup, request->pid, request->pidfd, err);
+	if (!r)
+		r = limit_processes(job, err);
 	if (r)
-		job_unlabel_task(kern, request->pidfd);
+		leave(job, request);
 	return r;
 }
 
@@ -326,7 +348,7 @@ static int admit_cgroup(struct job *job, struct error *err)
 	if (!r)
 		r = label_members(job, err);
 	cgroup_freeze(&job->cgroup, false, NULL);
-	return r;
+	return r ? r : limit_processes(job, err);
 }
 
 int job_admit(struct job *job, const struct job_request *request, struct error *err)

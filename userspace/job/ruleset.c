@@ -55,11 +55,16 @@ static void drop(struct rulesets *rulesets, struct ruleset *ruleset)
 	ruleset_free(ruleset);
 }
 
-/* Rules that name other files by now are of no use to a new job. */
+/* Rules that hold for other files by now are of no use to a new job. */
 static bool is_current(struct rulesets *rulesets, const struct ruleset *ruleset)
 {
-	return ruleset->is_published && ruleset->roots.fd_cnt &&
-	       !roots_check(rulesets->kern, ruleset->policy, &ruleset->roots, NULL);
+	_cleanup_free_ struct root_change *changes = NULL;
+	size_t cnt;
+
+	return ruleset->is_published && ruleset->roots.path_cnt &&
+	       !roots_check(rulesets->kern, ruleset->policy, &ruleset->roots, NULL, &changes,
+			    &cnt) &&
+	       !cnt;
 }
 
 static struct ruleset *find(struct rulesets *rulesets, const struct policy *policy,

@@ -87,6 +87,9 @@ int kern_remove(struct error *err);
 int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, struct job_label label,
 		       struct error *err);
 
+/* For a cgroup that outlives its job. What is not attached is passed over. */
+void kern_detach_cgroup(struct kern *kern, int cgroup_fd);
+
 /* Counts about no job in particular. */
 int kern_read_stats(struct kern *kern, struct kernel_stats *ret_stats);
 

@@ -486,3 +486,9 @@ int kern_read_stats(struct kern *kern, struct kernel_stats *ret_stats)
 
 	return bpf_map_lookup_elem(kern->map_fd[MAP_KERNEL_STATS], &zero, ret_stats) ? -errno : 0;
 }
+
+void kern_detach_cgroup(struct kern *kern, int cgroup_fd)
+{
+	for (int i = 0; i < KERN_CGROUP_PROGS; i++)
+		bpf_prog_detach2(kern->prog_fd[i], cgroup_fd, cgroup_attach_types[i]);
+}
