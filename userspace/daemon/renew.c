@@ -187,7 +187,7 @@ static void renew_one(struct controller *controller, struct ruleset *rules)
 
 	if (rules->renewal_failed)
 		return;
-	if (!rules->roots.path_cnt) {
+	if (!rules->roots.fd_cnt) {
 		hold_adopted(controller, rules);
 		return;
 	}

@@ -61,7 +61,7 @@ static bool is_current(struct rulesets *rulesets, const struct ruleset *ruleset)
 	_cleanup_free_ struct root_change *changes = NULL;
 	size_t cnt;
 
-	return ruleset->is_published && ruleset->roots.path_cnt &&
+	return ruleset->is_published && ruleset->roots.fd_cnt &&
 	       !roots_check(rulesets->kern, ruleset->policy, &ruleset->roots, NULL, &changes,
 			    &cnt) &&
 	       !cnt;
