@@ -30,7 +30,8 @@ DAEMON_SRCS := adopt client controller daemon limits loop message monitor notify
 CMD_SRCS    := ask attach daemon doctor jobs kill main named policy reload run status whois
 
 UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
-	      test_policy_environment test_policy_errors test_policy_rules test_policy_schema test_sink test_site test_state
+	      test_policy_environment test_policy_errors test_policy_limits test_policy_rules test_policy_schema test_sink \
+	      test_site test_state
 
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)

@@ -14,6 +14,7 @@
 #include "daemon/adopt.h"
 #include "daemon/renew.h"
 #include "job/state.h"
+#include "kern/publish.h"
 
 /* How often jobs are looked after; and while one has tasks outside its cgroup, whose end no
  * descriptor tells. */
@@ -223,8 +224,10 @@ static int open_kernel(struct controller *controller, struct error *err)
 	r = kern_open(err, &kern);
 	if (r == -EBUSY && !adopt_clear_other_build())
 		r = kern_open(err, &kern);
-	if (!r)
+	if (!r) {
 		set_kern(controller, kern);
+		policy_sweep(kern);
+	}
 	return r;
 }
 

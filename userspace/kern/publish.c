@@ -172,3 +172,10 @@ bool policy_slot_in_use(struct kern *kern, __u32 slot)
 	}
 	return false;
 }
+
+void policy_sweep(struct kern *kern)
+{
+	for (__u32 slot = 0; slot < POLICY_SLOTS; slot++)
+		if (kern->policies[slot].mode && !policy_slot_in_use(kern, slot))
+			policy_withdraw(kern, slot);
+}

@@ -40,4 +40,10 @@ int policy_barrier(struct kern *kern, struct error *err);
 /* Does any job name the slot? One look at a mapped table: no system call. */
 bool policy_slot_in_use(struct kern *kern, __u32 slot);
 
+/*
+ * Withdraws what no job names: left by a controller that died between filling a slot and giving it
+ * to a job, or between a replacement and its end. The caller holds the lock of job/state.h.
+ */
+void policy_sweep(struct kern *kern);
+
 #endif
