@@ -117,18 +117,6 @@ static int parse_options(int argc, char **argv, struct run_options *options)
 
 /* --- what the job is -------------------------------------------------------------------------- */
 
-static int load_site(const char *file, struct diag_list *diags, struct site **ret_site)
-{
-	int r = site_load(file ? file : SITE_FILE, diags, ret_site);
-
-	if (r != -ENOENT)
-		return r;
-	if (!file)
-		return 0;
-	diag_add(diags, DIAG_ERROR, (struct origin){ .file = file }, "no such site file");
-	return r;
-}
-
 /* Prints all that is wrong; a policy that is sound but for warnings is returned. */
 static struct policy *load_policy(const struct run_options *options)
 {
@@ -136,7 +124,7 @@ static struct policy *load_policy(const struct run_options *options)
 	struct policy *policy = NULL;
 	struct site *site = NULL;
 
-	if (!load_site(options->site, &diags, &site))
+	if (!site_find(options->site, &diags, &site))
 		policy_load(options->policy, site, &diags, &policy);
 	diag_print(&diags, stderr);
 	diag_free(&diags);
