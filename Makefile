@@ -24,7 +24,7 @@ POLICY_SRCS := amount canonical document egress environment limits load merge ne
 	       site value
 KERN_SRCS   := backend barrier features hooks identify iter jobs load member need pins probe publish ring roots
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := cgroup content launch lifecycle ruleset state
+JOB_SRCS    := cgroup content environment environment_grant environment_process launch lifecycle process ruleset state
 DAEMON_SRCS := adopt client controller daemon limits loop message monitor notify peer reload renew report request \
 	       request_run server watch
 CMD_SRCS    := ask attach daemon doctor jobs kill main named policy reload run status whois
@@ -128,6 +128,10 @@ $(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(
 $(BUILD)/tests/act: $(wildcard tests/bpf/*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
+
+$(BUILD)/tests/environment: tests/system/environment/driver.c $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS)
 	@mkdir -p $(@D)
