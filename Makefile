@@ -22,7 +22,8 @@ BPF_SRCS := file exec sock egress task identify member enter
 BASE_SRCS   := diag error file
 POLICY_SRCS := amount canonical document egress environment limits load merge nearest net parse permission rule shape \
 	       site value
-KERN_SRCS   := backend barrier features hooks identify iter jobs load member need pins probe publish ring roots
+KERN_SRCS   := backend barrier features hooks identify iter jobs load member mounts need pins probe publish ring roots \
+	       roots_check
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
 JOB_SRCS    := cgroup content environment environment_grant environment_process launch lifecycle process ruleset state
 DAEMON_SRCS := adopt client controller daemon limits loop message monitor notify peer reload renew report request \
@@ -125,13 +126,21 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 
 $(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
-$(BUILD)/tests/act: $(wildcard tests/bpf/*.c) tests/bpf/act.h
+$(BUILD)/tests/act: $(wildcard tests/bpf/act*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
 
 $(BUILD)/tests/environment: tests/system/environment/driver.c $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tests/crowd: tests/bpf/crowd.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $<
+
+$(BUILD)/tests/keeper: tests/bpf/keeper.c $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MD -MP -MF $@.d -o $@ $< $(LIB_OBJS) $(LDLIBS)
 
 $(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS)
 	@mkdir -p $(@D)
@@ -158,4 +167,4 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 clean: ## remove everything made
 	rm -rf $(BUILD)
 
--include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d $(BUILD)/tests/keeper.d
