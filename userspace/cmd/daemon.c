@@ -8,6 +8,7 @@
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "daemon/daemon.h"
+#include "daemon/lock.h"
 
 static const char help_text[] =
 	"Usage: jobcage daemon [--site FILE]\n"
@@ -26,8 +27,11 @@ static int tear_down(void)
 {
 	const struct ask_options options = { .command = "daemon --teardown" };
 	json_auto_t *answer = NULL;
+	int status = ask(&options, "teardown", NULL, &answer);
 
-	return ask(&options, "teardown", NULL, &answer);
+	if (!status)
+		lock_wait();
+	return status;
 }
 
 int cmd_daemon(int argc, char **argv)

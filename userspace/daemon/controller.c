@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <time.h>
 
 #include "base/cleanup.h"
 #include "daemon/adopt.h"
+#include "daemon/lock.h"
 #include "daemon/renew.h"
 #include "job/state.h"
 #include "kern/publish.h"
@@ -182,25 +182,24 @@ struct watch *controller_find_label(const struct controller *controller, struct 
 
 /* --- programs --------------------------------------------------------------------------------- */
 
-/* A daemon that runs keeps the programs, whoever ends the last job. */
-static bool is_daemon_running(void)
-{
-	_cleanup_fd_ int fd = open(CONTROLLER_LOCK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB);
-}
-
-/* The caller holds the state lock. */
-static void remove_if_idle(struct controller *controller)
+static void remove_programs(struct controller *controller)
 {
 	struct error err = { 0 };
 
-	if (controller->is_daemon || job_state_any() || is_daemon_running())
-		return;
 	kern_close(controller->kern);
 	set_kern(controller, NULL);
 	if (kern_remove(&err))
 		warn(&err);
+}
+
+/*
+ * A daemon that runs keeps the programs, whoever ends the last job. The caller holds the state
+ * lock.
+ */
+static void remove_if_idle(struct controller *controller)
+{
+	if (!controller->is_daemon && !job_state_any() && !lock_is_held())
+		remove_programs(controller);
 }
 
 /*
@@ -216,7 +215,7 @@ static int open_kernel(struct controller *controller, struct error *err)
 		return 0;
 	if (r < 0)
 		return error_errno(err, r, "cannot list the jobs");
-	if (!r && (controller->is_daemon || !is_daemon_running())) {
+	if (!r && (controller->is_daemon || !lock_is_held())) {
 		r = kern_remove(err);
 		if (r)
 			return r;
@@ -263,10 +262,9 @@ void controller_free(struct controller *controller)
 	cleanup_fd(&controller->mounts_fd);
 	cleanup_fd(&controller->loop_fd);
 	if (controller->is_daemon && controller->kern) {
-		controller->is_daemon = false;
 		lock = state_lock(NULL);
-		if (lock >= 0)
-			remove_if_idle(controller);
+		if (lock >= 0 && !job_state_any())
+			remove_programs(controller);
 	}
 	kern_close(controller->kern);
 	free(controller);

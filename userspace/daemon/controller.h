@@ -21,9 +21,6 @@
 #define DEFAULT_ALERTS_DIR "/var/log/jobcage"
 #define DEFAULT_ALERTS DEFAULT_ALERTS_DIR "/alerts.jsonl"
 
-/* The daemon's lock; its content is the holder's process id. */
-#define CONTROLLER_LOCK STATE_ROOT "/controller.lock"
-
 /* Others read; only the controller writes. */
 struct controller {
 	int loop_fd;

@@ -3,60 +3,22 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "daemon/limits.h"
+#include "daemon/lock.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "daemon/server.h"
-#include "job/state.h"
 
 static void warn(const struct error *err)
 {
 	fprintf(stderr, "jobcage: warning: %s\n", err->text);
-}
-
-/* --- one at a time ---------------------------------------------------------------------------- */
-
-static int say_holder(int fd, struct error *err)
-{
-	char pid[16] = "";
-
-	if (pread(fd, pid, sizeof(pid) - 1, 0) > 0)
-		pid[strcspn(pid, "\n")] = '\0';
-	return error_set(err, -EBUSY,
-			 "a daemon runs already: process %s holds " CONTROLLER_LOCK, pid);
-}
-
-static int take_lock(struct error *err, int *ret_fd)
-{
-	_cleanup_fd_ int fd = -1;
-	int r = make_dir(STATE_ROOT, 0755);
-	char pid[16];
-
-	if (r)
-		return error_errno(err, r, "cannot make " STATE_ROOT);
-	fd = open(CONTROLLER_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
-		return error_errno(err, -errno, "cannot open " CONTROLLER_LOCK);
-	if (flock(fd, LOCK_EX | LOCK_NB))
-		return errno == EWOULDBLOCK ? say_holder(fd, err)
-					    : error_errno(err, -errno, CONTROLLER_LOCK);
-	snprintf(pid, sizeof(pid), "%d\n", getpid());
-	r = ftruncate(fd, 0) ? -errno : fd_write_all(fd, pid, strlen(pid));
-	if (r)
-		return error_errno(err, r, "cannot write " CONTROLLER_LOCK);
-	*ret_fd = TAKE_FD(fd);
-	return 0;
 }
 
 /* --- the site --------------------------------------------------------------------------------- */
@@ -191,11 +153,11 @@ int daemon_run(const char *site_file, struct error *err)
 {
 	struct daemon daemon = { .site_file = site_file };
 	struct signals signals = { .fd = -1 };
-	_cleanup_fd_ int lock = -1;
-	int r = take_lock(err, &lock);
+	_cleanup_fd_ int lock = lock_take(err);
+	int r;
 
-	if (r)
-		return r;
+	if (lock < 0)
+		return lock;
 	limits_lift();
 	r = open_all(&daemon, err, &signals);
 	if (!r) {

@@ -122,12 +122,14 @@ static int check_limits(const struct daemon *daemon, const struct peer *peer, st
 	return 0;
 }
 
-static void make_id(const struct policy *policy, char *room, size_t size)
+static int make_id(const struct policy *policy, char *room, size_t size, struct error *err)
 {
-	unsigned int random = 0;
+	unsigned int random;
 
-	getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return error_errno(err, -errno, "cannot make a job id");
 	snprintf(room, size, "%.48s-%08x", policy->name, random);
+	return 0;
 }
 
 static const char *user_name(uid_t uid, char *room, size_t size)
@@ -171,7 +173,8 @@ static int fill_request(struct daemon *daemon, const struct message *message,
 		return error_set(err, -EPERM,
 				 "the daemon's alerts go where the site says; only root may name an "
 				 "absolute path");
-	make_id(policy, rooms->id, sizeof(rooms->id));
+	if (!id && make_id(policy, rooms->id, sizeof(rooms->id), err))
+		return err->code;
 	request->id = id ? id : rooms->id;
 	request->command = command ? command : "";
 	request->alerts = alerts ? alerts : site_alerts;

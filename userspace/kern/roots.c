@@ -130,10 +130,26 @@ static int add_rule(struct places *places, const struct rule *rule, __u32 number
 	return 0;
 }
 
-/* Not every rule is about a place that the controller can see. */
-static bool has_place(const struct rule *rule)
+/*
+ * A rule for the job's own directories is about nothing that the controller can see: the job may
+ * write there anyway, and the host's directory of that name must not be opened for it.
+ */
+static bool has_place(const struct policy *policy, const struct rule *rule)
 {
-	return rule->path;
+	return rule->path && !(rule->class == RULE_FILESYSTEM &&
+			       policy_path_is_private(policy, rule->path));
+}
+
+/* Programs there would be the job's own making. */
+static int check_exec(const struct policy *policy, const struct rule *rule, struct error *err)
+{
+	if (rule->class != RULE_EXEC || !rule->path || !policy_path_is_private(policy, rule->path))
+		return 0;
+	return error_set(err, -EINVAL,
+			 "%s:%u:%u: rule \"%s\": %s is the job's own (environment), and programs "
+			 "from there cannot be allowed or denied by a rule",
+			 rule->origin.file, rule->origin.line, rule->origin.column, rule->id,
+			 rule->path);
 }
 
 static int add_rules(struct places *places, const struct policy *policy, struct roots *roots,
@@ -144,9 +160,11 @@ static int add_rules(struct places *places, const struct policy *policy, struct 
 	roots->paths = calloc(policy->rule_cnt + 1, sizeof(*roots->paths));
 	if (!roots->paths)
 		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
-	for (size_t i = 0; !r && i < policy->rule_cnt; i++)
-		if (has_place(&policy->rules[i]))
+	for (size_t i = 0; !r && i < policy->rule_cnt; i++) {
+		r = check_exec(policy, &policy->rules[i], err);
+		if (!r && has_place(policy, &policy->rules[i]))
 			r = add_rule(places, &policy->rules[i], i + 1, roots, err);
+	}
 	return r;
 }
 
