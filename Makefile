@@ -24,7 +24,7 @@ POLICY_SRCS := amount canonical document egress environment limits load merge ne
 	       site value
 KERN_SRCS   := backend features hooks identify iter load member need probe publish ring roots
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := cgroup launch lifecycle state
+JOB_SRCS    := cgroup launch lifecycle process state
 DAEMON_SRCS := controller monitor watch
 CMD_SRCS    := doctor main policy run
 

@@ -183,7 +183,7 @@ static int fill_job(struct job *job, const struct job_request *request, struct e
 
 static int choose_places(struct job *job, struct error *err)
 {
-	int r = cgroup_plan(job->id, err, &job->cgroup_path);
+	int r = cgroup_plan(job->pid, job->id, err, &job->cgroup_path);
 
 	if (!r)
 		r = job_choose_slot(job->kern, err, &job->label);
@@ -312,7 +312,7 @@ int job_admit(struct job *job, const struct job_request *request, struct error *
 		r = job_label_task(job->kern, request->pidfd, job->label, err);
 	if (r)
 		return r;
-	r = cgroup_enter(&job->cgroup, request->pid, err);
+	r = cgroup_enter(&job->cgroup, request->pid, request->pidfd, err);
 	if (r)
 		job_unlabel_task(job->kern, request->pidfd);
 	else
