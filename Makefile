@@ -24,7 +24,7 @@ POLICY_SRCS := amount canonical document egress environment limits load merge ne
 	       site value
 KERN_SRCS   := backend features hooks identify iter load member need probe publish ring roots
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := cgroup launch lifecycle process state
+JOB_SRCS    := cgroup environment environment_grant environment_process launch lifecycle process state
 DAEMON_SRCS := controller monitor watch
 CMD_SRCS    := doctor main policy run
 
@@ -119,6 +119,10 @@ $(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(
 $(BUILD)/tests/act: $(wildcard tests/bpf/*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
+
+$(BUILD)/tests/environment: $(wildcard tests/system/environment/*.[ch]) $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
 $(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS)
 	@mkdir -p $(@D)
