@@ -23,12 +23,12 @@ BASE_SRCS   := diag error file
 POLICY_SRCS := canonical document egress load merge nearest net parse rule shape site value
 KERN_SRCS   := backend features hooks identify iter load member need probe publish ring roots
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := cgroup launch lifecycle state
+JOB_SRCS    := attempt_dataset attempt_file attempt_net canary cgroup destination launch lifecycle selftest state
 DAEMON_SRCS := controller monitor watch
 CMD_SRCS    := doctor main policy run
 
 UNIT_TESTS := test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
-	      test_policy_errors test_policy_rules test_policy_schema test_sink test_site test_state
+	      test_policy_errors test_policy_rules test_policy_schema test_selftest test_sink test_site test_state
 
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)

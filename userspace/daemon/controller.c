@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "daemon/watch.h"
+#include "job/selftest.h"
 #include "job/state.h"
 
 #define EVENTS 64
@@ -79,6 +80,30 @@ static void cleanup_job(struct job **job)
 	job_free(*job);
 }
 
+/* Before the ring is read for events: the canary's records are none of the job's. */
+static int prove(const struct watch *watch, struct error *err)
+{
+	_cleanup_(selftest_free) struct selftest selftest = { 0 };
+	const struct job *job = watch->job;
+	int r = selftest_run(job->kern, job->label, &job->cgroup, watch->ring, job->policy, err,
+			     &selftest);
+
+	return r ? r : selftest_check(&selftest, err);
+}
+
+static int poll_watch(struct controller *controller, struct watch *watch, struct error *err)
+{
+	int r = 0;
+
+	if (watch->ring)
+		r = poll_add(controller, ring_fd(watch->ring), EPOLLIN, watch);
+	if (!r && watch->job->cgroup.events_fd >= 0)
+		r = poll_add(controller, watch->job->cgroup.events_fd, EPOLLPRI, watch);
+	if (r)
+		return error_errno(err, r, "cannot watch the job");
+	return 0;
+}
+
 /* Watches the job, and takes it and the sink over if it succeeds. */
 static int add_watch(struct controller *controller, struct job *job, struct sink *sink,
 		     struct error *err)
@@ -89,13 +114,13 @@ static int add_watch(struct controller *controller, struct job *job, struct sink
 	r = watch_new(job, sink, err, &watch);
 	if (r)
 		return r;
-	if (watch->ring)
-		r = poll_add(controller, ring_fd(watch->ring), EPOLLIN, watch);
-	if (!r && job->cgroup.events_fd >= 0)
-		r = poll_add(controller, job->cgroup.events_fd, EPOLLPRI, watch);
+	if (!job->is_adopted)
+		r = prove(watch, err);
+	if (!r)
+		r = poll_watch(controller, watch, err);
 	if (r) {
 		watch_drop(watch);
-		return error_errno(err, r, "cannot watch the job");
+		return r;
 	}
 	/* Before there can be a record: the start is the job's first event. */
 	watch_announce(watch);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "job/selftest.h"
 #include "kern/identify.h"
 #include "kern/publish.h"
 
@@ -371,6 +372,7 @@ int job_end(struct job *job, struct error *err)
 					   job->cgroup.path, job->id);
 	}
 	job_forget_cgroup(job->kern, job->label);
+	selftest_sweep(job->label);
 	job_withdraw(job->kern, job->label);
 	policy_withdraw(job->kern, job->policy_slot);
 	job_state_remove(&job->state);

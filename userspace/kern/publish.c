@@ -233,6 +233,15 @@ int job_make_ring(struct kern *kern, struct job_label label, struct error *err)
 	return 0;
 }
 
+int job_reset_stats(struct kern *kern, struct job_label label)
+{
+	struct job_stats stats = { 0 };
+
+	return bpf_map_update_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, &stats, BPF_ANY)
+		       ? -errno
+		       : 0;
+}
+
 int job_publish(struct kern *kern, struct job_label label, __u32 policy_slot, struct error *err)
 {
 	struct job_value value = { .generation = label.generation, .policy = policy_slot };

@@ -52,6 +52,8 @@ int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label lab
 		     struct error *err);
 void job_forget_cgroup(struct kern *kern, struct job_label label);
 
+/* Zeroes the counters. Only while no process of the job runs. */
+int job_reset_stats(struct kern *kern, struct job_label label);
 int job_read_stats(struct kern *kern, struct job_label label, struct job_stats *ret_stats);
 
 #endif
