@@ -353,7 +353,8 @@ static void test_job(void **state)
 	assert_int_equal(ocsf_job_start(&bare, ++sequence, NULL, NULL, &event), 0);
 	keep(event);
 	json_decref(event);
-	assert_int_equal(ocsf_job_policy(&fixture_job, "0123456789abcdef", 1, ++sequence, &event), 0);
+	assert_int_equal(ocsf_job_policy(&fixture_job, "0123456789abcdef", FIXTURE_BOOT_MS,
+					 ++sequence, &event), 0);
 	keep(event);
 	assert_int_equal(int_at(event, "activity_id"), 2);
 	assert_string_equal(text_at(event, "unmapped.jobcage.old_digest"), "0123456789abcdef");
