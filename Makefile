@@ -37,6 +37,8 @@ UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error 
 
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)
+# Compiled in one go, which leaves no dependency files.
+FUZZ_DECODE_HDRS := $(wildcard bpf/abi/*.h userspace/alert/*.h userspace/base/*.h userspace/policy/*.h tests/ocsf/*.h)
 ABI_HDRS   := $(wildcard bpf/abi/*.h)
 
 # What a controller relies on of what is pinned. Its hash names the folder of the pins: builds that share it share them.
@@ -143,10 +145,14 @@ $(BUILD)/tests/keeper: tests/bpf/keeper.c $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MD -MP -MF $@.d -o $@ $< $(LIB_OBJS) $(LDLIBS)
 
-$(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS)
+$(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS) $(FUZZ_DECODE_HDRS)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) -o $@ $^ $(LDLIBS)
+		$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) -o $@ $(filter %.c,$^) $(LDLIBS)
+
+$(BUILD)/fuzz/seeds: tests/fuzz/seeds.c $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MD -MP -MF $@.d -o $@ $< $(filter %.o,$^) $(LDLIBS)
 
 check-unit: $(TESTS) ## run the unit tests
 	@for t in $(TESTS); do $$t || exit 1; done
@@ -168,4 +174,5 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 clean: ## remove everything made
 	rm -rf $(BUILD)
 
--include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d $(BUILD)/tests/keeper.d
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d \
+	 $(BUILD)/fuzz/seeds.d $(BUILD)/tests/keeper.d
