@@ -30,6 +30,8 @@ CMD_SRCS    := doctor main policy run
 UNIT_TESTS := test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
 	      test_policy_errors test_policy_rules test_policy_schema test_sink test_site test_state
 
+BENCH_PROGS := opens connects spawns landlocked hold
+
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)
 ABI_HDRS   := $(wildcard bpf/abi/*.h)
@@ -71,7 +73,7 @@ TESTS    := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/$(t))
 
 # --- targets ----------------------------------------------------------------------------------------
 
-.PHONY: all help unit-tests check-unit check-abi check-includes install clean
+.PHONY: all help unit-tests bench-programs check-unit check-abi check-includes install clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/jobcage ## build jobcage (SANITIZE=1: with sanitizers; WERROR=1: warnings are errors)
@@ -118,6 +120,21 @@ $(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(
 $(BUILD)/tests/act: $(wildcard tests/bpf/*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
+
+# Programs of tools/bench. Those that run where no library may be read are linked statically.
+bench-programs: $(BENCH_PROGS:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.bpf.o
+
+$(BUILD)/bench/%: tests/bench/%.c tests/bench/clock.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -static -o $@ $<
+
+$(BUILD)/bench/hold: tests/bench/hold.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
+
+$(BUILD)/bench/empty.bpf.o: tests/bench/empty.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
 $(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS)
 	@mkdir -p $(@D)
