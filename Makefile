@@ -35,6 +35,8 @@ UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error 
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_rules test_policy_schema test_selftest \
 	      test_sink test_site test_state
 
+BENCH_PROGS := opens connects spawns landlocked hold
+
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)
 # Compiled in one go, which leaves no dependency files.
@@ -81,7 +83,7 @@ TESTS    := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/$(t))
 
 # --- targets ----------------------------------------------------------------------------------------
 
-.PHONY: all help unit-tests check-unit check-abi check-includes install clean
+.PHONY: all help unit-tests bench-programs check-unit check-abi check-includes install clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/jobcage ## build jobcage (SANITIZE=1: with sanitizers; WERROR=1: warnings are errors)
@@ -132,6 +134,21 @@ $(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(
 $(BUILD)/tests/act: $(wildcard tests/bpf/act*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
+
+# Programs of tools/bench. Those that run where no library may be read are linked statically.
+bench-programs: $(BENCH_PROGS:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.bpf.o
+
+$(BUILD)/bench/%: tests/bench/%.c tests/bench/clock.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -static -o $@ $<
+
+$(BUILD)/bench/hold: tests/bench/hold.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
+
+$(BUILD)/bench/empty.bpf.o: tests/bench/empty.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
 $(BUILD)/tests/environment: $(wildcard tests/system/environment/*.[ch]) $(LIB_OBJS)
 	@mkdir -p $(@D)
