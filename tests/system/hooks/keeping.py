@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The kernel's side of a job: who belongs to it, what is its own to write, and what is replaced under it.
 
-Each denial stands beside the same act allowed, before or elsewhere, and detach_entering() takes the hook away that labels
-tasks by place: then the act must go through.
+Each denial stands beside the same act allowed, before or elsewhere; prove.py takes the hook away that labels tasks by place.
 """
 import glob
 import os
@@ -159,24 +158,6 @@ def test_keeping_label(report, keeper):
         actor.close()
     keeper.ask('drop', 'open')
     report.check('a label is kept', complaints)
-
-
-def detach_entering(report, keeper):
-    """Without the hook an outsider that enters is one still. The last test: the hook does not come back."""
-    with job(keeper, 'detached') as group:
-        for pin in glob.glob(f'{PINS}/*/link_enter_cgroup_move_task'):
-            os.unlink(pin)
-        until = time.monotonic() + 30
-        while True:
-            entered, parent = Actor(), Actor(born=group.path)
-            group.enter(entered.pid)
-            answers = entered.ask(f'crew {OPEN_DENIED}'), parent.ask(f'born {OPEN_DENIED}')
-            entered.close()
-            parent.close()
-            if answers == ('OK', 'OK') or time.monotonic() > until:
-                break
-        report.check('the labels are those of enter_cgroup_move_task', expect('without it entering and birth', answers,
-                                                                              ('OK', 'OK')))
 
 
 def test_crowd(report, keeper):
@@ -336,7 +317,7 @@ def run(report, scratch):
     keeper = Keeper(table.site(), scratch)
     keeper.policy('first', policy())
     for test in (test_scratch, test_entering, test_crowd, test_crowd_moved, test_replacement, test_refused_drop, test_slots,
-                 test_roots, test_pins, detach_entering):
+                 test_roots, test_pins):
         report.say(test.__name__)
         test(report, keeper)
     report.check('nothing is left', expect('the keeper\'s status', keeper.close(), 0) + glob.glob(f'{PINS}/*'))
