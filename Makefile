@@ -163,6 +163,8 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -m 644 rules/egress/*.json $(DESTDIR)$(PREFIX)/share/jobcage/rules/egress
 	$(INSTALL) -D -m 644 userspace/man/jobcage.8 $(DESTDIR)$(PREFIX)/share/man/man8/jobcage.8
 	$(INSTALL) -D -m 644 userspace/man/jobcage-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/jobcage-policy.5
+	sed 's|@PREFIX@|$(PREFIX)|' userspace/systemd/jobcage.service >$(BUILD)/jobcage.service
+	$(INSTALL) -D -m 644 $(BUILD)/jobcage.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jobcage.service
 
 clean: ## remove everything made
 	rm -rf $(BUILD)
