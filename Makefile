@@ -130,9 +130,9 @@ $(BUILD)/tests/act: $(wildcard tests/bpf/act*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
 
-$(BUILD)/tests/environment: tests/system/environment/driver.c $(LIB_OBJS)
+$(BUILD)/tests/environment: $(wildcard tests/system/environment/*.[ch]) $(LIB_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
 $(BUILD)/tests/crowd: tests/bpf/crowd.c
 	@mkdir -p $(@D)

@@ -34,7 +34,7 @@ enum place_kind {
 	PLACE_PRIVATE = 1, /* a directory of the tmpfs */
 	PLACE_HIDDEN = 2,  /* an empty directory or file of the tmpfs, read-only */
 	PLACE_READ = 3,    /* what is there already, read-only */
-	PLACE_WRITE = 4,   /* what is there already, as it is */
+	PLACE_WRITE = 4,   /* what is there already, as it is, in a place that is read-only */
 };
 
 /* A path on which something is mounted for the job. */
@@ -52,6 +52,12 @@ struct environment_plan {
 	uid_t uid; /* of the job's user */
 	gid_t gid;
 };
+
+/* Whether the tmpfs holds it. */
+static bool is_own(const struct place *place)
+{
+	return place->kind == PLACE_PRIVATE || place->kind == PLACE_HIDDEN;
+}
 
 static void plan_free(struct environment_plan *plan)
 {
@@ -95,14 +101,6 @@ static bool is_dataset(const struct rule *rule, uint8_t access)
 	return rule->class == RULE_DATASET && rule->access == access;
 }
 
-static bool is_in_environment(const struct environment *environment, const char *path)
-{
-	for (size_t i = 0; i < environment->path_cnt; i++)
-		if (lies_in(path, environment->paths[i].path))
-			return true;
-	return false;
-}
-
 static bool is_in_read_dataset(const struct policy *policy, const char *path)
 {
 	for (size_t i = 0; i < policy->rule_cnt; i++)
@@ -112,20 +110,16 @@ static bool is_in_read_dataset(const struct policy *policy, const char *path)
 	return false;
 }
 
-/* What is to stay visible, or writable, though something is mounted above it. */
+/* A dataset that is granted lies in no other place: the policy would have been refused. */
 static void add_rule(struct environment_plan *plan, const struct policy *policy,
 		     const struct rule *rule)
 {
-	const struct environment *environment = &policy->environment;
-	bool is_read_only = environment->are_datasets_read_only;
-	bool is_covered = rule->path && is_in_environment(environment, rule->path);
+	bool is_dataset_or_file = rule->class == RULE_DATASET || rule->class == RULE_FILESYSTEM;
 
-	if (is_dataset(rule, ACCESS_READ) && (is_read_only || is_covered))
-		add_place(plan, rule->path, is_read_only ? PLACE_READ : PLACE_WRITE);
-	else if (is_dataset(rule, ACCESS_WRITE) && is_covered)
-		add_place(plan, rule->path, PLACE_WRITE);
-	else if (rule->path && rule->class != RULE_EXEC && rule->access == ACCESS_WRITE &&
-		 is_read_only && is_in_read_dataset(policy, rule->path))
+	if (is_dataset(rule, ACCESS_READ))
+		add_place(plan, rule->path, PLACE_READ);
+	else if (is_dataset_or_file && rule->access == ACCESS_WRITE &&
+		 is_in_read_dataset(policy, rule->path))
 		add_place(plan, rule->path, PLACE_WRITE);
 }
 
@@ -140,7 +134,7 @@ static int plan_places(struct environment_plan *plan, const struct policy *polic
 	for (size_t i = 0; i < environment->path_cnt; i++)
 		add_place(plan, environment->paths[i].path,
 			  environment->paths[i].kind == ENV_HIDDEN ? PLACE_HIDDEN : PLACE_PRIVATE);
-	for (size_t i = 0; i < policy->rule_cnt; i++)
+	for (size_t i = 0; environment->are_datasets_read_only && i < policy->rule_cnt; i++)
 		add_rule(plan, policy, &policy->rules[i]);
 	qsort(plan->places, plan->place_cnt, sizeof(*plan->places), compare_places);
 	return 0;
@@ -211,9 +205,8 @@ static int refuse_link(const char *path, struct error *err)
 		path, real ? ": " : "", real ? real : "");
 }
 
-/* Makes one component of a path, if it is in a directory of the job's own. Returns 0 or -errno. */
-static int make_component(const struct environment_plan *plan, int dir, const char *name,
-			  bool is_dir)
+/* Makes a directory, if that is in one of the job's own. Returns 0 or -errno. */
+static int make_component(const struct environment_plan *plan, int dir, const char *name)
 {
 	struct stat st;
 
@@ -221,14 +214,11 @@ static int make_component(const struct environment_plan *plan, int dir, const ch
 		return -errno;
 	if (plan->tmpfs < 0 || st.st_dev != plan->dev)
 		return -ENOENT;
-	if (is_dir)
-		return mkdirat(dir, name, 0755) ? -errno : 0;
-	return mknodat(dir, name, S_IFREG | 0444, 0) ? -errno : 0;
+	return mkdirat(dir, name, 0755) ? -errno : 0;
 }
 
-/* Opens the path, and makes what is missing of it inside the job's own directories. */
-static int make_path(const struct environment_plan *plan, const char *path, bool is_dir,
-		     int *ret_fd)
+/* Opens a directory, and makes what is missing of its path in a hidden place. */
+static int make_path(const struct environment_plan *plan, const char *path, int *ret_fd)
 {
 	_cleanup_free_ char *copy = strdup(path);
 	_cleanup_fd_ int dir = open_path("/", 0);
@@ -239,10 +229,11 @@ static int make_path(const struct environment_plan *plan, const char *path, bool
 	for (name = strtok_r(copy, "/", &save); name; name = strtok_r(NULL, "/", &save)) {
 		int next = openat(dir, name, O_PATH | O_CLOEXEC | O_NOFOLLOW), r = 0;
 
-		if (next < 0 && errno == ENOENT)
-			r = make_component(plan, dir, name, is_dir || *save);
-		if (!r && next < 0)
-			next = openat(dir, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+		if (next < 0 && errno == ENOENT) {
+			r = make_component(plan, dir, name);
+			if (!r)
+				next = openat(dir, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+		}
 		if (r || next < 0)
 			return r ? r : -errno;
 		close(dir);
@@ -252,15 +243,12 @@ static int make_path(const struct environment_plan *plan, const char *path, bool
 	return 0;
 }
 
-static int refuse_missing(const struct place *place, struct error *err)
+static int refuse_missing(const char *path, struct error *err)
 {
-	if (place->kind == PLACE_PRIVATE)
-		return error_set(
-			err, -ENOENT,
-			"the job's own %s needs a directory to be mounted on, and there is "
-			"none; make it once on this machine, it stays empty: mkdir -p %s",
-			place->path, place->path);
-	return error_errno(err, -ENOENT, "%s", place->path);
+	return error_set(err, -ENOENT,
+			 "the job's own %s needs a directory to be mounted on, and there is none; "
+			 "make it once on this machine, it stays empty: mkdir -p %s",
+			 path, path);
 }
 
 /* Where the place's mount goes. Returns 0; 1 if there is nothing to do; or -errno. */
@@ -268,24 +256,21 @@ static int open_target(const struct environment_plan *plan, const struct place *
 		       struct error *err, int *ret_fd)
 {
 	/* A dataset's path is the site's; the others must be what they seem. */
-	bool is_ours = place->kind == PLACE_PRIVATE || place->kind == PLACE_HIDDEN;
-	int fd = open_path(place->path, is_ours ? RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS : 0);
-	struct stat st = { .st_mode = S_IFDIR };
+	int fd = open_path(place->path,
+			   is_own(place) ? RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS : 0);
 
 	if (fd >= 0) {
 		*ret_fd = fd;
 		return 0;
 	}
-	if (fd == -ELOOP && is_ours)
+	if (fd == -ELOOP && is_own(place))
 		return refuse_link(place->path, err);
 	if (fd == -ENOENT && place->kind == PLACE_HIDDEN)
 		return 1;
-	if (place->tree >= 0)
-		fstat(place->tree, &st);
+	if (fd == -ENOENT && place->kind == PLACE_PRIVATE)
+		fd = make_path(plan, place->path, ret_fd);
 	if (fd == -ENOENT)
-		fd = make_path(plan, place->path, S_ISDIR(st.st_mode), ret_fd);
-	if (fd == -ENOENT)
-		return refuse_missing(place, err);
+		return refuse_missing(place->path, err);
 	return fd ? error_errno(err, fd, "%s", place->path) : 0;
 }
 
@@ -364,11 +349,6 @@ static int copy_tree(int dir, const char *name, unsigned int flags)
 	return tree < 0 ? -errno : tree;
 }
 
-static bool is_own(const struct place *place)
-{
-	return place->kind == PLACE_PRIVATE || place->kind == PLACE_HIDDEN;
-}
-
 static int make_own_trees(struct environment_plan *plan, struct error *err)
 {
 	for (size_t i = 0; i < plan->place_cnt; i++) {
@@ -436,15 +416,23 @@ static int make_own(struct environment_plan *plan, const struct policy *policy, 
 /* Before anything is covered. Whether a path may be absent is for the rules to say. */
 static int copy_datasets(struct environment_plan *plan, struct error *err)
 {
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+
 	for (size_t i = 0; i < plan->place_cnt; i++) {
 		struct place *place = &plan->places[i];
 
 		if (is_own(place))
 			continue;
 		place->tree = copy_tree(AT_FDCWD, place->path, AT_RECURSIVE);
-		if (place->tree < 0 && place->tree != -ENOENT)
+		if (place->tree == -ENOENT)
+			continue;
+		if (place->tree < 0)
 			return error_errno(err, place->tree, "cannot mount %s for the job",
 					   place->path);
+		if (place->kind == PLACE_READ &&
+		    mount_setattr(place->tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &read_only,
+				  sizeof(read_only)))
+			return error_errno(err, -errno, "cannot make %s read-only", place->path);
 	}
 	return 0;
 }
@@ -472,20 +460,16 @@ static int attach_all(const struct environment_plan *plan, struct error *err)
 }
 
 /* Last, because mountpoints are made in hidden directories. */
-static int close_all(const struct environment_plan *plan, struct error *err)
+static int close_hidden(const struct environment_plan *plan, struct error *err)
 {
-	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
 	struct mount_attr empty = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC };
 
 	for (size_t i = 0; i < plan->place_cnt; i++) {
 		const struct place *place = &plan->places[i];
-		bool is_hidden = place->kind == PLACE_HIDDEN;
 
-		if (place->tree < 0 || (place->kind != PLACE_READ && !is_hidden))
-			continue;
-		if (mount_setattr(place->tree, "", AT_EMPTY_PATH | (is_hidden ? 0 : AT_RECURSIVE),
-				  is_hidden ? &empty : &read_only, sizeof(read_only)))
-			return error_errno(err, -errno, "cannot make %s read-only", place->path);
+		if (place->kind == PLACE_HIDDEN &&
+		    mount_setattr(place->tree, "", AT_EMPTY_PATH, &empty, sizeof(empty)))
+			return error_errno(err, -errno, "cannot hide %s", place->path);
 	}
 	return 0;
 }
@@ -501,7 +485,7 @@ static int make_mounts(struct environment_plan *plan, const struct policy *polic
 	if (!r)
 		r = attach_all(plan, err);
 	if (!r)
-		r = close_all(plan, err);
+		r = close_hidden(plan, err);
 	umask(mask);
 	return r;
 }

@@ -31,9 +31,8 @@ typedef int environment_ask_ids(void *arg, struct error *err);
  * Private paths and the scratch are directories of one tmpfs, limits.scratch in size. They belong to
  * the user that the job will run as (NULL: to the caller), or to everybody where the directory
  * they take the place of is a /tmp. Each must exist, unless it lies in a hidden path; a hidden path
- * that does not exist is left alone. No such path may lead through a symbolic link. A dataset that
- * the job was granted stays visible wherever it lies; so does, if datasets are mounted read-only,
- * what a rule lets the job write below one.
+ * that does not exist is left alone. No such path may lead through a symbolic link. What a rule
+ * lets the job write below a dataset stays writable when that is mounted read-only.
  *
  * Returns 0 and a descriptor (O_PATH) of the tmpfs's root for the controller, -1 if the policy
  * needs none; or -errno, after which the process must not go on: half of it may be there.
@@ -72,8 +71,8 @@ int environment_map_ids(pid_t pid, int pidfd, uid_t uid, gid_t gid, const gid_t 
 
 /*
  * Whether what the launcher sent is the root of a tmpfs of its own: the device becomes one that the
- * job may write to, so it must not be one that anybody else has mounted. uid: of the launcher.
- * Returns 0 and the device, or -errno.
+ * job may write to, so it must not be one that is mounted on the host. uid: of the launcher. That no
+ * other job has the same device is for the caller to see. Returns 0 and the device, or -errno.
  */
 int environment_check_scratch(int fd, uid_t uid, struct error *err, dev_t *ret_dev);
 

@@ -175,26 +175,35 @@ static int find_mount(dev_t dev, bool *ret_found)
 	return 0;
 }
 
+/*
+ * The descriptor may be of a file system that a hostile process serves and lets hang: nothing here
+ * asks it anything before its device is known to be mounted nowhere on the host. What is left then,
+ * FUSE in a user's own namespace, answers only processes in there.
+ */
 int environment_check_scratch(int fd, uid_t uid, struct error *err, dev_t *ret_dev)
 {
+	struct statx stx;
 	struct statfs fs;
-	struct stat st;
 	bool found;
+	dev_t dev;
 	int r;
 
-	if (fstatfs(fd, &fs) || fstat(fd, &st))
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_UID, &stx))
 		return error_errno(err, -errno, "cannot look at the job's scratch");
-	if (fs.f_type != TMPFS_MAGIC || !S_ISDIR(st.st_mode) || st.st_uid != uid)
-		return error_set(
-			err, -EPERM,
-			"what the launcher sent as the job's scratch is no tmpfs of its own");
-	r = find_mount(st.st_dev, &found);
+	dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	r = find_mount(dev, &found);
 	if (r)
 		return error_errno(err, r, "cannot read the mount table");
 	if (found)
 		return error_set(
 			err, -EPERM,
 			"what the launcher sent as the job's scratch is mounted on the host");
-	*ret_dev = st.st_dev;
+	if (fstatfs(fd, &fs))
+		return error_errno(err, -errno, "cannot look at the job's scratch");
+	if (fs.f_type != TMPFS_MAGIC || !S_ISDIR(stx.stx_mode) || stx.stx_uid != uid)
+		return error_set(
+			err, -EPERM,
+			"what the launcher sent as the job's scratch is no tmpfs of its own");
+	*ret_dev = dev;
 	return 0;
 }
