@@ -25,14 +25,15 @@ POLICY_SRCS := amount canonical document egress environment limits load merge ne
 KERN_SRCS   := backend barrier features hooks identify iter jobs load member mounts need pins probe publish ring roots \
 	       roots_check
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := cgroup content environment environment_grant environment_process launch lifecycle process ruleset state
+JOB_SRCS    := attempt_dataset attempt_file attempt_net canary cgroup content destination environment environment_grant \
+	       environment_process launch lifecycle process ruleset selftest state
 DAEMON_SRCS := adopt client controller daemon limits lock loop message monitor notify peer reload renew report request \
 	       request_run server watch
 CMD_SRCS    := ask attach daemon doctor jobs kill main named policy reload run status whois
 
 UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
-	      test_policy_environment test_policy_errors test_policy_limits test_policy_rules test_policy_schema test_sink \
-	      test_site test_state
+	      test_policy_environment test_policy_errors test_policy_limits test_policy_rules test_policy_schema test_selftest \
+	      test_sink test_site test_state
 
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)

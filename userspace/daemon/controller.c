@@ -276,8 +276,8 @@ static int self_test(struct watch *watch, struct error *err)
 {
 	struct job *job = watch->job;
 	struct selftest selftest = { 0 };
-	int r = selftest_run(job->rulesets->kern, job->label, &job->cgroup, job->rules->policy,
-			     err, &selftest);
+	int r = selftest_run(job->rulesets->kern, job->label, &job->cgroup, watch->ring,
+			     job->rules->policy, err, &selftest);
 
 	if (r)
 		return r;

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "job/content.h"
 #include "job/environment.h"
+#include "job/selftest.h"
 #include "kern/identify.h"
 #include "kern/jobs.h"
 #include "kern/publish.h"
@@ -519,6 +520,7 @@ int job_end(struct job *job, struct error *err)
 	job_forget_cgroup(kern, job->label);
 	job_withdraw(kern, job->label);
 	ruleset_put(job->rulesets, TAKE_PTR(job->rules));
+	selftest_sweep(job->label);
 	job_state_remove(&job->state);
 	return 0;
 }

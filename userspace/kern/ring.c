@@ -86,3 +86,17 @@ int ring_drain(struct ring *ring)
 
 	return r < 0 ? r : 0;
 }
+
+int ring_drain_to(struct ring *ring, ring_record_fn fn, void *arg)
+{
+	ring_record_fn own_fn = ring->fn;
+	void *own_arg = ring->arg;
+	int r;
+
+	ring->fn = fn;
+	ring->arg = arg;
+	r = ring_drain(ring);
+	ring->fn = own_fn;
+	ring->arg = own_arg;
+	return r;
+}

@@ -30,4 +30,7 @@ int ring_fd(const struct ring *ring);
 /* Hands on all records that are there. Returns 0 or -errno. */
 int ring_drain(struct ring *ring);
 
+/* The same, to somebody else this once. */
+int ring_drain_to(struct ring *ring, ring_record_fn fn, void *arg);
+
 #endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the self-test's canary attempts, and how it is known that the very program refused it that
+ * should have.
+ *
+ * An act is written so that no other part of the kernel refuses it, and so that it does no harm if
+ * nothing refuses it: files are jobcage's own, a dataset is only opened, programs have no content,
+ * sockets are tied to the loopback device. Acts run in the canary, which has nothing but its own
+ * folder as its working directory.
+ */
+#ifndef JOBCAGE_JOB_ATTEMPT_H
+#define JOBCAGE_JOB_ATTEMPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/event.h"
+#include "job/destination.h"
+#include "policy/policy.h"
+
+/* What the canary's folder holds, and a name that is free in it. */
+#define OWN_FILE "file"
+#define OWN_DIR "dir"
+#define OWN_NEW "new"
+
+enum attempt_state {
+	ATTEMPT_WAITING = 0, /* not come to */
+	ATTEMPT_STARTED = 1,
+	ATTEMPT_DONE = 2,
+	ATTEMPT_IMPOSSIBLE = 3, /* this machine cannot do it, or there is nothing to do it to */
+};
+
+/* Written by the canary into memory that it shares with the controller. */
+struct attempt_result {
+	uint32_t state;   /* enum attempt_state */
+	int32_t error;    /* 0 or -errno of the act */
+	char target[256]; /* what it was done to, where that is found by the canary */
+};
+
+struct attempt;
+
+/* Returns 0 or -errno of the act itself; undoes what it could do. */
+typedef int (*act_fn)(const struct attempt *attempt, struct attempt_result *result);
+
+/* How it is known that a program of ours decided. */
+enum act_proof {
+	PROOF_RECORD = 0, /* the ring has a record of it */
+	PROOF_FORK,       /* the job's count of refused forks */
+};
+
+struct act {
+	const char *name; /* stable: for people and for programs that read the result */
+	const char *hook; /* struct hook.lsm, or the cgroup's attach type; NULL: must be allowed */
+	const char *what; /* "did not refuse ..." */
+	act_fn run;
+	int refusal; /* errno of a refusal; 0: must be allowed */
+	enum act_proof proof;
+	enum event_op op;         /* of the record */
+	enum event_reason reason; /* of the record; 0: any */
+	bool is_by_cgroup;        /* the cgroup's program refuses it */
+	/* In audit mode, where nothing stops there, told of by this program of the cgroup; or NULL. */
+	const char *audit_hook;
+	bool is_by_parent;            /* done by the process that was labelled, not by its child */
+	struct destination_kind kind; /* of acts on the network: where to */
+};
+
+/* One act to be done. What it points to is borrowed. */
+struct attempt {
+	const struct act *act;
+	const struct rule *rule; /* of acts on a dataset */
+	const char *path;        /* of acts on a path that is no rule's */
+	struct destination to;   /* of acts on the network */
+	int cgroup_fd;           /* of the job's own */
+	bool is_left_out;        /* the policy denies nothing of the kind */
+};
+
+/* Always done, in this order. */
+extern const struct act hook_acts[];
+extern const size_t hook_act_cnt;
+/* Where the policy denies some destination of the kind. */
+extern const struct act net_acts[];
+extern const size_t net_act_cnt;
+/* Where the policy denies destinations at all: a connection that no rule could name. */
+extern const struct act family_act;
+/* Where the policy denies programs by default. */
+extern const struct act exec_act;
+/* Of a dataset granted for reading, and of one not granted. */
+extern const struct act dataset_write_act, dataset_read_act;
+/* What must be allowed: a place that the policy opens; a file in no tree. */
+extern const struct act allowed_place_act, allowed_nameless_act;
+/* The last of all: if it is not refused, no path means anything to the canary any more. */
+extern const struct act chroot_act;
+
+#endif

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Acts on datasets; see attempt.h. A dataset is never changed, also where nothing refuses: a regular
+ * file is opened for writing, without O_TRUNC, and closed.
+ */
+#include "job/attempt.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+/* How far a regular file is looked for: entries in all, and folders below the dataset's root. */
+#define SEARCH_ENTRIES 256
+#define SEARCH_DEPTH 8
+
+/* A FIFO does not block, a terminal is not taken, a lease does not wait. */
+#define OPEN_SAFELY (O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
+/*
+ * A server may refuse root what it lets the owner do (NFS with root_squash), and then it is not
+ * known what our hook would have said. access() asks the file system without passing that hook.
+ */
+static void become_owner(int fd, const char *name, int how)
+{
+	struct stat st;
+
+	if (!faccessat(fd, name, how, AT_EACCESS) || errno != EACCES || fstatat(fd, name, &st, 0))
+		return;
+	setfsgid(st.st_gid);
+	setfsuid(st.st_uid);
+}
+
+static void become_root(void)
+{
+	setfsuid(0);
+	setfsgid(0);
+}
+
+static int open_and_close(const char *path, int flags, int how)
+{
+	int fd, r;
+
+	become_owner(AT_FDCWD, path, how);
+	fd = open(path, flags | OPEN_SAFELY);
+	r = fd < 0 ? -errno : 0;
+	become_root();
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static int open_ungranted(const struct attempt *attempt, struct attempt_result *result)
+{
+	(void)result;
+	return open_and_close(attempt->rule->path, O_RDONLY, R_OK);
+}
+
+/* --- a file to try ---------------------------------------------------------------------------- */
+
+struct search {
+	int fd; /* O_PATH, of the regular file that was found; -1 */
+	int entries;
+	char *path; /* of the file, or of the folder that is listed */
+	size_t room;
+};
+
+/* A name too long for the record is cut; the file is tried all the same. */
+static void add_name(struct search *search, const char *name)
+{
+	size_t len = strlen(search->path);
+
+	snprintf(search->path + len, search->room - len, "/%s", name);
+}
+
+/* Opens it without touching it: no hook is asked, nothing blocks. Returns -1 for what is no use. */
+static int open_untouched(int dir_fd, const char *name, int flags, mode_t *ret_type)
+{
+	_cleanup_fd_ int fd = openat(dir_fd, name, O_PATH | O_CLOEXEC | flags);
+	struct stat st;
+
+	*ret_type = 0;
+	if (fd < 0 || fstat(fd, &st) || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+		return -1;
+	*ret_type = st.st_mode & S_IFMT;
+	return TAKE_FD(fd);
+}
+
+/*
+ * Looks at one entry. Returns true if it ends the search. The first folder met is left in
+ * *ret_below, with its name, to go on with.
+ */
+static bool search_entry(struct search *search, int dir_fd, const char *name, int *ret_below,
+			 char *ret_name)
+{
+	mode_t type;
+	int fd;
+
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	fd = open_untouched(dir_fd, name, O_NOFOLLOW, &type);
+	if (type == S_IFREG) {
+		add_name(search, name);
+		search->fd = fd;
+		return true;
+	}
+	if (type == S_IFDIR && *ret_below < 0) {
+		snprintf(ret_name, NAME_MAX + 1, "%s", name);
+		*ret_below = fd;
+	} else if (fd >= 0) {
+		close(fd);
+	}
+	return false;
+}
+
+/* Not by readdir(), whose buffer costs more than the whole attempt. */
+static void search_folder(struct search *search, int dir_fd, int *ret_below, char *ret_name)
+{
+	char buffer[2048] __attribute__((aligned(8)));
+	_cleanup_fd_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ssize_t n;
+
+	while (fd >= 0 && (n = getdents64(fd, buffer, sizeof(buffer))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *entry = (const void *)&buffer[at];
+
+			at += entry->d_reclen;
+			if (search->entries-- <= 0 ||
+			    search_entry(search, dir_fd, entry->d_name, ret_below, ret_name))
+				return;
+		}
+	}
+}
+
+/* From the root down, one folder of each level: most datasets have a file on that way. */
+static void search_tree(struct search *search, int root_fd)
+{
+	_cleanup_fd_ int at = root_fd;
+
+	for (int depth = 0; depth < SEARCH_DEPTH && at >= 0; depth++) {
+		char name[NAME_MAX + 1];
+		int below = -1;
+
+		search_folder(search, at, &below, name);
+		close(at);
+		at = below;
+		if (search->fd >= 0)
+			return;
+		if (at >= 0)
+			add_name(search, name);
+	}
+}
+
+static void find_file(struct search *search)
+{
+	mode_t type;
+	int fd = open_untouched(AT_FDCWD, search->path, 0, &type);
+
+	if (type == S_IFDIR)
+		search_tree(search, fd);
+	else
+		search->fd = fd;
+}
+
+/* Through the descriptor, so that it is the file that was looked at. */
+static int open_to_write(const struct attempt *attempt, struct attempt_result *result)
+{
+	struct search search = {
+		.fd = -1,
+		.entries = SEARCH_ENTRIES,
+		.path = result->target,
+		.room = sizeof(result->target),
+	};
+	char link[64];
+	int r;
+
+	snprintf(result->target, sizeof(result->target), "%s", attempt->rule->path);
+	find_file(&search);
+	if (search.fd < 0) {
+		result->state = ATTEMPT_IMPOSSIBLE;
+		return -ENOENT;
+	}
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", search.fd);
+	r = open_and_close(link, O_WRONLY, W_OK);
+	close(search.fd);
+	return r;
+}
+
+/* --- what must be allowed --------------------------------------------------------------------- */
+
+static int open_place(const struct attempt *attempt, struct attempt_result *result)
+{
+	const char *path = attempt->rule ? attempt->rule->path : attempt->path;
+	struct stat st;
+
+	if (stat(path, &st) || (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))) {
+		result->state = ATTEMPT_IMPOSSIBLE;
+		return -ENOENT;
+	}
+	return open_and_close(path, O_RDONLY, R_OK);
+}
+
+/* --- the table -------------------------------------------------------------------------------- */
+
+const struct act dataset_write_act = {
+	.name = "dataset write",
+	.hook = "file_open",
+	.what = "open() for writing of a file in a dataset granted for reading",
+	.run = open_to_write,
+	.refusal = EACCES,
+	.op = OP_OPEN_WRITE,
+};
+
+const struct act dataset_read_act = {
+	.name = "dataset read",
+	.hook = "file_open",
+	.what = "open() of a dataset that is not granted",
+	.run = open_ungranted,
+	.refusal = EACCES,
+	.op = OP_OPEN_READ,
+};
+
+const struct act allowed_place_act = {
+	.name = "allowed place",
+	.what = "open() of a place that the policy opens for reading",
+	.run = open_place,
+};

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The self-test's canary; see canary.h. */
+#include "job/canary.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "job/launch.h"
+#include "kern/jobs.h"
+
+#define CHILD_STACK (64 * 1024)
+
+/* How long a killed canary may take to be gone: one that waits for a dead server takes its time. */
+#define REAP_TRIES 5000
+#define REAP_PAUSE_NS (1000 * 1000)
+
+/* The controller's side. */
+struct canary {
+	pid_t pid; /* also the process group of it and its child */
+	int pidfd;
+	int go_fd; /* a byte here starts it; closed without one, it ends */
+};
+
+/* --- in the canary ---------------------------------------------------------------------------- */
+
+static void attempt_all(const struct canary_plan *plan, bool is_parent)
+{
+	for (size_t i = 0; i < plan->cnt; i++) {
+		const struct attempt *attempt = &plan->attempts[i];
+		struct attempt_result *result = &plan->results[i];
+		char comm[32]; /* the kernel keeps 15 characters */
+
+		if (attempt->is_left_out || attempt->act->is_by_parent != is_parent)
+			continue;
+		snprintf(comm, sizeof(comm), CANARY_COMM, i);
+		prctl(PR_SET_NAME, comm);
+		result->state = ATTEMPT_STARTED;
+		result->error = attempt->act->run(attempt, result);
+		if (result->state == ATTEMPT_STARTED)
+			result->state = ATTEMPT_DONE;
+	}
+}
+
+static int child_main(void *arg)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	attempt_all(arg, false);
+	_exit(0);
+}
+
+/*
+ * The child borrows the memory, which saves copying it, and the canary sleeps until it has ended. It
+ * is the controller's child, who can then wait for both.
+ */
+static void run_child(const struct canary_plan *plan)
+{
+	static char stack[CHILD_STACK] __attribute__((aligned(16)));
+
+	if (clone(child_main, stack + sizeof(stack),
+		  CLONE_VM | CLONE_VFORK | CLONE_PARENT | SIGCHLD, (void *)plan) < 0)
+		_exit(1);
+}
+
+/* go_fd: where the order to start comes from. */
+static void canary_main(const struct canary_plan *plan, int cgroup_fd, int go_fd)
+{
+	const int keep[] = { go_fd, cgroup_fd };
+	char go;
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (launch_close_files(keep, ARRAY_SIZE(keep)) || chdir(plan->folder) ||
+	    read(go_fd, &go, 1) != 1)
+		_exit(1);
+	close(go_fd);
+	attempt_all(plan, true);
+	run_child(plan);
+	_exit(0);
+}
+
+/* --- in the controller ------------------------------------------------------------------------ */
+
+static int start(const struct canary_plan *plan, const struct cgroup *cgroup, struct error *err,
+		 struct canary *ret_canary)
+{
+	struct canary canary = { .pidfd = -1 };
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP | CLONE_PIDFD,
+		.pidfd = (uintptr_t)&canary.pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = cgroup->fd,
+	};
+	int go[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go))
+		return error_errno(err, -errno, "self-test: cannot start");
+	canary.pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (!canary.pid)
+		canary_main(plan, cgroup->fd, go[0]);
+	close(go[0]);
+	canary.go_fd = go[1];
+	if (canary.pid < 0) {
+		close(go[1]);
+		return error_errno(err, -errno,
+				   "self-test: cannot start a process in the job's cgroup %s",
+				   cgroup->path);
+	}
+	setpgid(canary.pid, canary.pid);
+	*ret_canary = canary;
+	return 0;
+}
+
+/*
+ * Ends both and waits until they are gone. Returns the canary's status as of waitpid(), or -EBUSY if
+ * one cannot be ended.
+ */
+static int reap(const struct canary *canary)
+{
+	const struct timespec pause = { .tv_nsec = REAP_PAUSE_NS };
+	int canary_status = 0, tries = REAP_TRIES;
+
+	for (;;) {
+		int status;
+		pid_t pid = waitpid(-canary->pid, &status, WNOHANG | __WALL);
+
+		if (pid == canary->pid)
+			canary_status = status;
+		if (pid < 0 && errno == ECHILD)
+			return canary_status;
+		if (pid)
+			continue;
+		if (!tries--)
+			return -EBUSY;
+		kill(-canary->pid, SIGKILL);
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* What it was doing last, for the sentence. */
+static const char *last_act(const struct canary_plan *plan)
+{
+	for (size_t i = 0; i < plan->cnt; i++)
+		if (plan->results[i].state == ATTEMPT_STARTED)
+			return plan->attempts[i].act->what;
+	return "nothing yet";
+}
+
+/* Fails only if it is dead, which the wait then finds. */
+static void order_start(const struct canary *canary)
+{
+	send(canary->go_fd, "", 1, MSG_NOSIGNAL);
+}
+
+static bool wait_for_end(const struct canary *canary)
+{
+	struct pollfd poll_fd = { .fd = canary->pidfd, .events = POLLIN };
+	int n;
+
+	do
+		n = poll(&poll_fd, 1, CANARY_PATIENCE_MS);
+	while (n < 0 && errno == EINTR);
+	return n == 1;
+}
+
+static int judge_end(const struct canary_plan *plan, bool has_ended, int status, struct error *err)
+{
+	if (status < 0)
+		return error_set(err, status,
+				 "self-test: the canary cannot be ended; it was at: %s",
+				 last_act(plan));
+	if (!has_ended)
+		return error_set(err, -ETIMEDOUT,
+				 "self-test: the canary did not end within %d s; it was at: %s",
+				 CANARY_PATIENCE_MS / 1000, last_act(plan));
+	for (size_t i = 0; i < plan->cnt; i++)
+		if (!plan->attempts[i].is_left_out && plan->results[i].state <= ATTEMPT_STARTED)
+			return error_set(
+				err, -ECHILD,
+				"self-test: the canary died (wait status %#x); it was at: %s",
+				status, last_act(plan));
+	return 0;
+}
+
+int canary_run(struct kern *kern, struct job_label label, const struct cgroup *cgroup,
+	       const struct canary_plan *plan, struct error *err)
+{
+	struct canary canary = { .pidfd = -1, .go_fd = -1 };
+	bool has_ended = false;
+	int r, status;
+
+	r = start(plan, cgroup, err, &canary);
+	if (r)
+		return r;
+	r = job_label_task(kern, canary.pidfd, label, err);
+	if (r)
+		error_prefix(err, "self-test");
+	if (!r) {
+		order_start(&canary);
+		has_ended = wait_for_end(&canary);
+	}
+	close(canary.go_fd);
+	if (!has_ended)
+		kill(-canary.pid, SIGKILL);
+	status = reap(&canary);
+	close(canary.pidfd);
+	return r ? r : judge_end(plan, has_ended, status, err);
+}

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Do the job's rules bite? See selftest.h. */
+#include "job/selftest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "job/canary.h"
+#include "job/state.h"
+#include "kern/jobs.h"
+
+/* One self-test while it is made. */
+struct trial {
+	struct job_label label;
+	const struct policy *policy;
+	char folder[64];
+	struct attempt *attempts;
+	bool *is_recorded;
+	size_t cnt;
+	struct attempt_result *results; /* shared with the canary */
+	size_t results_len;
+};
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
+}
+
+/* --- the canary's folder ---------------------------------------------------------------------- */
+
+static void name_folder(struct job_label label, char *ret_path, size_t size)
+{
+	snprintf(ret_path, size, STATE_ROOT "/canary-%u", label.slot);
+}
+
+/* Its name goes by the job's slot, which no other job has meanwhile. */
+void selftest_sweep(struct job_label label)
+{
+	static const char *const names[] = { OWN_FILE, OWN_DIR, OWN_NEW };
+	_cleanup_fd_ int fd = -1;
+	char path[64];
+
+	name_folder(label, path, sizeof(path));
+	fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (unlinkat(fd, names[i], 0))
+			unlinkat(fd, names[i], AT_REMOVEDIR);
+	rmdir(path);
+}
+
+static int make_folder(struct trial *trial, struct error *err)
+{
+	_cleanup_fd_ int fd = -1;
+
+	name_folder(trial->label, trial->folder, sizeof(trial->folder));
+	if (mkdir(trial->folder, 0700) && errno == EEXIST) {
+		selftest_sweep(trial->label);
+		mkdir(trial->folder, 0700);
+	}
+	fd = open(trial->folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || mknodat(fd, OWN_FILE, S_IFREG | 0600, 0) || mkdirat(fd, OWN_DIR, 0700))
+		return error_errno(err, -errno, "self-test: cannot make %s", trial->folder);
+	return 0;
+}
+
+/* --- what to attempt -------------------------------------------------------------------------- */
+
+static struct attempt *add(struct trial *trial, const struct act *act)
+{
+	struct attempt *attempt = &trial->attempts[trial->cnt++];
+
+	*attempt = (struct attempt){ .act = act };
+	return attempt;
+}
+
+static void add_net(struct trial *trial)
+{
+	const struct policy *policy = trial->policy;
+
+	add(trial, &family_act)->is_left_out = policy->egress_default == EGRESS_ALLOW;
+	for (size_t i = 0; i < net_act_cnt; i++) {
+		struct attempt *attempt = add(trial, &net_acts[i]);
+
+		attempt->is_left_out =
+			destination_find_denied(policy, net_acts[i].kind, &attempt->to) != 0;
+	}
+}
+
+static void add_datasets(struct trial *trial)
+{
+	for (size_t i = 0; i < trial->policy->rule_cnt; i++) {
+		const struct rule *rule = &trial->policy->rules[i];
+
+		if (rule->class == RULE_DATASET && rule->access == ACCESS_READ)
+			add(trial, &dataset_write_act)->rule = rule;
+		else if (rule->class == RULE_DATASET && rule->access == ACCESS_NONE)
+			add(trial, &dataset_read_act)->rule = rule;
+	}
+}
+
+static bool is_below(const char *path, const char *root)
+{
+	size_t len = strlen(root);
+
+	return !strncmp(path, root, len) && (path[len] == '/' || !path[len]);
+}
+
+static bool is_open(const struct rule *rule)
+{
+	return (rule->class == RULE_DATASET || rule->class == RULE_FILESYSTEM) &&
+	       rule->access >= ACCESS_READ && !rule->is_optional &&
+	       !is_below(rule->path, STATE_ROOT) && !is_below(rule->path, KERN_PIN_ROOT);
+}
+
+static bool names_root(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->rule_cnt; i++)
+		if (policy->rules[i].class == RULE_FILESYSTEM &&
+		    !strcmp(policy->rules[i].path, "/"))
+			return true;
+	return false;
+}
+
+/* The root of a rule that opens something, else the root directory if the default does. */
+static void add_allowed_place(struct trial *trial)
+{
+	const struct policy *policy = trial->policy;
+
+	for (size_t i = 0; i < policy->rule_cnt; i++) {
+		if (!is_open(&policy->rules[i]))
+			continue;
+		add(trial, &allowed_place_act)->rule = &policy->rules[i];
+		return;
+	}
+	if (policy->file_default >= ACCESS_READ && !names_root(policy))
+		add(trial, &allowed_place_act)->path = "/";
+}
+
+static int make_plan(struct trial *trial, int cgroup_fd)
+{
+	/* Besides the tables: exec, family, what is allowed, and chroot. */
+	size_t room = hook_act_cnt + net_act_cnt + trial->policy->rule_cnt + 5;
+
+	trial->attempts = calloc(room, sizeof(*trial->attempts));
+	trial->is_recorded = calloc(room, sizeof(*trial->is_recorded));
+	if (!trial->attempts || !trial->is_recorded)
+		return -ENOMEM;
+	for (size_t i = 0; i < hook_act_cnt; i++)
+		add(trial, &hook_acts[i])->cgroup_fd = cgroup_fd;
+	add(trial, &exec_act)->is_left_out = trial->policy->exec_default == EXEC_ALLOW;
+	add_net(trial);
+	add_datasets(trial);
+	add_allowed_place(trial);
+	add(trial, &allowed_nameless_act);
+	add(trial, &chroot_act);
+	trial->results_len = trial->cnt * sizeof(*trial->results);
+	trial->results = mmap(NULL, trial->results_len, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (trial->results == MAP_FAILED)
+		trial->results = NULL;
+	return trial->results ? 0 : -ENOMEM;
+}
+
+static void trial_free(struct trial *trial)
+{
+	if (trial->folder[0])
+		selftest_sweep(trial->label);
+	if (trial->results)
+		munmap(trial->results, trial->results_len);
+	free(trial->attempts);
+	free(trial->is_recorded);
+}
+
+/* --- what the kernel says of it --------------------------------------------------------------- */
+
+static bool is_proof(const struct trial *trial, const struct act *act, const struct event *event)
+{
+	bool is_audit = trial->policy->mode == MODE_AUDIT;
+	bool by_cgroup = act->is_by_cgroup || (is_audit && act->audit_hook);
+
+	return act->proof == PROOF_RECORD && event->op == act->op &&
+	       (!act->reason || event->reason == act->reason) &&
+	       !(event->flags & EVENT_BY_CGROUP) == !by_cgroup &&
+	       (event->verdict == VERDICT_DENY ||
+		(is_audit && event->verdict == VERDICT_WOULD_DENY));
+}
+
+/* Records of what was undone in audit mode have the attempt's name too, but another operation. */
+static void on_record(void *arg, const void *data, size_t len)
+{
+	struct trial *trial = arg;
+	const struct event *event = data;
+	size_t i;
+
+	if (len < sizeof(*event) || event->slot != trial->label.slot ||
+	    event->generation != trial->label.generation ||
+	    sscanf(event->comm, CANARY_COMM, &i) != 1 || i >= trial->cnt)
+		return;
+	/* Of what must be allowed, any refusal. */
+	if (!trial->attempts[i].act->refusal || is_proof(trial, trial->attempts[i].act, event))
+		trial->is_recorded[i] = true;
+}
+
+static void count_forks(struct trial *trial, __u64 refused)
+{
+	for (size_t i = 0; i < trial->cnt; i++)
+		if (trial->attempts[i].act->proof == PROOF_FORK)
+			trial->is_recorded[i] = refused > 0;
+}
+
+/* Takes the canary's records off the ring and its acts out of the counters. */
+static int collect(struct kern *kern, struct ring *ring, struct trial *trial, struct error *err)
+{
+	struct job_stats stats = { 0 };
+	int r = ring_drain_to(ring, on_record, trial);
+
+	if (!r)
+		r = job_read_stats(kern, trial->label, &stats);
+	if (!r)
+		r = job_reset_stats(kern, trial->label);
+	if (r)
+		return error_errno(err, r, "self-test: cannot read what the kernel has recorded");
+	count_forks(trial, stats.fork_failures);
+	return 0;
+}
+
+/* --- verdicts --------------------------------------------------------------------------------- */
+
+static enum selftest_outcome judge_allowed(const struct attempt_result *result, bool is_recorded)
+{
+	if (is_recorded)
+		return OUTCOME_NOT_ALLOWED;
+	return result->error ? OUTCOME_ELSEWHERE : OUTCOME_ALLOWED;
+}
+
+static enum selftest_outcome judge(const struct trial *trial, size_t i)
+{
+	const struct attempt *attempt = &trial->attempts[i];
+	const struct attempt_result *result = &trial->results[i];
+	int error = result->error;
+
+	if (attempt->is_left_out)
+		return OUTCOME_NOT_DENIED;
+	if (result->state == ATTEMPT_IMPOSSIBLE)
+		return OUTCOME_IMPOSSIBLE;
+	if (!attempt->act->refusal)
+		return judge_allowed(result, trial->is_recorded[i]);
+	if (trial->is_recorded[i] &&
+	    (error == -attempt->act->refusal || trial->policy->mode == MODE_AUDIT))
+		return OUTCOME_REFUSED;
+	if (attempt->rule && error)
+		return error == -EROFS ? OUTCOME_MOUNT : OUTCOME_ELSEWHERE;
+	return error == -EACCES || error == -EPERM ? OUTCOME_NOT_OURS : OUTCOME_NOT_REFUSED;
+}
+
+static const char *target_of(const struct trial *trial, size_t i)
+{
+	const struct attempt *attempt = &trial->attempts[i];
+
+	if (trial->results[i].target[0])
+		return trial->results[i].target;
+	return attempt->rule ? attempt->rule->path : attempt->path;
+}
+
+static int fill_item(const struct trial *trial, size_t i, struct selftest_result *item)
+{
+	const struct act *act = trial->attempts[i].act;
+	bool is_audit = trial->policy->mode == MODE_AUDIT;
+	const char *target = target_of(trial, i);
+
+	*item = (struct selftest_result){
+		.name = act->name,
+		.hook = is_audit && act->audit_hook ? act->audit_hook : act->hook,
+		.what = act->what,
+		.target = target ? strdup(target) : NULL,
+		.outcome = judge(trial, i),
+		.error = trial->results[i].error,
+		.is_recorded = trial->is_recorded[i],
+	};
+	return target && !item->target ? -ENOMEM : 0;
+}
+
+static int fill_selftest(const struct trial *trial, struct selftest *ret_selftest)
+{
+	_cleanup_(selftest_free) struct selftest selftest = { 0 };
+	int r = 0;
+
+	selftest.items = calloc(trial->cnt, sizeof(*selftest.items));
+	if (!selftest.items)
+		return -ENOMEM;
+	for (size_t i = 0; !r && i < trial->cnt; i++)
+		r = fill_item(trial, i, &selftest.items[selftest.cnt++]);
+	if (r)
+		return r;
+	*ret_selftest = selftest;
+	selftest = (struct selftest){ 0 };
+	return 0;
+}
+
+static bool is_failure(const struct selftest_result *item)
+{
+	return item->outcome >= OUTCOME_NOT_REFUSED;
+}
+
+/* What to do about a hook, a program of the cgroup, a rule that does not bite. */
+static const char *advice(const struct selftest_result *item)
+{
+	if (item->target)
+		return "see whether another directory is mounted or was moved there";
+	if (strchr(item->hook, '/'))
+		return "see what else attaches programs to cgroups: bpftool cgroup tree";
+	return "end all jobs, so that the next one loads the kernel programs anew";
+}
+
+static int explain(const struct selftest_result *item, struct error *err)
+{
+	const char *target = item->target ? item->target : "";
+	const char *blank = item->target ? " " : "";
+	char result[128];
+
+	snprintf(result, sizeof(result), "%s",
+		 item->error ? strerror(-item->error) : "it succeeded");
+	if (item->outcome == OUTCOME_NOT_REFUSED)
+		return error_set(
+			err, -EKEYREJECTED,
+			"self-test: %s did not refuse %s%s%s (%s); the job is not started: %s",
+			item->hook, item->what, blank, target, result, advice(item));
+	if (item->outcome == OUTCOME_NOT_OURS)
+		return error_set(
+			err, -EKEYREJECTED,
+			"self-test: %s cannot be proved: something else refused %s (%s); the job "
+			"is not started: run jobcage where no other confinement holds it",
+			item->hook, item->what, result);
+	return error_set(
+		err, -EKEYREJECTED,
+		"self-test: %s%s%s, which the policy allows, was refused (%s); the job is not "
+		"started",
+		item->what, blank, target, result);
+}
+
+int selftest_check(const struct selftest *selftest, struct error *err)
+{
+	for (size_t i = 0; i < selftest->cnt; i++)
+		if (is_failure(&selftest->items[i]))
+			return explain(&selftest->items[i], err);
+	return 0;
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+int selftest_run(struct kern *kern, struct job_label label, const struct cgroup *cgroup,
+		 struct ring *ring, const struct policy *policy, struct error *err,
+		 struct selftest *ret_selftest)
+{
+	_cleanup_(trial_free) struct trial trial = { .label = label, .policy = policy };
+	uint64_t start_us = now_us();
+	int r;
+
+	r = make_plan(&trial, cgroup->fd);
+	if (r)
+		return error_errno(err, r, "self-test: cannot start");
+	r = make_folder(&trial, err);
+	if (!r)
+		r = canary_run(kern, label, cgroup,
+			       &(struct canary_plan){ .folder = trial.folder,
+						      .attempts = trial.attempts,
+						      .cnt = trial.cnt,
+						      .results = trial.results },
+			       err);
+	if (!r)
+		r = collect(kern, ring, &trial, err);
+	if (r)
+		return r;
+	r = fill_selftest(&trial, ret_selftest);
+	if (r)
+		return error_errno(err, r, "self-test");
+	ret_selftest->duration_us = now_us() - start_us;
+	return 0;
+}
+
+void selftest_free(struct selftest *selftest)
+{
+	for (size_t i = 0; i < selftest->cnt; i++)
+		free(selftest->items[i].target);
+	free(selftest->items);
+	*selftest = (struct selftest){ 0 };
+}
+
+/* --- for the record --------------------------------------------------------------------------- */
+
+static const char *const outcome_names[] = {
+	[OUTCOME_REFUSED] = "refused",
+	[OUTCOME_ALLOWED] = "allowed",
+	[OUTCOME_NOT_DENIED] = "not denied by the policy",
+	[OUTCOME_IMPOSSIBLE] = "not possible here",
+	[OUTCOME_MOUNT] = "refused by the mount",
+	[OUTCOME_ELSEWHERE] = "refused elsewhere",
+	[OUTCOME_NOT_REFUSED] = "not refused",
+	[OUTCOME_NOT_OURS] = "not refused by jobcage",
+	[OUTCOME_NOT_ALLOWED] = "not allowed",
+};
+
+static json_t *item_json(const struct selftest_result *item)
+{
+	const char *error = item->error ? strerrorname_np(-item->error) : NULL;
+	/* A path may be any bytes; one that is no text is left out. */
+	json_t *target = item->target ? json_string(item->target) : NULL;
+
+	return json_pack("{s:s, s:s*, s:o*, s:s, s:s*, s:b}", "name", item->name, "hook",
+			 item->hook, "target", target, "outcome", outcome_names[item->outcome],
+			 "errno", error, "recorded", item->is_recorded);
+}
+
+static size_t count(const struct selftest *selftest, enum selftest_outcome outcome)
+{
+	size_t cnt = 0;
+
+	for (size_t i = 0; i < selftest->cnt; i++)
+		cnt += selftest->items[i].outcome == outcome;
+	return cnt;
+}
+
+json_t *selftest_json(const struct selftest *selftest, bool is_full)
+{
+	json_t *attempts = json_array();
+
+	for (size_t i = 0; attempts && i < selftest->cnt; i++) {
+		const struct selftest_result *item = &selftest->items[i];
+
+		if (!is_full && item->outcome <= OUTCOME_ALLOWED)
+			continue;
+		if (json_array_append_new(attempts, item_json(item))) {
+			json_decref(attempts);
+			return NULL;
+		}
+	}
+	return json_pack("{s:b, s:I, s:I, s:I, s:o}", "passed", !selftest_check(selftest, NULL),
+			 "duration_us", (json_int_t)selftest->duration_us, "refused",
+			 (json_int_t)count(selftest, OUTCOME_REFUSED), "allowed",
+			 (json_int_t)count(selftest, OUTCOME_ALLOWED), "attempts", attempts);
+}
