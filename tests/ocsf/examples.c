@@ -113,7 +113,7 @@ static int print_job(void)
 int main(void)
 {
 	json_t *event = NULL;
-	int err = ocsf_job_start(&fixture_job, ++sequence, "lsm", &event);
+	int err = ocsf_job_start(&fixture_job, ++sequence, "lsm", NULL, &event);
 
 	return print_event("start", err, event) || print_decisions() || print_job() ? 1 : 0;
 }
