@@ -127,6 +127,9 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 
 $(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
+$(BUILD)/ocsf/examples: $(BUILD)/ocsf/examples.o $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(BUILD)/tests/act: $(wildcard tests/bpf/act*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
@@ -170,4 +173,4 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 clean: ## remove everything made
 	rm -rf $(BUILD)
 
--include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d $(BUILD)/tests/keeper.d
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d $(BUILD)/ocsf/examples.d $(BUILD)/tests/keeper.d
