@@ -54,15 +54,6 @@ static int print_decision(const char *name, const struct alert_job *job, struct 
 	return print_event(name, err, json);
 }
 
-static struct event by_rule(enum event_op op, enum fixture_rule rule)
-{
-	struct event event = fixture_event(op);
-
-	event.reason = REASON_RULE;
-	event.rule = rule;
-	return event;
-}
-
 static int print_decisions(void)
 {
 	struct alert_job audited = fixture_job;
