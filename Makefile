@@ -197,4 +197,4 @@ clean: ## remove everything made
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d \
-	 $(BUILD)/ocsf/examples.d $(BUILD)/fuzz/seeds.d $(BUILD)/tests/keeper.d
+	 $(BUILD)/fuzz/seeds.d $(BUILD)/tests/keeper.d $(BUILD)/ocsf/examples.d
