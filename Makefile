@@ -35,8 +35,12 @@ UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error 
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_rules test_policy_schema test_selftest \
 	      test_sink test_site test_state
 
+BENCH_PROGS := opens connects spawns landlocked hold
+
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)
+# Compiled in one go, which leaves no dependency files.
+FUZZ_DECODE_HDRS := $(wildcard bpf/abi/*.h userspace/alert/*.h userspace/base/*.h userspace/policy/*.h tests/ocsf/*.h)
 ABI_HDRS   := $(wildcard bpf/abi/*.h)
 
 # What a controller relies on of what is pinned. Its hash names the folder of the pins: builds that share it share them.
@@ -79,7 +83,7 @@ TESTS    := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/$(t))
 
 # --- targets ----------------------------------------------------------------------------------------
 
-.PHONY: all help unit-tests check-unit check-abi check-includes install clean
+.PHONY: all help unit-tests bench-programs check-unit check-abi check-includes install clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/jobcage ## build jobcage (SANITIZE=1: with sanitizers; WERROR=1: warnings are errors)
@@ -127,9 +131,27 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 
 $(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
+$(BUILD)/ocsf/examples: $(BUILD)/ocsf/examples.o $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(BUILD)/tests/act: $(wildcard tests/bpf/act*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
+
+# Programs of tools/bench. Those that run where no library may be read are linked statically.
+bench-programs: $(BENCH_PROGS:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.bpf.o
+
+$(BUILD)/bench/%: tests/bench/%.c tests/bench/clock.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -static -o $@ $<
+
+$(BUILD)/bench/hold: tests/bench/hold.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
+
+$(BUILD)/bench/empty.bpf.o: tests/bench/empty.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
 $(BUILD)/tests/environment: $(wildcard tests/system/environment/*.[ch]) $(LIB_OBJS)
 	@mkdir -p $(@D)
@@ -147,10 +169,14 @@ $(BUILD)/tests/keeper: tests/bpf/keeper.c $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MD -MP -MF $@.d -o $@ $< $(LIB_OBJS) $(LDLIBS)
 
-$(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS)
+$(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS) $(FUZZ_DECODE_HDRS)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) -o $@ $^ $(LDLIBS)
+		$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) -o $@ $(filter %.c,$^) $(LDLIBS)
+
+$(BUILD)/fuzz/seeds: tests/fuzz/seeds.c $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MD -MP -MF $@.d -o $@ $< $(filter %.o,$^) $(LDLIBS)
 
 check-unit: $(TESTS) ## run the unit tests
 	@for t in $(TESTS); do $$t || exit 1; done
@@ -168,8 +194,11 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -m 644 rules/egress/*.json $(DESTDIR)$(PREFIX)/share/jobcage/rules/egress
 	$(INSTALL) -D -m 644 userspace/man/jobcage.8 $(DESTDIR)$(PREFIX)/share/man/man8/jobcage.8
 	$(INSTALL) -D -m 644 userspace/man/jobcage-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/jobcage-policy.5
+	sed 's|@PREFIX@|$(PREFIX)|' userspace/systemd/jobcage.service >$(BUILD)/jobcage.service
+	$(INSTALL) -D -m 644 $(BUILD)/jobcage.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jobcage.service
 
 clean: ## remove everything made
 	rm -rf $(BUILD)
 
--include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d $(BUILD)/tests/keeper.d
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d \
+	 $(BUILD)/fuzz/seeds.d $(BUILD)/tests/keeper.d $(BUILD)/ocsf/examples.d

@@ -4,7 +4,8 @@
  *
  *	crowd PROCESSES THREADS fork|stay FORBIDDEN ALLOWED
  *
- * Each thread opens both files for writing, again and again; with "fork" by a child of its own each time. An attempt
+ * Each thread opens both files for writing, again and again; with "fork" also by a child each time, and then it rests for
+ * a moment, because so many would leave an emulated machine no time for anything else. An attempt
  * belongs to the phase that was on when it began: phase 0, when anything may come out, until a line on standard input
  * begins phase 1, in which FORBIDDEN must be refused with EACCES and ALLOWED must open. A further line ends it all.
  * First the process ids of all are printed, at the end "ATTEMPTS WRONG" of phase 1.
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #define PROCESSES_MAX 256
+#define REST_US 200000
 
 static struct account {
 	atomic_int phase;
@@ -81,8 +83,10 @@ static void *never_stop(void *arg)
 {
 	for (;;) {
 		attempt_both();
-		if (forks)
+		if (forks) {
 			attempt_in_child();
+			usleep(REST_US);
+		}
 	}
 	return arg;
 }

@@ -228,7 +228,7 @@ static int do_admit(char **argv)
 		return no_such("job or process", argv[1]);
 	r = job_label_task(kern, pidfd, job->label, &err);
 	if (!r)
-		r = cgroup_enter(&job->cgroup, atoi(argv[1]), &err);
+		r = cgroup_enter(&job->cgroup, atoi(argv[1]), pidfd, &err);
 	if (!r)
 		puts("ok");
 	return r;

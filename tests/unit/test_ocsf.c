@@ -79,23 +79,6 @@ static json_int_t int_at(json_t *json, const char *path)
 	return json_integer_value(at(json, path));
 }
 
-static struct event by_rule(enum event_op op, uint32_t rule)
-{
-	struct event event = fixture_event(op);
-
-	event.reason = REASON_RULE;
-	event.rule = rule;
-	return event;
-}
-
-static struct event by_reason(enum event_op op, enum event_reason reason)
-{
-	struct event event = fixture_event(op);
-
-	event.reason = (__u8)reason;
-	return event;
-}
-
 static void render_variants(struct event header)
 {
 	const struct op_info *op = op_info(header.op);

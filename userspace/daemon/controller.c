@@ -225,7 +225,7 @@ static int open_kernel(struct controller *controller, struct error *err)
 		r = kern_open(err, &kern);
 	if (!r) {
 		set_kern(controller, kern);
-		policy_sweep(kern);
+		r = policy_withdraw_unused(kern, err);
 	}
 	return r;
 }

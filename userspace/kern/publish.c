@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <pthread.h>
 
 #include "base/cleanup.h"
 #include "kern/barrier.h"
@@ -67,9 +68,55 @@ static int fill_ports(const struct egress_tables *tables, int *ret_fd)
 	return 0;
 }
 
-static int publish_inner(struct kern *kern, enum kern_map outer, __u32 slot, int inner_fd)
+/* --- the maps of maps --------------------------------------------------------------------------- */
+
+/* What is to stand under the policy's slot in one of them: a map, or nothing (-1). */
+struct store {
+	int outer_fd, inner_fd;
+	__u32 slot;
+	int result;
+};
+
+#define STORES 3
+
+static void *store_inner(void *arg)
 {
-	return bpf_map_update_elem(kern->map_fd[outer], &slot, &inner_fd, BPF_ANY) ? -errno : 0;
+	struct store *store = arg;
+	int r = store->inner_fd < 0
+			? bpf_map_delete_elem(store->outer_fd, &store->slot)
+			: bpf_map_update_elem(store->outer_fd, &store->slot, &store->inner_fd,
+					      BPF_ANY);
+
+	store->result = r ? -errno : 0;
+	return NULL;
+}
+
+/*
+ * Each of these calls waits for a grace period, so they wait side by side. Where there is no
+ * thread to be had, one after the other.
+ */
+static int store_all(struct kern *kern, __u32 slot, int roots_fd, int nets_fd, int ports_fd)
+{
+	struct store stores[STORES] = {
+		{ kern->map_fd[MAP_ROOTS_BY_POLICY], roots_fd, slot, 0 },
+		{ kern->map_fd[MAP_NETS_BY_POLICY], nets_fd, slot, 0 },
+		{ kern->map_fd[MAP_PORTS_BY_POLICY], ports_fd, slot, 0 },
+	};
+	bool is_thread[STORES] = { false };
+	pthread_t threads[STORES];
+	int r = 0;
+
+	for (size_t i = 1; i < STORES; i++)
+		is_thread[i] = !pthread_create(&threads[i], NULL, store_inner, &stores[i]);
+	for (size_t i = 0; i < STORES; i++) {
+		if (is_thread[i])
+			pthread_join(threads[i], NULL);
+		else
+			store_inner(&stores[i]);
+		if (!r)
+			r = stores[i].result;
+	}
+	return r;
 }
 
 static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots,
@@ -83,14 +130,10 @@ static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots
 		r = fill_nets(tables, &nets_fd);
 	if (!r)
 		r = fill_ports(tables, &ports_fd);
-	if (!r)
-		r = publish_inner(kern, MAP_ROOTS_BY_POLICY, slot, roots_fd);
-	if (!r)
-		r = publish_inner(kern, MAP_NETS_BY_POLICY, slot, nets_fd);
-	if (!r)
-		r = publish_inner(kern, MAP_PORTS_BY_POLICY, slot, ports_fd);
-	return r;
+	return r ? r : store_all(kern, slot, roots_fd, nets_fd, ports_fd);
 }
+
+/* --- policies ----------------------------------------------------------------------------------- */
 
 /* The mode last: it publishes the rest. */
 static void publish_value(struct kern *kern, __u32 slot, const struct policy *policy,
@@ -144,14 +187,10 @@ int policy_publish(struct kern *kern, const struct policy *policy, const char *c
 
 void policy_withdraw(struct kern *kern, __u32 slot)
 {
-	static const enum kern_map outer[] = { MAP_ROOTS_BY_POLICY, MAP_NETS_BY_POLICY,
-					       MAP_PORTS_BY_POLICY };
-
 	if (slot >= POLICY_SLOTS)
 		return;
 	__atomic_store_n(&kern->policies[slot].mode, 0, __ATOMIC_RELEASE);
-	for (size_t i = 0; i < ARRAY_SIZE(outer); i++)
-		bpf_map_delete_elem(kern->map_fd[outer[i]], &slot);
+	store_all(kern, slot, -1, -1, -1);
 }
 
 int policy_barrier(struct kern *kern, struct error *err)
@@ -173,9 +212,22 @@ bool policy_slot_in_use(struct kern *kern, __u32 slot)
 	return false;
 }
 
-void policy_sweep(struct kern *kern)
+int policy_withdraw_unused(struct kern *kern, struct error *err)
 {
-	for (__u32 slot = 0; slot < POLICY_SLOTS; slot++)
-		if (kern->policies[slot].mode && !policy_slot_in_use(kern, slot))
+	_cleanup_free_ bool *is_unused = calloc(POLICY_SLOTS, sizeof(*is_unused));
+	bool any = false;
+	int r = 0;
+
+	if (!is_unused)
+		return error_errno(err, -ENOMEM, "cannot look for policies without a job");
+	for (__u32 slot = 0; slot < POLICY_SLOTS; slot++) {
+		is_unused[slot] = is_published(kern, slot) && !policy_slot_in_use(kern, slot);
+		any = any || is_unused[slot];
+	}
+	if (any)
+		r = policy_barrier(kern, err);
+	for (__u32 slot = 0; !r && slot < POLICY_SLOTS; slot++)
+		if (is_unused[slot])
 			policy_withdraw(kern, slot);
+	return r;
 }

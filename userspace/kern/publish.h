@@ -28,7 +28,7 @@ int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot);
 int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
 		   __u32 slot, struct error *err, struct roots *ret_roots);
 
-/* Only when no job names the slot and policy_barrier() has returned since. Three grace periods. */
+/* Only when no job names the slot and policy_barrier() has returned since. Waits for a grace period. */
 void policy_withdraw(struct kern *kern, __u32 slot);
 
 /*
@@ -41,9 +41,9 @@ int policy_barrier(struct kern *kern, struct error *err);
 bool policy_slot_in_use(struct kern *kern, __u32 slot);
 
 /*
- * Withdraws what no job names: left by a controller that died between filling a slot and giving it
- * to a job, or between a replacement and its end. The caller holds the lock of job/state.h.
+ * Withdraws every policy that no job names: what controllers left that died between publishing and
+ * using it. The caller holds the lock of job/state.h, under which policies are published and used.
  */
-void policy_sweep(struct kern *kern);
+int policy_withdraw_unused(struct kern *kern, struct error *err);
 
 #endif

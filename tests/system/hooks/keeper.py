@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 
 import jobs
 
@@ -12,6 +13,11 @@ CROWD = os.environ.get('JOBCAGE_CROWD', f'{jobs.PROJECT}/build/tests/crowd')
 
 class Refused(Exception):
     """What the keeper answered instead of ok."""
+
+
+def wait_until(is_so):
+    while not is_so():
+        time.sleep(0.05)
 
 
 class Keeper:
@@ -63,13 +69,18 @@ class Cgroup:
 
     def freeze(self, is_on):
         self.write('cgroup.freeze', int(is_on))
-        while f'frozen {int(is_on)}' not in open(f'{self.path}/cgroup.events').read():
-            pass
+        wait_until(lambda: f'frozen {int(is_on)}' in self.read('cgroup.events'))
+
+    def read(self, file):
+        with open(f'{self.path}/{file}') as f:
+            return f.read()
+
+    def pids(self):
+        return list(map(int, self.read('cgroup.procs').split()))
 
     def remove(self):
         self.write('cgroup.kill', 1)
-        while 'populated 1' in open(f'{self.path}/cgroup.events').read():
-            pass
+        wait_until(lambda: 'populated 0' in self.read('cgroup.events'))
         os.rmdir(self.path)
 
 
@@ -91,12 +102,20 @@ class Actor:
 
 
 class Crowd:
-    """crowd, with the pids of those who attempt."""
+    """crowd, in a cgroup of its own: so it shows when what was born outside the job's is gone."""
 
     def __init__(self, processes, threads, how, forbidden, allowed):
-        self.process = subprocess.Popen([CROWD, str(processes), str(threads), how, forbidden, allowed],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.nursery = Cgroup('hooks-nursery')
+        self.process = subprocess.Popen(
+            ['sh', '-c', f'echo 0 >{self.nursery.path}/cgroup.procs && exec "$@"', 'sh', CROWD, str(processes), str(threads),
+             how, forbidden, allowed], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.pids = list(map(int, self.process.stdout.readline().split()))
+
+    def enter(self, group):
+        """All of them; the process that counts stays behind."""
+        for pid in self.pids:
+            group.enter(pid)
+        wait_until(lambda: self.nursery.pids() == [self.process.pid])
 
     def begin(self):
         """From here on what they are let do is counted."""
@@ -105,4 +124,7 @@ class Crowd:
     def end(self):
         """(attempts, wrong ones) since begin()."""
         self.process.stdin.write('\n')
-        return tuple(map(int, self.process.stdout.readline().split()))
+        result = tuple(map(int, self.process.stdout.readline().split()))
+        self.process.wait()
+        self.nursery.remove()
+        return result

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The kernel's side of a job: who belongs to it, what is its own to write, and what is replaced under it.
 
-Each denial stands beside the same act allowed, before or elsewhere, and detach_entering() takes the hook away that labels
-tasks by place: then the act must go through.
+Each denial stands beside the same act allowed, before or elsewhere; prove.py takes the hook away that labels tasks by place.
 """
 import glob
 import os
 import re
-import subprocess
+import shutil
 import time
 from contextlib import contextmanager
 
@@ -22,10 +21,10 @@ FOLDER = 'keeping'
 DENIED, ALLOWED = f'{TMPFS}/ds/{FOLDER}/f', f'{TMPFS}/out/{FOLDER}/f'
 OPEN_DENIED, OPEN_ALLOWED = f'open_write {DENIED}', f'open_write {ALLOWED}'
 
-CROWD_PROCESSES, CROWD_THREADS = 50, 3
+CROWD_PROCESSES, CROWD_THREADS = 50, 2
+ATTEMPTS_MIN = 200  # or the crowd proves nothing
 PASSES_MAX = 4
 SWAPS, REPUBLISHED = 1000, 25
-KEPT_SLOTS = 128
 
 
 def expect(what, got, wanted):
@@ -43,7 +42,7 @@ def policy(exec_default='deny', rules=()):
 def job(keeper, name, under='first', cgroup=None):
     """A job in a cgroup of its own."""
     group = cgroup or Cgroup(f'hooks-{name}')
-    keeper.ask('job', name, under, group.path)
+    group.slot = keeper.ask('job', name, under, group.path)
     yield group
     group.remove()
     keeper.ask('end', name)
@@ -138,8 +137,7 @@ def test_entering(report, keeper):
             actor.close()
         for how, target in (('the cgroup', group), ('a cgroup below', below)):
             actor = Actor(born=target.path)
-            complaints = complain_outside(actor, 'born') if not target else complain_inside(actor, 'born')
-            complaints += complain_outside(actor, 'here') + complain_outside(actor, 'fork')
+            complaints = complain_inside(actor, 'born') + complain_outside(actor, 'here') + complain_outside(actor, 'fork')
             report.check(f'born into {how}', complaints)
             actor.close()
         test_keeping_label(report, keeper)
@@ -157,36 +155,16 @@ def test_keeping_label(report, keeper):
         complaints += expect('in the other\'s cgroup the job', keeper.ask('whois', actor.pid), 'own')
         Cgroup('', os.path.dirname(group.path)).enter(actor.pid)
         complaints += complain_inside(actor, 'here') + expect('outside the job', keeper.ask('whois', actor.pid), 'own')
-        complaints += expect('a child for the other\'s cgroup', keeper.ask('whois', actor.pid), 'own')
         actor.close()
     keeper.ask('drop', 'open')
     report.check('a label is kept', complaints)
-
-
-def detach_entering(report, keeper):
-    """Without the hook an outsider that enters is one still. The last test: the hook does not come back."""
-    with job(keeper, 'detached') as group:
-        for pin in glob.glob(f'{PINS}/*/link_enter_cgroup_move_task'):
-            os.unlink(pin)
-        until = time.monotonic() + 30
-        while True:
-            entered, parent = Actor(), Actor(born=group.path)
-            group.enter(entered.pid)
-            answers = entered.ask(f'crew {OPEN_DENIED}'), parent.ask(f'born {OPEN_DENIED}')
-            entered.close()
-            parent.close()
-            if answers == ('OK', 'OK') or time.monotonic() > until:
-                break
-        report.check('the labels are those of enter_cgroup_move_task', expect('without it entering and birth', answers,
-                                                                              ('OK', 'OK')))
 
 
 def test_crowd(report, keeper):
     """A cgroup that is full when it becomes a job's: frozen, labelled until nobody is left, thawed."""
     group = Cgroup('hooks-crowd')
     crowd = Crowd(CROWD_PROCESSES, CROWD_THREADS, 'fork', DENIED, ALLOWED)
-    for pid in crowd.pids:
-        group.enter(pid)
+    crowd.enter(group)
     with job(keeper, 'crowd', cgroup=group):
         time.sleep(1)
         group.freeze(True)
@@ -199,7 +177,7 @@ def test_crowd(report, keeper):
         attempts, wrong = crowd.end()
         complaints = [] if found[0] >= CROWD_PROCESSES * CROWD_THREADS else [f'the first pass found {found[0]} tasks']
         complaints += expect('the last pass', found[-1], 0) + expect('wrong verdicts', wrong, 0)
-        complaints += [] if attempts > 1000 else [f'only {attempts} attempts']
+        complaints += [] if attempts > ATTEMPTS_MIN else [f'only {attempts} attempts']
         report.say(f'crowd: {found[0]} tasks labelled, {attempts} attempts, {wrong} wrong')
         report.check('a full cgroup is labelled', complaints)
 
@@ -208,14 +186,13 @@ def test_crowd_moved(report, keeper):
     """Processes that fork all the time are moved into a job's cgroup: none of their children is left outside."""
     crowd = Crowd(CROWD_PROCESSES // 2, CROWD_THREADS, 'fork', DENIED, ALLOWED)
     with job(keeper, 'moved') as group:
-        for pid in crowd.pids:
-            group.enter(pid)
+        crowd.enter(group)
         crowd.begin()
         time.sleep(3)
         attempts, wrong = crowd.end()
         report.say(f'moved: {attempts} attempts, {wrong} wrong')
         report.check('processes that fork are moved', expect('wrong verdicts', wrong, 0) +
-                     ([] if attempts > 1000 else [f'only {attempts} attempts']))
+                     ([] if attempts > ATTEMPTS_MIN else [f'only {attempts} attempts']))
 
 
 # --- replacement ---------------------------------------------------------------------------------------------
@@ -225,8 +202,7 @@ def test_replacement(report, keeper):
     keeper.policy('second', policy('allow', [{'id': 'more', 'path': f'{TMPFS}/unruled', 'access': 'write'}]))
     crowd = Crowd(2, 1, 'stay', DENIED, ALLOWED)
     with job(keeper, 'swapped') as group:
-        for pid in crowd.pids:
-            group.enter(pid)
+        crowd.enter(group)
         crowd.begin()
         keeper.ask('swap', 'swapped', 'first', 'second', SWAPS)
         for i in range(REPUBLISHED):
@@ -237,7 +213,7 @@ def test_replacement(report, keeper):
         attempts, wrong = crowd.end()
         report.say(f'replacement: {SWAPS} swaps, {REPUBLISHED} slots withdrawn, {attempts} attempts, {wrong} wrong')
         report.check('replacement under load', expect('wrong verdicts', wrong, 0) +
-                     ([] if attempts > 1000 else [f'only {attempts} attempts']))
+                     ([] if attempts > ATTEMPTS_MIN else [f'only {attempts} attempts']))
         keeper.ask('swap', 'swapped', 'first', 'first', 0)
     keeper.ask('drop', 'third' if REPUBLISHED % 2 else 'second')
 
@@ -257,14 +233,15 @@ def test_slots(report, keeper):
     """A slot's next job gets its ring, and nothing of what its last one left there."""
     actor = Actor()
     with job(keeper, 'before') as group:
-        slot = keeper.ask('stats', 'before') and keeper.ask('whois', actor.pid)
+        slot = group.slot
         keeper.ask('admit', 'before', actor.pid)
         for _ in range(5):
             actor.ask(f'here {OPEN_DENIED}')
         actor.close()
     actor = Actor()
     with job(keeper, 'after') as group:
-        complaints = expect('the new job\'s account', keeper.ask('stats', 'after'), '0 0 0')
+        complaints = expect('the slot', group.slot, slot)
+        complaints += expect('the new job\'s account', keeper.ask('stats', 'after'), '0 0 0')
         keeper.ask('admit', 'after', actor.pid)
         actor.ask(f'here {OPEN_DENIED}')
         complaints += expect('after one denial', keeper.ask('stats', 'after'), '1 0 1')
@@ -284,8 +261,7 @@ def test_slots(report, keeper):
 
 def test_roots(report, keeper):
     base = f'{TMPFS}/out/roots'
-    subprocess.run(['umount', '-R', '-q', f'{base}/mount'], check=False)
-    subprocess.run(['rm', '-rf', base], check=True)
+    shutil.rmtree(base, ignore_errors=True)
     for name in ('kept', 'replaced', 'gone', 'mount', 'below/here'):
         os.makedirs(f'{base}/{name}')
     world.mount_tmpfs(f'{base}/mount')
@@ -338,10 +314,10 @@ def run(report, scratch):
     report.say('the kernel\'s side of a job')
     for path in (DENIED, ALLOWED, f'{TMPFS}/unruled/f'):
         world.write(path)
-    subprocess.run(['umount', '-q', SCRATCH], check=False)
     keeper = Keeper(table.site(), scratch)
     keeper.policy('first', policy())
     for test in (test_scratch, test_entering, test_crowd, test_crowd_moved, test_replacement, test_refused_drop, test_slots,
-                 test_roots, test_pins, detach_entering):
+                 test_roots, test_pins):
+        report.say(test.__name__)
         test(report, keeper)
     report.check('nothing is left', expect('the keeper\'s status', keeper.close(), 0) + glob.glob(f'{PINS}/*'))
