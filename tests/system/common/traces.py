@@ -12,6 +12,10 @@ MONITOR_COMM = "jobcage-monitor"
 # bpf(2)
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 NEXT_ID = {"programs": 11, "maps": 12, "links": 31}
+GET_MAP_FD, GET_INFO = 14, 15
+
+# A ring stays in its slot for the next job, up to so many (userspace/kern/jobs.h).
+RINGS_KEPT = 128
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -27,6 +31,30 @@ def bpf_ids(kind):
         ids.append(attr.next_id)
         attr.start_id = attr.next_id
     return ids
+
+
+class _InfoAttr(ctypes.Structure):
+    _fields_ = [("fd", ctypes.c_uint32), ("len", ctypes.c_uint32), ("info", ctypes.c_uint64)]
+
+
+def _map_name(map_id):
+    """'' for a map that is gone meanwhile."""
+    attr = _IdAttr(map_id)
+    fd = _libc.syscall(SYS_BPF, GET_MAP_FD, ctypes.byref(attr), ctypes.sizeof(attr))
+    if fd < 0:
+        return ""
+    info = (ctypes.c_char * 80)()
+    asked = _InfoAttr(fd, len(info), ctypes.addressof(info))
+    _libc.syscall(SYS_BPF, GET_INFO, ctypes.byref(asked), ctypes.sizeof(asked))
+    os.close(fd)
+    return info.raw[24:40].split(b"\0")[0].decode()  # struct bpf_map_info: six numbers, then the name
+
+
+def lasting_maps():
+    """Every map but the rings, as long as no more of those are kept than there may be."""
+    names = {map_id: _map_name(map_id) for map_id in bpf_ids("maps")}
+    rings = [map_id for map_id, name in names.items() if name == "ring"]
+    return [map_id for map_id in names if map_id not in rings] + rings[RINGS_KEPT:]
 
 
 def monitors():
@@ -77,7 +105,9 @@ def snapshot():
         "state file": sorted(glob.glob(f"{STATE_JOBS}/*")),
         "monitor": monitors(),
         "mount": mounts(),
-        **{f"bpf {kind}": bpf_ids(kind) for kind in NEXT_ID},
+        "bpf programs": bpf_ids("programs"),
+        "bpf links": bpf_ids("links"),
+        "bpf maps": lasting_maps(),
     }
 
 
