@@ -20,14 +20,14 @@ CALLS = ["bpf", "mkdir", "openat", "write", "rename", "flock", "unlink", "rmdir"
 
 # Where one thing is done and what belongs to it is not: hit in every run, whatever the sample.
 CROSSROADS = [
-    r"BPF_MAP_TYPE_RINGBUF",   # the state file is there, the job's slot still looks free
+    r"BPF_MAP_UPDATE_ELEM",    # the state file is there, the job's slot still looks free
     r'map_name="roots"',       # the job's slot is taken, its policy's still looks free
     r"cgroup\.procs",          # the first process has its label, but not its cgroup
     r"sendto\(",               # all is in force, and the launcher does not know it
     r"cgroup\.kill",           # the end is written, and the job is still there
     r"BPF_MAP_DELETE_ELEM",    # the slots are half free again
-    r"unlink\(.*\.progress",   # all but the job's files is gone
-    r"unlink\(.*\.json",       # the job's file has lost its other half
+    r"unlink\(.*\.json",       # all but the job's files is gone
+    r"unlink\(.*\.progress",   # the job's own file is gone, but not those beside it
 ]
 
 # The denied act first; a breach is seen by its mark. Both are done within the process itself, before any other starts.
