@@ -141,8 +141,8 @@ int controller_add(struct controller *controller, struct job *job, struct sink *
 		return r;
 	watch->controller = controller;
 	if (watch->ring)
-		r = loop_add(controller->loop_fd, &watch->ring_source, ring_fd(watch->ring), EPOLLIN,
-			     on_ring, watch);
+		r = loop_add(controller->loop_fd, &watch->ring_source, ring_fd(watch->ring),
+			     EPOLLIN, on_ring, watch);
 	if (!r && job->cgroup.events_fd >= 0)
 		r = loop_add(controller->loop_fd, &watch->cgroup_source, job->cgroup.events_fd,
 			     EPOLLPRI, on_cgroup, watch);

@@ -88,8 +88,7 @@ static int fill_job(struct job *job, const struct job_request *request, struct e
 
 static int choose_places(struct job *job, const struct job_request *request, struct error *err)
 {
-	int r = job->is_attached ? 0
-				 : cgroup_plan(request->pid, job->id, err, &job->cgroup_path);
+	int r = job->is_attached ? 0 : cgroup_plan(request->pid, job->id, err, &job->cgroup_path);
 
 	return r ? r : job_choose_slot(job->rulesets->kern, err, &job->label);
 }
@@ -384,8 +383,7 @@ static void settle(struct job *job)
 		job_state_update(&job->state, content, NULL);
 }
 
-int job_replace(struct job *job, struct ruleset *rules, struct error *err,
-		struct ruleset **ret_old)
+int job_replace(struct job *job, struct ruleset *rules, struct error *err, struct ruleset **ret_old)
 {
 	int r = ruleset_publish(job->rulesets, rules, err);
 
