@@ -31,7 +31,7 @@ class Files:
         # The dataset is a rule, the policies that jobs.py writes have one of their own, and these.
         self.others = [f"/data/other/{i}" for i in range(RULES - 2)]
         for path in self.others:
-            os.makedirs(ROOT + path)
+            os.makedirs(ROOT + path, exist_ok=True)
         jobs.write_site(world)
         self.policy = jobs.write_policy(world, "hundred", [{"path": path, "access": "read"} for path in self.others])
 

@@ -71,27 +71,34 @@ def bare_processes(world, cnt):
             os.rmdir(group)
 
 
-def memory_of(crowd, cnt):
-    """What each member of a crowd adds to the kernel's memory, by part."""
+def memory_of(crowd, cnt, meanwhile=lambda: None):
+    """What each member of a crowd adds to the kernel's memory, by part, and what meanwhile says while it is there."""
     before, slabs_before = kernel_memory(), slabs()
     with crowd:
-        return grown(before, kernel_memory(), cnt), grown(slabs_before, slabs(), cnt)
+        return grown(before, kernel_memory(), cnt), grown(slabs_before, slabs(), cnt), meanwhile()
 
 
-def memory_per_job(world, result, form, policy, cnt):
-    say(f"kernel memory: {cnt} jobs")
-    bare, bare_slabs = memory_of(bare_processes(world, cnt), cnt)
+def hooks_now(world, files, form):
+    """Instructions of an open and close outside of any job and in one."""
+    path = files.paths[11]
+    return {"P1": world.opens(path)[0], "P2": world.opens(path, before=form.launch(files.policy))[0]}
+
+
+def memory_per_job(world, result, form, files, cnt):
+    """Returns what an open costs among so many jobs: they are there anyway."""
+    say(f"kernel memory, open and close: {cnt} jobs")
+    bare, bare_slabs, _ = memory_of(bare_processes(world, cnt), cnt)
     maps = {}
 
     @contextlib.contextmanager
     def crowd():
         before = map_memory()
-        with jobs.job(world, form, policy, cnt):
+        with jobs.job(world, form, files.policy, cnt):
             maps.update({name: round((size - before.get(name, (0, 0))[0]) / cnt)
                          for name, (size, _) in map_memory().items()})
             yield
 
-    caged, caged_slabs = memory_of(crowd(), cnt)
+    caged, caged_slabs, costs = memory_of(crowd(), cnt, lambda: hooks_now(world, files, form))
     added = sum(caged.values()) - sum(bare.values())
     own_maps = sum(size for name, size in maps.items() if name != "ring")
     result.row("P7", f"kernel memory of a job beside its ring, {form.name}, {cnt} jobs", added, "bytes",
@@ -100,15 +107,7 @@ def memory_per_job(world, result, form, policy, cnt):
     result.detail(f"memory of one of {cnt} jobs, {form.name}", {
         "bare process in a cgroup": bare, "job": caged, "maps": {name: size for name, size in maps.items() if size},
         "slabs beyond a bare process": grown(bare_slabs, caged_slabs, 1)})
-
-
-# --- the hooks, with many jobs ---
-
-def hooks_among(world, files, form, cnt):
-    """Added instructions of an open outside and inside while so many other jobs run."""
-    path = files.paths[11]
-    with jobs.job(world, form, files.policy, cnt):
-        return {"P1": world.opens(path)[0], "P2": world.opens(path, before=form.launch(files.policy))[0]}
+    return costs
 
 
 def many_jobs(world, result):
@@ -119,9 +118,7 @@ def many_jobs(world, result):
     with form.ready(files.policy):
         result.detail("maps shared by all jobs", map_memory())
         for cnt in JOBS[form.name]:
-            memory_per_job(world, result, form, files.policy, cnt)
-            say(f"open and close among {cnt} jobs")
-            costs = {name: cost - base for name, cost in hooks_among(world, files, form, cnt).items()}
+            costs = {name: cost - base for name, cost in memory_per_job(world, result, form, files, cnt).items()}
             first = first or costs
             for name, cost in costs.items():
                 result.row("P7", f"{name} among {cnt} jobs against one", cost / first[name], "x", 1.05)

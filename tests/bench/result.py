@@ -10,7 +10,7 @@ class Result:
     def __init__(self, path, kernel, backend):
         self.path = path
         self.content = {"version": 1, "kernel": kernel, "backend": backend, "rows": [], "steady": [], "rejected": False,
-                        "details": {}}
+                        "failed": "it ended in the middle; its log says why", "details": {}}
 
     def row(self, measure, what, figure, unit, goal=None, **rivals):
         """A figure of ours, the most that it may be, and what others need for the same."""

@@ -205,6 +205,20 @@ static void man_page_site(void **state)
 	site_free(site);
 }
 
+static void site_example(void **state)
+{
+	struct diag_list diags = { 0 };
+	struct site *site = NULL;
+
+	(void)state;
+	assert_int_equal(site_load("rules/site.example.json", &diags, &site), 0);
+	assert_int_equal(diags.error_cnt, 0);
+	assert_non_null(site_dataset(site, "digits"));
+	assert_int_equal(site->permission_cnt, 2);
+	diag_free(&diags);
+	site_free(site);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +226,7 @@ int main(void)
 		cmocka_unit_test(object_store), cmocka_unit_test(nccl_peers),
 		cmocka_unit_test(pypi_mirror),
 		cmocka_unit_test(man_page),	cmocka_unit_test(man_page_site),
+		cmocka_unit_test(site_example),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

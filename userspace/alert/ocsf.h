@@ -27,6 +27,7 @@ struct alert_job {
 	const char *command;         /* the command line, bounded, for people */
 	const char *user;            /* who runs the job */
 	uint32_t uid;
+	uint32_t asked_by; /* uid of who asked for the job */
 	uint32_t pid;      /* the job's first process */
 	uint64_t start_ms; /* Unix time */
 };

@@ -70,7 +70,8 @@ int ocsf_job_start(const struct alert_job *job, uint64_t sequence, const char *b
 		.sequence = sequence,
 	};
 	json_auto_t *event = message ? ocsf_event(job, &head) : NULL;
-	json_auto_t *details = json_pack("{s:s}", "mode", mode_name(job->policy->mode));
+	json_auto_t *details = json_pack("{s:s, s:I}", "mode", mode_name(job->policy->mode),
+					 "asked_by", (json_int_t)job->asked_by);
 
 	if (!event || !details || !ocsf_put_status(event, STATUS_SUCCESS, NULL, NULL) ||
 	    !put_job(event, job, RUN_STATE_RUNNING) ||

@@ -332,6 +332,9 @@ static int enforce_by_daemon(struct launch *launch, int sock, struct error *err)
 	if (options->site)
 		return error_set(err, -EINVAL, "a daemon runs, which has its own site file; --site "
 					       "needs --no-daemon");
+	if (options->alerts && !strcmp(options->alerts, "-"))
+		return error_set(err, -EINVAL, "a daemon runs, which cannot write to this standard "
+					       "output; --alerts - needs --no-daemon");
 	memcpy(keep, options->keep, sizeof(options->keep));
 	keep[options->keep_cnt] = sock;
 	r = launch_close_files(keep, options->keep_cnt + 1);

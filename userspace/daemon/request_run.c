@@ -7,9 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "job/cgroup.h"
 #include "job/environment.h"
+
+/* Bytes of a command line that the record keeps. */
+#define COMMAND_MAX 4096
 
 /* --- the policy ------------------------------------------------------------------------------- */
 
@@ -158,14 +163,27 @@ static void fill_user(const struct message *message, const struct peer *peer,
 struct rooms {
 	char id[JOB_ID_MAX + 1];
 	char user[256];
+	char command[COMMAND_MAX];
 };
+
+/* Every event has it, so it is bounded; cut between characters. */
+static void fill_command(const char *command, char *room, size_t size)
+{
+	size_t len = command ? strlen(command) : 0;
+
+	if (len >= size)
+		len = size - 1;
+	while (command && len && ((unsigned char)command[len] & 0xc0) == 0x80)
+		len--;
+	memcpy(room, command ? command : "", len);
+	room[len] = '\0';
+}
 
 static int fill_request(struct daemon *daemon, const struct message *message,
 			const struct peer *peer, struct policy *policy, struct rooms *rooms,
 			struct error *err, struct job_request *request)
 {
 	const char *id = message_string(message, "job"), *alerts = message_string(message, "alerts");
-	const char *command = message_string(message, "command");
 	const char *site_alerts = daemon->site && daemon->site->alerts ? daemon->site->alerts
 								       : DEFAULT_ALERTS;
 
@@ -176,7 +194,8 @@ static int fill_request(struct daemon *daemon, const struct message *message,
 	if (!id && make_id(policy, rooms->id, sizeof(rooms->id), err))
 		return err->code;
 	request->id = id ? id : rooms->id;
-	request->command = command ? command : "";
+	fill_command(message_string(message, "command"), rooms->command, sizeof(rooms->command));
+	request->command = rooms->command;
 	request->alerts = alerts ? alerts : site_alerts;
 	fill_user(message, peer, request, rooms->user, sizeof(rooms->user));
 	return job_id_check(request->id, err);
@@ -247,6 +266,8 @@ int request_run(struct daemon *daemon, const struct message *message, const stru
 		return r;
 	if (!is_environment_made(message, policy))
 		return ask_for_environment(policy, ret_answer);
+	if (!policy->environment.is_present)
+		request.scratch_fd = -1;
 	request.source = source;
 	return start(daemon, message, peer, &request, policy, err, ret_answer);
 }
@@ -263,6 +284,32 @@ int request_map_ids(struct daemon *daemon, const struct message *message, const 
 
 /* --- attach ----------------------------------------------------------------------------------- */
 
+/* Is cgroup a itself, or below it? */
+static bool is_within(const char *cgroup, const char *a)
+{
+	size_t len = strlen(a);
+
+	return !strncmp(cgroup, a, len) && (cgroup[len] == '\0' || cgroup[len] == '/');
+}
+
+/* A daemon under the rules of a job could look after none. One cgroup has one job. */
+static int check_cgroup(const struct daemon *daemon, const char *path, struct error *err)
+{
+	_cleanup_free_ char *own = NULL;
+	int r = cgroup_of(getpid(), err, &own);
+
+	if (r)
+		return r;
+	if (is_within(own, path))
+		return error_set(err, -EINVAL, "the daemon itself is in cgroup %s", path);
+	for (const struct watch *w = daemon->controller->watches; w; w = w->next)
+		if (is_within(path, w->job->cgroup_path) || is_within(w->job->cgroup_path, path))
+			return error_set(err, -EEXIST,
+					 "cgroup %s is, holds or belongs to job \"%s\" already", path,
+					 w->job->id);
+	return 0;
+}
+
 int request_attach(struct daemon *daemon, const struct message *message, const struct peer *peer,
 		   struct error *err, json_t **ret_answer)
 {
@@ -277,6 +324,9 @@ int request_attach(struct daemon *daemon, const struct message *message, const s
 
 	if (!request.cgroup || *request.cgroup != '/')
 		return error_set(err, -EINVAL, "the request names no cgroup");
+	r = check_cgroup(daemon, request.cgroup, err);
+	if (r)
+		return r;
 	r = find_policy(daemon, message, peer, err, &source, &policy);
 	if (r)
 		return r;

@@ -6,22 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "daemon/controller.h"
 #include "kern/jobs.h"
 #include "kern/member.h"
-
-static int64_t clock_ms(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
 
 /* --- who and where, for every event ----------------------------------------------------------- */
 
@@ -66,6 +58,7 @@ static int fill_about(struct watch *watch)
 		.command = job->command,
 		.user = job->user,
 		.uid = job->uid,
+		.asked_by = job->asked_by,
 		.pid = job->pid,
 		.start_ms = job->start_ms,
 	};
@@ -131,7 +124,7 @@ void watch_tell_absence(struct watch *watch)
 	snprintf(text, sizeof(text),
 		 "for %.1f s no controller looked after the job; its rules stayed in force, %llu "
 		 "records waited and %llu did not fit the ring",
-		 (clock_ms(CLOCK_REALTIME) - (int64_t)progress->seen_ms) / 1000.0,
+		 (int64_t)(clock_ms(CLOCK_REALTIME) - progress->seen_ms) / 1000.0,
 		 (unsigned long long)(stats.emitted - progress->delivered - progress->malformed),
 		 (unsigned long long)stats.lost);
 	watch_find(watch, "Controller was away", text);
@@ -176,7 +169,8 @@ static void on_record(void *arg, const void *data, size_t len)
 		struct alert_job about = about_record(watch, &decoded.event);
 
 		r = ocsf_decision(&about, &decoded, next_sequence(watch),
-				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
+				  (int64_t)(clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME)),
+				  &event);
 		write_event(watch, r, event);
 		progress->delivered++;
 		progress->last_record = decoded.event.sequence;

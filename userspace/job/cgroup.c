@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "job/process.h"
 
@@ -82,17 +83,28 @@ static int name_of_process(pid_t pid, struct error *err, char **ret_name)
 	return error_set(err, -ENOENT, "process %d is in no cgroup v2 cgroup", pid);
 }
 
-int cgroup_plan(pid_t pid, const char *job_id, struct error *err, char **ret_path)
+int cgroup_of(pid_t pid, struct error *err, char **ret_path)
 {
 	_cleanup_free_ char *mount = NULL, *name = NULL;
-	int r;
+	int r = cgroup_mount(err, &mount);
 
-	r = cgroup_mount(err, &mount);
 	if (!r)
 		r = name_of_process(pid, err, &name);
 	if (r)
 		return r;
-	if (asprintf(ret_path, "%s%s%s" PREFIX "%s", mount, name, name[1] ? "/" : "", job_id) < 0)
+	if (asprintf(ret_path, "%s%s", mount, name[1] ? name : "") < 0)
+		return error_errno(err, -ENOMEM, "cannot name the cgroup of process %d", pid);
+	return 0;
+}
+
+int cgroup_plan(pid_t pid, const char *job_id, struct error *err, char **ret_path)
+{
+	_cleanup_free_ char *parent = NULL;
+	int r = cgroup_of(pid, err, &parent);
+
+	if (r)
+		return r;
+	if (asprintf(ret_path, "%s/" PREFIX "%s", parent, job_id) < 0)
 		return error_errno(err, -ENOMEM, "cannot name the job's cgroup");
 	return 0;
 }
@@ -221,21 +233,13 @@ int cgroup_kill(const struct cgroup *cgroup)
 
 /* --- freezing --------------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 static int wait_until_frozen(const struct cgroup *cgroup)
 {
 	/* A descriptor of our own: reading takes the news away from whoever polls the shared one.
 	 */
 	_cleanup_fd_ int fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	struct pollfd news = { .fd = fd, .events = POLLPRI };
-	int64_t deadline = now_ms() + FREEZE_MS, left;
+	int64_t deadline = (int64_t)clock_ms(CLOCK_MONOTONIC) + FREEZE_MS, left;
 	char text[256];
 	ssize_t n;
 
@@ -248,7 +252,7 @@ static int wait_until_frozen(const struct cgroup *cgroup)
 		text[n] = '\0';
 		if (strstr(text, "frozen 1"))
 			return 0;
-		left = deadline - now_ms();
+		left = deadline - (int64_t)clock_ms(CLOCK_MONOTONIC);
 		if (left <= 0)
 			return -ETIMEDOUT;
 		if (poll(&news, 1, left) < 0 && errno != EINTR)

@@ -33,6 +33,9 @@ struct cgroup {
  */
 int cgroup_mount(struct error *err, char **ret_path);
 
+/* The directory of the cgroup that a process is in. Returns 0 or -errno; free the result. */
+int cgroup_of(pid_t pid, struct error *err, char **ret_path);
+
 /*
  * The path that a new job's cgroup would get below the one that the process is in. A process that
  * died meanwhile and whose number is another's gives a place that is wrong, but cgroup_enter() then

@@ -48,15 +48,16 @@ json_t *content_of(const struct job *job)
 	json_t *source = job->source ? content_bytes(job->source) : json_null();
 
 	return json_pack(
-		"{s:i, s:s, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:o, "
-		"s:s, s:s}",
+		"{s:i, s:s, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:o, "
+		"s:o, s:s, s:s}",
 		"version", CONTENT_VERSION, "id", job->id, "slot", (json_int_t)job->label.slot,
 		"generation", (json_int_t)job->label.generation, "policy_slot",
 		(json_int_t)job->rules->slot, "next_policy_slot", (json_int_t)job->next_policy_slot,
 		"cgroup", content_bytes(job->cgroup_path), "is_attached", job->is_attached,
 		"command", content_bytes(job->command), "user", job->user, "uid",
 		(json_int_t)job->uid, "asked_by", (json_int_t)job->asked_by, "pid",
-		(json_int_t)job->pid, "start_ms", (json_int_t)job->start_ms, "alerts",
+		(json_int_t)job->pid, "start_ms", (json_int_t)job->start_ms, "start_boot_ms",
+		(json_int_t)job->start_boot_ms, "alerts",
 		content_bytes(job->alerts), "source", source, "policy", policy->name, "digest",
 		policy->digest);
 }
@@ -64,7 +65,8 @@ json_t *content_of(const struct job *job)
 /* The numbers and the borrowed texts of a state file. */
 struct fields {
 	int version, is_attached;
-	json_int_t slot, generation, policy_slot, next_policy_slot, uid, asked_by, pid, start_ms;
+	json_int_t slot, generation, policy_slot, next_policy_slot, uid, asked_by, pid, start_ms,
+		start_boot_ms;
 	const char *id, *user, *policy, *digest;
 	const json_t *cgroup, *command, *alerts, *source;
 };
@@ -81,13 +83,14 @@ static int unpack(const json_t *content, struct error *err, struct fields *f)
 				 "build that started it",
 				 f->version, CONTENT_VERSION);
 	if (json_unpack_ex((json_t *)content, &json_err, 0,
-			   "{s:s, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:I, s:o, "
-			   "s:o, s:s, s:s}",
+			   "{s:s, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:I, s:I, "
+			   "s:o, s:o, s:s, s:s}",
 			   "id", &f->id, "slot", &f->slot, "generation", &f->generation,
 			   "policy_slot", &f->policy_slot, "next_policy_slot", &f->next_policy_slot,
 			   "cgroup", &f->cgroup, "is_attached", &f->is_attached, "command",
 			   &f->command, "user", &f->user, "uid", &f->uid, "asked_by", &f->asked_by,
-			   "pid", &f->pid, "start_ms", &f->start_ms, "alerts", &f->alerts, "source",
+			   "pid", &f->pid, "start_ms", &f->start_ms, "start_boot_ms",
+			   &f->start_boot_ms, "alerts", &f->alerts, "source",
 			   &f->source, "policy", &f->policy, "digest", &f->digest))
 		return error_set(err, -EINVAL, "state file: %s", json_err.text);
 	return 0;
@@ -108,6 +111,7 @@ int content_read(struct job *job, const json_t *content, struct error *err,
 	job->asked_by = f.asked_by;
 	job->pid = f.pid;
 	job->start_ms = f.start_ms;
+	job->start_boot_ms = f.start_boot_ms;
 	job->id = strdup(f.id);
 	job->user = strdup(f.user);
 	job->cgroup_path = content_to_bytes(f.cgroup);

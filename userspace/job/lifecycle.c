@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "job/content.h"
 #include "job/environment.h"
 #include "job/selftest.h"
@@ -32,14 +32,6 @@
 static void cleanup_job(struct job **job)
 {
 	job_free(*job);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
 
 static struct job *job_new(struct rulesets *rulesets)
@@ -86,7 +78,8 @@ static int fill_job(struct job *job, const struct job_request *request, struct e
 	job->uid = request->uid;
 	job->asked_by = request->asked_by;
 	job->pid = request->pid;
-	job->start_ms = now_ms();
+	job->start_ms = clock_ms(CLOCK_REALTIME);
+	job->start_boot_ms = clock_ms(CLOCK_BOOTTIME);
 	if (!job->id || !job->command || !job->user || !job->alerts ||
 	    (request->source && !job->source) || (request->cgroup && !job->cgroup_path))
 		return error_errno(err, -ENOMEM, "cannot start the job");

@@ -48,7 +48,8 @@ struct job {
 	char *id, *command, *user, *alerts, *source;
 	uid_t uid, asked_by;
 	pid_t pid;
-	uint64_t start_ms; /* Unix time */
+	uint64_t start_ms;      /* Unix time */
+	uint64_t start_boot_ms; /* CLOCK_BOOTTIME */
 	bool is_adopted;
 	bool is_attached;  /* the cgroup is somebody else's: not killed, not removed */
 	struct job_label label;

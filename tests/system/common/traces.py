@@ -12,10 +12,8 @@ MONITOR_COMM = "jobcage-monitor"
 # bpf(2)
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 NEXT_ID = {"programs": 11, "maps": 12, "links": 31}
-GET_MAP_FD, GET_INFO = 14, 15
-
-# A ring stays in its slot for the next job, up to so many (userspace/kern/jobs.h).
-RINGS_KEPT = 128
+MAP_GET_FD_BY_ID = 14
+MAP_TYPE_RINGBUF = 27
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -33,28 +31,21 @@ def bpf_ids(kind):
     return ids
 
 
-class _InfoAttr(ctypes.Structure):
-    _fields_ = [("fd", ctypes.c_uint32), ("len", ctypes.c_uint32), ("info", ctypes.c_uint64)]
-
-
-def _map_name(map_id):
-    """'' for a map that is gone meanwhile."""
-    attr = _IdAttr(map_id)
-    fd = _libc.syscall(SYS_BPF, GET_MAP_FD, ctypes.byref(attr), ctypes.sizeof(attr))
+def is_ring(map_id):
+    attr = _IdAttr(start_id=map_id)
+    fd = _libc.syscall(SYS_BPF, MAP_GET_FD_BY_ID, ctypes.byref(attr), ctypes.sizeof(attr))
     if fd < 0:
-        return ""
-    info = (ctypes.c_char * 80)()
-    asked = _InfoAttr(fd, len(info), ctypes.addressof(info))
-    _libc.syscall(SYS_BPF, GET_INFO, ctypes.byref(asked), ctypes.sizeof(asked))
+        return False
+    with open(f"/proc/self/fdinfo/{fd}", encoding="utf-8") as stream:
+        info = stream.read()
     os.close(fd)
-    return info.raw[24:40].split(b"\0")[0].decode()  # struct bpf_map_info: six numbers, then the name
+    return f"map_type:\t{MAP_TYPE_RINGBUF}\n" in info
 
 
-def lasting_maps():
-    """Every map but the rings, as long as no more of those are kept than there may be."""
-    names = {map_id: _map_name(map_id) for map_id in bpf_ids("maps")}
-    rings = [map_id for map_id, name in names.items() if name == "ring"]
-    return [map_id for map_id in names if map_id not in rings] + rings[RINGS_KEPT:]
+def bpf_maps():
+    """All but the rings that wait for the next job of their slot, as long as another job keeps the programs."""
+    ids = bpf_ids("maps")
+    return [map_id for map_id in ids if not is_ring(map_id)] if os.path.isdir(PIN_ROOT) else ids
 
 
 def monitors():
@@ -106,8 +97,8 @@ def snapshot():
         "monitor": monitors(),
         "mount": mounts(),
         "bpf programs": bpf_ids("programs"),
+        "bpf maps": bpf_maps(),
         "bpf links": bpf_ids("links"),
-        "bpf maps": lasting_maps(),
     }
 
 
