@@ -69,8 +69,8 @@ class Job:
 
 
 class World:
-    def __init__(self, jobcage):
-        self.root = tempfile.mkdtemp(prefix="lifecycle-")
+    def __init__(self, jobcage, where=None):
+        self.root = tempfile.mkdtemp(prefix="jobcage-test-", dir=where)
         for name in ("out", "log", "alerts", "policies", "data", "digits", "patients"):
             setattr(self, name, f"{self.root}/{'data/' * (name in ('digits', 'patients'))}{name}")
             os.mkdir(getattr(self, name))

@@ -132,7 +132,7 @@ class House(World):
     def __init__(self, jobcage):
         if not os.path.isdir("/run/vm"):
             raise SystemExit("this changes users and /etc/jobcage: run it in the virtual machine, by tools/vm")
-        super().__init__(jobcage)
+        super().__init__(jobcage, "/srv")  # so that jobs may have a /tmp of their own
         make_users()
         os.makedirs(ETC, exist_ok=True)
         self.site_alerts = f"{self.alerts}/site.jsonl"
