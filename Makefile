@@ -23,7 +23,7 @@ BASE_SRCS   := diag error file
 POLICY_SRCS := canonical document egress load merge nearest net parse rule shape site value
 KERN_SRCS   := backend features hooks identify iter load member need probe publish ring roots
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := attempt_dataset attempt_file attempt_net canary cgroup destination launch lifecycle selftest state
+JOB_SRCS    := attempt_file attempt_net attempt_rule canary cgroup destination launch lifecycle selftest state
 DAEMON_SRCS := controller monitor watch
 CMD_SRCS    := doctor main policy run
 
@@ -118,6 +118,10 @@ $(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(
 $(BUILD)/tests/act: $(wildcard tests/bpf/*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
+
+$(BUILD)/tests/allow.bpf.o: tests/system/selftest/allow.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) -g -O2 -target bpf -Wall -I/usr/include/$(ARCH)-linux-gnu -c -o $@ $<
 
 $(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS)
 	@mkdir -p $(@D)
