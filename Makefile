@@ -17,22 +17,34 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := file exec sock egress task identify member
+BPF_SRCS := file exec sock egress task identify member enter
 
 BASE_SRCS   := diag error file
-POLICY_SRCS := canonical document egress load merge nearest net parse rule shape site value
-KERN_SRCS   := backend features hooks identify iter load member need probe publish ring roots
+POLICY_SRCS := amount canonical document egress environment limits load merge nearest net parse permission rule shape \
+	       site value
+KERN_SRCS   := backend barrier features hooks identify iter jobs load member mounts need pins probe publish ring roots \
+	       roots_check
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := attempt_file attempt_net attempt_rule canary cgroup destination launch lifecycle selftest state
-DAEMON_SRCS := controller monitor watch
-CMD_SRCS    := doctor main policy run
+JOB_SRCS    := attempt_file attempt_net attempt_rule canary cgroup content destination environment environment_grant \
+	       environment_process launch lifecycle process ruleset selftest state
+DAEMON_SRCS := adopt client controller daemon limits lock loop message monitor notify peer reload renew report request \
+	       request_run server watch
+CMD_SRCS    := ask attach daemon doctor jobs kill main named policy reload run status whois
 
-UNIT_TESTS := test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
-	      test_policy_errors test_policy_rules test_policy_schema test_selftest test_sink test_site test_state
+UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
+	      test_policy_environment test_policy_errors test_policy_limits test_policy_rules test_policy_schema test_selftest \
+	      test_sink test_site test_state
+
+BENCH_PROGS := opens connects spawns landlocked hold
 
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)
+# Compiled in one go, which leaves no dependency files.
+FUZZ_DECODE_HDRS := $(wildcard bpf/abi/*.h userspace/alert/*.h userspace/base/*.h userspace/policy/*.h tests/ocsf/*.h)
 ABI_HDRS   := $(wildcard bpf/abi/*.h)
+
+# What a controller relies on of what is pinned. Its hash names the folder of the pins: builds that share it share them.
+LAYOUT_SRCS := $(sort $(ABI_HDRS)) bpf/lib/maps.bpf.h userspace/kern/hooks.c userspace/kern/pins.c
 
 MAN_PAGES := userspace/man/jobcage.8 userspace/man/jobcage-policy.5
 
@@ -47,7 +59,13 @@ endif
 CFLAGS   ?= -O2 -g
 CPPFLAGS += -D_GNU_SOURCE -DJOBCAGE_VERSION='"$(VERSION)"' -Iuserspace -Ibpf -isystem $(BUILD)/skel
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+# A launcher is started for every job, and what the loader does for shared libraries would be most of its work (3.4 of 4
+# million instructions). So all but the C library, which looks up users by plugins, are linked in; SHARED=1 leaves them out.
+ifeq ($(or $(SHARED),$(SANITIZE)),1)
 LDLIBS    += $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+else
+LDLIBS    += -Wl,-Bstatic $(shell $(PKG_CONFIG) --libs --static $(PACKAGES)) -Wl,-Bdynamic
+endif
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pie -Wl,-z,relro,-z,now
 
 # The sanitizer flavour has a folder of its own, so that both can be kept.
@@ -66,12 +84,12 @@ LIB_OBJS := $(foreach s,$(BASE_SRCS),$(BUILD)/base/$(s).o) $(foreach s,$(POLICY_
 	    $(foreach s,$(JOB_SRCS),$(BUILD)/job/$(s).o) $(foreach s,$(DAEMON_SRCS),$(BUILD)/daemon/$(s).o)
 CMD_OBJS := $(foreach s,$(CMD_SRCS),$(BUILD)/cmd/$(s).o)
 BPF_OBJS := $(foreach s,$(BPF_SRCS),$(BUILD)/bpf/$(s).bpf.o)
-SKELS    := $(BUILD)/skel/jobcage.skel.h $(BUILD)/skel/probe.skel.h
+SKELS    := $(BUILD)/skel/jobcage.skel.h $(BUILD)/skel/probe.skel.h $(BUILD)/skel/layout.h
 TESTS    := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/$(t))
 
 # --- targets ----------------------------------------------------------------------------------------
 
-.PHONY: all help unit-tests check-unit check-abi check-includes install clean
+.PHONY: all help unit-tests bench-programs check-unit check-abi check-includes install clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/jobcage ## build jobcage (SANITIZE=1: with sanitizers; WERROR=1: warnings are errors)
@@ -103,6 +121,10 @@ $(BUILD)/skel/%.skel.h: $(BUILD)/bpf/%.o
 	@mkdir -p $(@D)
 	$(BPFTOOL) gen skeleton $< name $* >$@
 
+$(BUILD)/skel/layout.h: $(LAYOUT_SRCS)
+	@mkdir -p $(@D)
+	printf '#define JOBCAGE_LAYOUT "%.16s"\n' "$$(cat $^ | sha256sum)" >$@
+
 unit-tests: $(TESTS) ## build the unit tests
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIB_OBJS)
@@ -115,7 +137,10 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 
 $(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
-$(BUILD)/tests/act: $(wildcard tests/bpf/*.c) tests/bpf/act.h
+$(BUILD)/ocsf/examples: $(BUILD)/ocsf/examples.o $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tests/act: $(wildcard tests/bpf/act*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
 
@@ -123,10 +148,45 @@ $(BUILD)/tests/allow.bpf.o: tests/system/selftest/allow.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) -g -O2 -target bpf -Wall -I/usr/include/$(ARCH)-linux-gnu -c -o $@ $<
 
-$(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS)
+# Programs of tools/bench. Those that run where no library may be read are linked statically.
+bench-programs: $(BENCH_PROGS:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.bpf.o
+
+$(BUILD)/bench/%: tests/bench/%.c tests/bench/clock.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -static -o $@ $<
+
+$(BUILD)/bench/hold: tests/bench/hold.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
+
+$(BUILD)/bench/empty.bpf.o: tests/bench/empty.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(BUILD)/tests/environment: $(wildcard tests/system/environment/*.[ch]) $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+
+$(BUILD)/tests/crowd: tests/bpf/crowd.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $<
+
+$(BUILD)/tests/toil $(BUILD)/tests/killpoint: $(BUILD)/tests/%: tests/system/daemon/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $<
+
+$(BUILD)/tests/keeper: tests/bpf/keeper.c $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MD -MP -MF $@.d -o $@ $< $(LIB_OBJS) $(LDLIBS)
+
+$(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS) $(FUZZ_DECODE_HDRS)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) -o $@ $^ $(LDLIBS)
+		$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) -o $@ $(filter %.c,$^) $(LDLIBS)
+
+$(BUILD)/fuzz/seeds: tests/fuzz/seeds.c $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MD -MP -MF $@.d -o $@ $< $(filter %.o,$^) $(LDLIBS)
 
 check-unit: $(TESTS) ## run the unit tests
 	@for t in $(TESTS); do $$t || exit 1; done
@@ -144,8 +204,11 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -m 644 rules/egress/*.json $(DESTDIR)$(PREFIX)/share/jobcage/rules/egress
 	$(INSTALL) -D -m 644 userspace/man/jobcage.8 $(DESTDIR)$(PREFIX)/share/man/man8/jobcage.8
 	$(INSTALL) -D -m 644 userspace/man/jobcage-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/jobcage-policy.5
+	sed 's|@PREFIX@|$(PREFIX)|' userspace/systemd/jobcage.service >$(BUILD)/jobcage.service
+	$(INSTALL) -D -m 644 $(BUILD)/jobcage.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jobcage.service
 
 clean: ## remove everything made
 	rm -rf $(BUILD)
 
--include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d \
+	 $(BUILD)/fuzz/seeds.d $(BUILD)/tests/keeper.d $(BUILD)/ocsf/examples.d

@@ -32,17 +32,21 @@ static __always_inline void describe(struct decision *d, struct dentry *dentry,
 
 /*
  * Is need granted at dentry, where fallback holds if no rule does? If not, the decision says why.
+ * On the job's own scratch, which was made after its rules, what no rule closes is writable.
  */
 static __noinline bool is_granted(const struct job *job, struct decision *d, struct dentry *dentry,
 				  enum access need, enum access fallback)
 {
 	struct finding finding = { .level = fallback, .reason = REASON_DEFAULT };
+	__u32 dev = dentry->d_sb->s_dev;
 	void *roots;
 
 	/* Pipes, sockets, memory files: they belong to no tree that a rule could name. */
 	if (dentry->d_sb->s_flags & SB_NOUSER)
 		return true;
-	if (superblock_has_rules(job->policy, dentry->d_sb->s_dev)) {
+	if (dev == job->scratch_dev)
+		finding.level = ACCESS_WRITE;
+	if (superblock_has_rules(job->policy, dev)) {
 		roots = roots_of(job);
 		if (roots)
 			walk(dentry, roots, WALK_FILE, &finding);

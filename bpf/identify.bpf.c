@@ -12,15 +12,11 @@
 static __always_inline void judge_by_policy(struct dentry *dentry, struct identity *id)
 {
 	struct finding finding = {};
-	struct identify_request *request;
-	struct job job = {};
-	__u32 zero = 0;
+	struct job job = { .policy_slot = id->request.policy };
 	void *roots;
 
-	request = bpf_map_lookup_elem(&identify_req, &zero);
-	if (!request || !request->has_policy || dentry->d_sb->s_flags & SB_NOUSER)
+	if (!id->request.has_policy || dentry->d_sb->s_flags & SB_NOUSER)
 		return;
-	job.policy_slot = request->policy;
 	roots = roots_of(&job);
 	if (!roots) {
 		id->access = ACCESS_NONE;
@@ -35,12 +31,16 @@ SEC("iter/task_file")
 int identify_files(struct bpf_iter__task_file *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
+	struct identify_request *request;
 	struct file *file = ctx->file;
 	struct identity id = {};
 	struct dentry *dentry;
+	__u32 zero = 0;
 
-	if (!ctx->task || !file)
+	request = bpf_map_lookup_elem(&identify_req, &zero);
+	if (!ctx->task || !file || !request)
 		return 0;
+	id.request = *(volatile struct identify_request *)request;
 	dentry = file->f_path.dentry;
 	id.fd = ctx->fd;
 	id.dev = dentry->d_sb->s_dev;

@@ -24,10 +24,13 @@ struct identity {
 	__u32 is_writable; /* 1: the descriptor was opened for writing */
 	__u32 access; /* enum access of the nearest rule; ACCESS_UNSET: none, or not asked for */
 	__u32 rule;   /* rule number behind access, or RULE_NONE */
-	__u32 type;        /* S_IFMT of inode.i_mode */
+	__u32 type; /* S_IFMT of inode.i_mode */
+	struct identify_request request; /* by which it was judged: another controller may have
+					    asked at the same time */
 };
 
 _Static_assert(sizeof(struct identify_request) == 8, "identify_request is ABI");
-_Static_assert(sizeof(struct identity) == 32, "identity is ABI");
+_Static_assert(sizeof(struct identity) == 40, "identity is ABI");
+_Static_assert(__builtin_offsetof(struct identity, request) == 32, "identity is ABI");
 
 #endif

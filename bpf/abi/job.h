@@ -8,7 +8,7 @@
 
 #include "types.h"
 
-/* 10,000 jobs at once, and room; a slot costs 120 bytes. */
+/* 10,000 jobs at once, and room; a slot costs 136 bytes. */
 #define JOB_SLOTS 16384
 
 /* Slot 0 is never given out: a zeroed label names no job. */
@@ -24,14 +24,27 @@ struct job_label {
 			     everything is denied */
 };
 
+/* What a job is in force by; read and stored as one word, so no hook ever meets half a change. */
+union job_force {
+	struct {
+		__u32 generation; /* 0: the slot is free */
+		__u32 policy;     /* policy slot; POLICY_SLOT_NONE: taken, but not yet in force */
+	};
+	__u64 word;
+};
+
 /*
- * job_by_slot: index is the job slot. A job is in force from the one store that publishes this
- * value until the one that clears it; changing policy to another published slot replaces the job's
- * rules.
+ * job_by_slot: index is the job slot. A job is in force from the one store of force that names its
+ * policy until the one that clears it; a store that names another published policy replaces the
+ * job's rules. The rest of the value is filled before. Controllers map the array.
  */
 struct job_value {
-	__u32 generation; /* 0: free or not yet in force */
-	__u32 policy;     /* policy slot */
+	__u32 scratch_dev; /* super_block.s_dev of the job's own scratch, writable where no rule
+			      says otherwise; 0: none */
+	__u32 ring_id;     /* for user space: id of the slot's ring, which may wait for the slot's
+			      next job; 0: none */
+	union job_force force;
+	__u64 cgroup_id; /* for user space: the cgroup that job_by_cgroup names for it; 0: none */
 };
 
 enum event_kind {
@@ -56,16 +69,33 @@ struct job_stats {
 struct kernel_stats {
 	__u64 not_in_force; /* acts denied because the task's label named no published job */
 	__u64 label_misses; /* labels found by cgroup because the task's own storage was busy */
+	__u64 enter_failures; /* tasks that entered a job's cgroup and could not be labelled */
 };
 
-_Static_assert(sizeof(struct kernel_stats) == 16, "kernel_stats is ABI");
+/* label_request: one entry, read when the iterator that labels a cgroup's tasks runs. */
+struct label_request {
+	__u64 cgroup_id; /* the tasks in it and below */
+	struct job_label label;
+};
+
+/* kernel_build: one entry, written before anything is attached. Text, ended by NUL. */
+struct kernel_build {
+	char programs[24]; /* hash of the programs in force */
+	char version[40];  /* of the jobcage that loaded them */
+};
+
+_Static_assert(sizeof(struct kernel_stats) == 24, "kernel_stats is ABI");
+_Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
+_Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
 _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
-_Static_assert(sizeof(struct job_value) == 8, "job_value is ABI");
+_Static_assert(sizeof(union job_force) == 8, "job_force is ABI");
+_Static_assert(sizeof(struct job_value) == 24, "job_value is ABI");
 _Static_assert(sizeof(struct job_stats) == 104, "job_stats is ABI");
 
 _Static_assert(__builtin_offsetof(struct job_label, generation) == 4, "job_label is ABI");
-_Static_assert(__builtin_offsetof(struct job_value, policy) == 4, "job_value is ABI");
+_Static_assert(__builtin_offsetof(struct job_value, force) == 8, "job_value is ABI");
+_Static_assert(__builtin_offsetof(struct job_value, cgroup_id) == 16, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 96, "job_stats is ABI");
-_Static_assert(__builtin_offsetof(struct kernel_stats, label_misses) == 8, "kernel_stats is ABI");
+_Static_assert(__builtin_offsetof(struct kernel_stats, enter_failures) == 16, "kernel_stats is ABI");
 
 #endif

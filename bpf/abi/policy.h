@@ -19,6 +19,7 @@
 
 /* Enough for every policy of a large site; a slot is 80 bytes. */
 #define POLICY_SLOTS 4096
+#define POLICY_SLOT_NONE 0xffffffff
 
 /*
  * Superblocks that hold rules, kept inline so that files elsewhere are answered without a lookup.
@@ -49,7 +50,10 @@ enum egress_default {
 	EGRESS_ALLOW = 2,
 };
 
-/* policy_by_slot: index is the policy slot. */
+/*
+ * policy_by_slot: index is the policy slot. Controllers map the array, fill a value and store its
+ * mode last.
+ */
 struct policy_value {
 	__u32 mode; /* enum policy_mode; 0: the slot is not published, everything is denied */
 	__u8 file_default;   /* enum access */
@@ -59,6 +63,7 @@ struct policy_value {
 	__u32 dev_cnt; /* entries used in devs; above POLICY_DEVS: too many, every file is walked */
 	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root
 				  */
+	__u32 reserved2; /* to a multiple of 8, as an array keeps its values */
 };
 
 /*
@@ -108,14 +113,14 @@ struct port_range {
 	__u8 reserved[3];
 };
 
-_Static_assert(sizeof(struct policy_value) == 76, "policy_value is ABI");
+_Static_assert(sizeof(struct policy_value) == 80, "policy_value is ABI");
 _Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
 _Static_assert(sizeof(struct root_value) == 12, "root_value is ABI");
 _Static_assert(sizeof(struct net_key) == 20, "net_key is ABI");
 _Static_assert(sizeof(struct net_value) == 8, "net_value is ABI");
 _Static_assert(sizeof(struct port_range) == 12, "port_range is ABI");
 
-_Static_assert(__builtin_offsetof(struct policy_value, devs) == 12, "policy_value is ABI");
+_Static_assert(__builtin_offsetof(struct policy_value, reserved2) == 76, "policy_value is ABI");
 _Static_assert(__builtin_offsetof(struct root_key, ino) == 8, "root_key is ABI");
 _Static_assert(__builtin_offsetof(struct root_value, exec_rule) == 8, "root_value is ABI");
 _Static_assert(__builtin_offsetof(struct net_key, addr) == 4, "net_key is ABI");

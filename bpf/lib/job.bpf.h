@@ -27,6 +27,7 @@ enum entry {
 struct job {
 	struct job_label label;
 	__u32 policy_slot;
+	__u32 scratch_dev; /* 0: none */
 	struct policy_value *policy;
 };
 
@@ -42,11 +43,15 @@ static __always_inline struct kernel_stats *kernel_stats_get(void)
 	return bpf_map_lookup_elem(&kernel_stats, &zero);
 }
 
-/* The label of the cgroup that the task is in, or of one above it. */
-static __noinline bool find_label_by_cgroup(struct task_struct *task, struct job_label *ret_label)
+static __always_inline struct cgroup_subsys_state *css_of(struct cgroup *cgroup)
 {
-	struct cgroup_subsys_state *css = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp) +
-					  bpf_core_field_offset(struct cgroup, self);
+	return (void *)cgroup + bpf_core_field_offset(struct cgroup, self);
+}
+
+/* The label of the cgroup, or of the nearest one above it. */
+static __noinline bool find_label_of_cgroup(struct cgroup *cgroup, struct job_label *ret_label)
+{
+	struct cgroup_subsys_state *css = css_of(cgroup);
 
 	for (int i = 0; i < CGROUP_LEVELS && css; i++) {
 		__u64 id = BPF_CORE_READ(css, cgroup, kn, id);
@@ -59,6 +64,13 @@ static __noinline bool find_label_by_cgroup(struct task_struct *task, struct job
 		css = BPF_CORE_READ(css, parent);
 	}
 	return false;
+}
+
+/* The same for the cgroup that the task is in. */
+static __always_inline bool find_label_by_cgroup(struct task_struct *task,
+						 struct job_label *ret_label)
+{
+	return find_label_of_cgroup(BPF_CORE_READ(task, cgroups, dfl_cgrp), ret_label);
 }
 
 /*
@@ -103,10 +115,15 @@ static __always_inline enum entry job_not_in_force(void)
 static __always_inline enum entry job_enter_label(struct job *job)
 {
 	struct job_value *value = bpf_map_lookup_elem(&job_by_slot, &job->label.slot);
+	union job_force force;
 
-	if (!value || !job->label.generation || value->generation != job->label.generation)
+	if (!value)
 		return job_not_in_force();
-	job->policy_slot = value->policy;
+	force.word = *(volatile __u64 *)&value->force.word;
+	if (!job->label.generation || force.generation != job->label.generation)
+		return job_not_in_force();
+	job->policy_slot = force.policy;
+	job->scratch_dev = value->scratch_dev;
 	job->policy = bpf_map_lookup_elem(&policy_by_slot, &job->policy_slot);
 	if (!job->policy || !job->policy->mode)
 		return job_not_in_force();

@@ -46,6 +46,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, JOB_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct job_value);
 } job_by_slot SEC(".maps") __weak;
@@ -72,6 +73,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, POLICY_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct policy_value);
 } policy_by_slot SEC(".maps") __weak;
@@ -133,6 +135,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct identify_request);
 } identify_req SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct label_request);
+} label_req SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct kernel_build);
+} kernel_build SEC(".maps") __weak;
 
 /*
  * Where a record is put together: too large for the stack. One per CPU, taken with is_busy because

@@ -8,19 +8,21 @@
  *	NAME CONTEXT ACT [ARGUMENT...]
  *
  * from a file or standard input, and answers each at once with "NAME RESULT STEP": OK or the errno's name, and the system call
- * that gave it. CONTEXT is the kind of task that does it: this one, a child, a thread, one that has left the cgroup.
+ * that gave it. CONTEXT is the kind of task that does it: this one, a child, a thread, one that has left the cgroup, ...
  */
 #include "act.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +75,12 @@ static void attempt_here(struct attempt *a)
 	step(a->act->name);
 	a->result = a->act->run(a->argv);
 	memcpy(a->step, current_step, sizeof(a->step));
+}
+
+static void *no_act(const char *kind, const char *name)
+{
+	fprintf(stderr, "act: no such %s: %s\n", kind, name);
+	exit(2);
 }
 
 /* --- contexts -------------------------------------------------------------------------------------- */
@@ -206,21 +214,91 @@ static void in_clonevm(struct attempt *a)
 	attempt_by_clone(a, 0);
 }
 
+/* --- contexts that need a past ---------------------------------------------------------------------- */
+
+/* Threads that live on from the first line that uses them: so they are older than a move of the process. */
+#define CREW 4
+
+static struct {
+	pthread_barrier_t before, after;
+	struct attempt attempts[CREW];
+	int cnt; /* 0: not started */
+} crew;
+
+static void *crew_main(void *arg)
+{
+	struct attempt *a = arg;
+
+	for (;;) {
+		pthread_barrier_wait(&crew.before);
+		a->result = a->act->run(a->argv);
+		pthread_barrier_wait(&crew.after);
+	}
+	return NULL;
+}
+
+static void start_crew(void)
+{
+	pthread_t thread;
+
+	pthread_barrier_init(&crew.before, NULL, CREW + 1);
+	pthread_barrier_init(&crew.after, NULL, CREW + 1);
+	for (crew.cnt = 0; crew.cnt < CREW; crew.cnt++)
+		if (pthread_create(&thread, NULL, crew_main, &crew.attempts[crew.cnt]))
+			no_act("thread", "crew");
+}
+
+/* The same by all; ENOTUNIQ if not all of them got the same answer. */
+static void in_crew(struct attempt *a)
+{
+	if (!crew.cnt)
+		start_crew();
+	for (int i = 0; i < CREW; i++)
+		crew.attempts[i] = *a;
+	pthread_barrier_wait(&crew.before);
+	pthread_barrier_wait(&crew.after);
+	a->result = crew.attempts[0].result;
+	for (int i = 1; i < CREW; i++)
+		if (crew.attempts[i].result != a->result)
+			a->result = -ENOTUNIQ;
+	step("crew");
+	memcpy(a->step, current_step, sizeof(a->step));
+}
+
+/* A child that is born in the cgroup that $ACT_CGROUP names, by a parent that is elsewhere. */
+static void in_cgroup(struct attempt *a)
+{
+	const char *path = getenv("ACT_CGROUP");
+	int cgroup = open(path ? path : "", O_PATH | O_DIRECTORY | O_CLOEXEC), ends[2];
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = cgroup };
+	pid_t pid;
+
+	if (cgroup < 0 || pipe2(ends, O_CLOEXEC))
+		return fail(a, "cgroup");
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (!pid) {
+		attempt_here(a);
+		_exit(write(ends[1], a, sizeof(*a)) != sizeof(*a));
+	}
+	close(cgroup);
+	close(ends[1]);
+	if (pid < 0 || read(ends[0], a, sizeof(*a)) != sizeof(*a))
+		fail(a, "clone3");
+	close(ends[0]);
+	if (pid > 0)
+		wait_outcome(pid);
+}
+
 static const struct context {
 	const char *name;
 	void (*attempt)(struct attempt *a);
 } contexts[] = {
 	{ "here", attempt_here }, { "fork", in_fork },     { "thread", in_thread },   { "daemon", in_daemon },
-	{ "left", in_left },      { "vfork", in_vfork },   { "clonevm", in_clonevm }, { NULL, NULL },
+	{ "left", in_left },      { "vfork", in_vfork },   { "clonevm", in_clonevm }, { "crew", in_crew },
+	{ "born", in_cgroup },    { NULL, NULL },
 };
 
 /* --- lines ----------------------------------------------------------------------------------------- */
-
-static void *no_act(const char *kind, const char *name)
-{
-	fprintf(stderr, "act: no such %s: %s\n", kind, name);
-	exit(2);
-}
 
 static const struct act *find_act(const char *name)
 {

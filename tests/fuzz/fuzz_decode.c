@@ -5,12 +5,13 @@
  *
  * Each input is tried twice: as it is, for the checks; and with its header repaired, so that its
  * strings and numbers reach the rendering. What is rendered must be one JSON object without control
- * characters, which parses again to the same.
+ * characters, which parses again to the same; none of its strings may have a character that misleads
+ * a reader; and the piece of policy that the message proposes must be JSON.
  *
- *     clang -fsanitize=fuzzer,address,undefined -Iuserspace -Ibpf tests/fuzz/fuzz_decode.c
- *           tests/ocsf/fixture.c userspace/{alert,policy,base}/[a-z]*.c -ljansson -lcrypto
+ * tests/fuzz/run builds and starts it.
  */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,15 +29,70 @@ static void must(bool holds)
 		abort();
 }
 
+/* The same, for what is said of a text. */
+static void must_of(bool holds, const char *what, const char *text)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "%s: %s\n", what, text);
+	abort();
+}
+
 static void check_line(const json_t *event)
 {
 	_cleanup_free_ char *line = json_dumps(event, JSON_COMPACT);
 	json_auto_t *again = line ? json_loads(line, JSON_REJECT_DUPLICATES, NULL) : NULL;
 
-	must(again && json_equal(event, again));
+	must(line);
+	must_of(again && json_equal(event, again), "does not parse to the same", line);
 	for (const char *c = line; *c; c++)
-		must((unsigned char)*c >= 0x20 && *c != 0x7f);
-	must(text_is_utf8(json_string_value(json_object_get(event, "message"))));
+		must_of((unsigned char)*c >= 0x20 && *c != 0x7f, "has a control character", line);
+}
+
+/* Backslashes apart, which text.h adds. */
+static void check_plain(const json_t *string)
+{
+	_cleanup_free_ char *text = strdup(json_string_value(string));
+
+	must(text);
+	for (char *c = strchr(text, '\\'); c; c = strchr(c, '\\'))
+		*c = '/';
+	must_of(text_is_plain(text), "would mislead a reader", text);
+}
+
+static void check_strings(json_t *json)
+{
+	json_t *member;
+	const char *key;
+	size_t i;
+
+	if (json_is_string(json))
+		check_plain(json);
+	json_object_foreach(json, key, member)
+		check_strings(member);
+	json_array_foreach(json, i, member)
+		check_strings(member);
+}
+
+/*
+ * Names with a brace stand in quotes, and quotes in names are escaped: the first brace outside quotes
+ * begins the JSON.
+ */
+static const char *find_advice(const char *message)
+{
+	bool is_quoted = false;
+
+	for (; *message && (is_quoted || *message != '{'); message++)
+		is_quoted ^= *message == '"';
+	return *message ? message : NULL;
+}
+
+static void check_advice(const json_t *event)
+{
+	const char *advice = find_advice(json_string_value(json_object_get(event, "message")));
+	json_auto_t *policy = advice ? json_loads(advice, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+	must_of(!advice || policy, "proposes what is not JSON", advice);
 }
 
 static bool render(const uint8_t *record, size_t len, int64_t boot_offset_ms)
@@ -48,6 +104,8 @@ static bool render(const uint8_t *record, size_t len, int64_t boot_offset_ms)
 		return false;
 	must(!ocsf_decision(&fixture_job, &event, event.event.sequence, boot_offset_ms, &json));
 	check_line(json);
+	check_strings(json);
+	check_advice(json);
 	json_decref(json);
 	decoded_event_free(&event);
 	return true;
@@ -77,7 +135,7 @@ static void repair_header(struct event *event)
 				REASON_DEFAULT },
 	};
 
-	event->op = (uint8_t)(OP_OPEN_READ + event->op % OP_SENDMSG);
+	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_SENDMSG);
 	event->kind = (uint8_t)op_info(event->op)->kind;
 	event->reason = event->rule ? REASON_RULE : reasons[event->kind][event->reason % 4];
 	event->rule %= FIXTURE_RULES + 2;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The examples of docs/alerts.md, made by the code that makes the real ones: ring records of the
- * fixture's job are decoded and rendered. Prints one line each: the example's name, a space, the
- * event. tests/ocsf/examples-into-docs puts them into the page.
+ * fixture's job are decoded and rendered, and so are results of its self-test. Prints one line each:
+ * the example's name, a space, the event. tests/ocsf/examples-into-docs puts them into the page.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +10,8 @@
 
 #include "base/cleanup.h"
 #include "fixture.h"
+#include "job/attempt.h"
+#include "job/selftest.h"
 
 static uint64_t sequence;
 
@@ -52,15 +54,6 @@ static int print_decision(const char *name, const struct alert_job *job, struct 
 	return print_event(name, err, json);
 }
 
-static struct event by_rule(enum event_op op, enum fixture_rule rule)
-{
-	struct event event = fixture_event(op);
-
-	event.reason = REASON_RULE;
-	event.rule = rule;
-	return event;
-}
-
 static int print_decisions(void)
 {
 	struct alert_job audited = fixture_job;
@@ -82,7 +75,122 @@ static int print_decisions(void)
 	return err;
 }
 
-static int print_job(void)
+/* --- the self-test ---------------------------------------------------------------------------- */
+
+/* As it was found on a machine where the dataset is mounted read-only and truncate() is not refused. */
+static struct selftest_result result_of(const struct act *act, bool is_failing)
+{
+	struct selftest_result result = {
+		.name = act->name,
+		.hook = act->hook,
+		.what = act->what,
+		.outcome = act->refusal ? OUTCOME_REFUSED : OUTCOME_ALLOWED,
+		.error = -act->refusal,
+		.is_recorded = act->refusal,
+	};
+
+	if (is_failing && act->op == OP_TRUNCATE) {
+		result.outcome = OUTCOME_NOT_REFUSED;
+		result.error = 0;
+		result.is_recorded = false;
+	}
+	if (act == &dataset_write_act) {
+		result.target = strdup("/srv/datasets/digits/train.csv");
+		result.outcome = OUTCOME_MOUNT;
+		result.error = -EROFS;
+		result.is_recorded = false;
+	}
+	return result;
+}
+
+static int fill_selftest(bool is_failing, struct selftest *ret_selftest)
+{
+	const struct act *others[] = { &exec_act,          &family_act,          &dataset_write_act,
+				       &allowed_place_act, &allowed_nameless_act };
+	struct selftest selftest = { .duration_us = 7310 };
+
+	selftest.items = calloc(hook_act_cnt + net_act_cnt + ARRAY_SIZE(others),
+				sizeof(*selftest.items));
+	if (!selftest.items)
+		return -ENOMEM;
+	for (size_t i = 0; i < hook_act_cnt; i++)
+		selftest.items[selftest.cnt++] = result_of(&hook_acts[i], is_failing);
+	for (size_t i = 0; i < net_act_cnt; i++)
+		selftest.items[selftest.cnt++] = result_of(&net_acts[i], is_failing);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		selftest.items[selftest.cnt++] = result_of(others[i], is_failing);
+	*ret_selftest = selftest;
+	return 0;
+}
+
+static int print_start(void)
+{
+	_cleanup_(selftest_free) struct selftest selftest = { 0 };
+	json_t *event = NULL, *result;
+	int err = fill_selftest(false, &selftest);
+
+	if (err)
+		return print_event("start", err, NULL);
+	result = selftest_json(&selftest, false);
+	err = ocsf_job_start(&fixture_job, ++sequence, "lsm", result, &event);
+	json_decref(result);
+	return print_event("start", err, event);
+}
+
+/* --- findings --------------------------------------------------------------------------------- */
+
+static int print_finding(const char *name, const char *title, const char *text, uint64_t number)
+{
+	json_t *event = NULL;
+	int err = ocsf_finding(&fixture_job, title, text, fixture_job.start_ms + 60000, number,
+			       &event);
+
+	return print_event(name, err, event);
+}
+
+/* Of a job that did not start: the second line of its record. */
+static int print_selftest_failure(void)
+{
+	_cleanup_(selftest_free) struct selftest selftest = { 0 };
+	struct error why = { 0 };
+	int err = fill_selftest(true, &selftest);
+
+	if (err)
+		return print_event("finding-selftest", err, NULL);
+	selftest_check(&selftest, &why);
+	return print_finding("finding-selftest", "Self-test failed", why.text, 2);
+}
+
+/* The sentences of daemon/watch.c and daemon/renew.c. */
+static int print_findings(void)
+{
+	int err = print_selftest_failure();
+
+	err |= print_finding("finding-away", "Controller was away",
+			     "for 2.4 s no controller looked after the job; its rules stayed in "
+			     "force, 3 records waited and 0 did not fit the ring",
+			     ++sequence);
+	err |= print_finding("finding-root", "Root of a rule changed",
+			     "/srv/datasets/digits (rule \"dataset:digits\") leads to another file "
+			     "now: before inode 131073 on device 8:1, now inode 2 on device 8:17; "
+			     "the rules have been resolved anew",
+			     ++sequence);
+	return err;
+}
+
+/* --- the job ---------------------------------------------------------------------------------- */
+
+static int print_policy(void)
+{
+	json_t *event = NULL;
+	int err = ocsf_job_policy(
+		&fixture_job, "8c6f5d1b2a3e4f50617283940a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d",
+		fixture_job.start_ms + 30000, ++sequence, &event);
+
+	return print_event("policy", err, event);
+}
+
+static int print_end(void)
 {
 	struct alert_end end = {
 		.end_ms = fixture_job.start_ms + 84000,
@@ -90,7 +198,7 @@ static int print_job(void)
 			   .emitted = 3,
 			   .denied = { [EVENT_FILE] = 1, [EVENT_EXEC] = 1, [EVENT_NET] = 1 } },
 		.delivered = 3,
-		.reason = "exited",
+		.reason = "its last process is gone",
 	};
 	json_t *event = NULL;
 	int err;
@@ -101,19 +209,13 @@ static int print_job(void)
 	end.stats.lost = 2;
 	end.stats.sequence = 5;
 	err = ocsf_job_end(&fixture_job, &end, sequence, &event);
-	if (print_event("end-incomplete", err, event))
-		return -1;
-	err = ocsf_finding(
-		&fixture_job, "The record of job digits-1041 is incomplete",
-		"2 of 5 decisions did not fit the job's ring and are known by their count only.",
-		end.end_ms, ++sequence, &event);
-	return print_event("finding", err, event);
+	return print_event("end-incomplete", err, event);
 }
 
 int main(void)
 {
-	json_t *event = NULL;
-	int err = ocsf_job_start(&fixture_job, ++sequence, "lsm", &event);
-
-	return print_event("start", err, event) || print_decisions() || print_job() ? 1 : 0;
+	return print_start() || print_decisions() || print_policy() || print_findings() ||
+			       print_end()
+		       ? 1
+		       : 0;
 }

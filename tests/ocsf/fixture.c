@@ -115,6 +115,23 @@ struct event fixture_event(enum event_op op)
 	return event;
 }
 
+struct event by_rule(enum event_op op, uint32_t rule)
+{
+	struct event event = fixture_event(op);
+
+	event.reason = REASON_RULE;
+	event.rule = rule;
+	return event;
+}
+
+struct event by_reason(enum event_op op, enum event_reason reason)
+{
+	struct event event = fixture_event(op);
+
+	event.reason = (__u8)reason;
+	return event;
+}
+
 /* "/a/b" becomes "b" NUL "a" NUL. Returns the bytes put. */
 static uint32_t put_run(unsigned char *out, const char *path)
 {

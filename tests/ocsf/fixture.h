@@ -38,6 +38,10 @@ extern const struct alert_job fixture_job;
 /* A header that decode_event() accepts for op: denied by the default, of python3, pid 812. */
 struct event fixture_event(enum event_op op);
 
+/* The same, denied by that rule of the policy, or for that reason. */
+struct event by_rule(enum event_op op, uint32_t rule);
+struct event by_reason(enum event_op op, enum event_reason reason);
+
 /*
  * Puts header and strings into buf as a record, with all lengths set. Paths are absolute or NULL.
  * Returns the record's length.

@@ -29,7 +29,9 @@ static struct dataset datasets[] = {
 
 /* "digits" at /srv/digits and "patients" at /srv/patients, from site.json:2 and 3. */
 static const struct site test_site __attribute__((unused)) = {
-	(char *)"site.json", datasets, ARRAY_SIZE(datasets)
+	.file = (char *)"site.json",
+	.datasets = datasets,
+	.dataset_cnt = ARRAY_SIZE(datasets),
 };
 
 /* Makes an empty folder and works in it, as setup and teardown of a test. */

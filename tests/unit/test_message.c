@@ -47,23 +47,6 @@ static void expect_part(struct event header, const char *path, const char *expec
 	assert_non_null(strstr(text, expected));
 }
 
-static struct event by_rule(enum event_op op, uint32_t rule)
-{
-	struct event event = fixture_event(op);
-
-	event.reason = REASON_RULE;
-	event.rule = rule;
-	return event;
-}
-
-static struct event by_reason(enum event_op op, enum event_reason reason)
-{
-	struct event event = fixture_event(op);
-
-	event.reason = (__u8)reason;
-	return event;
-}
-
 static void test_file_messages(void **state)
 {
 	(void)state;

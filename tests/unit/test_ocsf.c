@@ -79,23 +79,6 @@ static json_int_t int_at(json_t *json, const char *path)
 	return json_integer_value(at(json, path));
 }
 
-static struct event by_rule(enum event_op op, uint32_t rule)
-{
-	struct event event = fixture_event(op);
-
-	event.reason = REASON_RULE;
-	event.rule = rule;
-	return event;
-}
-
-static struct event by_reason(enum event_op op, enum event_reason reason)
-{
-	struct event event = fixture_event(op);
-
-	event.reason = (__u8)reason;
-	return event;
-}
-
 static void render_variants(struct event header)
 {
 	const struct op_info *op = op_info(header.op);
@@ -335,21 +318,30 @@ static void test_complete(void **state)
 
 static void test_job(void **state)
 {
+	json_auto_t *self_test = json_pack("{s:b}", "passed", 1);
 	struct alert_job bare = fixture_job;
 	json_t *event = NULL;
 
 	(void)state;
-	assert_int_equal(ocsf_job_start(&fixture_job, ++sequence, "lsm", &event), 0);
+	assert_int_equal(ocsf_job_start(&fixture_job, ++sequence, "lsm", self_test, &event), 0);
 	keep(event);
 	assert_int_equal(int_at(event, "activity_id"), 6);
 	assert_int_equal(int_at(event, "job.run_state_id"), 3);
 	assert_string_equal(text_at(event, "unmapped.jobcage.backend"), "lsm");
+	assert_true(json_is_true(at(event, "unmapped.jobcage.self_test.passed")));
 	assert_string_equal(text_at(event, "message"),
 			    "job digits-1041 started under policy digits-train in enforce mode");
 	json_decref(event);
 	bare.machine_id = bare.command = bare.user = bare.cgroup = bare.kernel = NULL;
-	assert_int_equal(ocsf_job_start(&bare, ++sequence, NULL, &event), 0);
+	assert_int_equal(ocsf_job_start(&bare, ++sequence, NULL, NULL, &event), 0);
 	keep(event);
+	json_decref(event);
+	assert_int_equal(ocsf_job_policy(&fixture_job, "0123456789abcdef", FIXTURE_BOOT_MS,
+					 ++sequence, &event), 0);
+	keep(event);
+	assert_int_equal(int_at(event, "activity_id"), 2);
+	assert_string_equal(text_at(event, "unmapped.jobcage.old_digest"), "0123456789abcdef");
+	assert_string_equal(text_at(event, "unmapped.jobcage.new_digest"), fixture_policy.digest);
 	json_decref(event);
 }
 
@@ -391,7 +383,7 @@ static int render_all(void)
 	json_t *json[4] = { NULL };
 	int err = ocsf_decision(&fixture_job, &event, 1, FIXTURE_BOOT_MS, &json[0]);
 
-	err = err ? err : ocsf_job_start(&fixture_job, 2, "lsm", &json[1]);
+	err = err ? err : ocsf_job_start(&fixture_job, 2, "lsm", NULL, &json[1]);
 	err = err ? err : ocsf_job_end(&fixture_job, &end, 3, &json[2]);
 	err = err ? err : ocsf_finding(&fixture_job, "title", "text", 1, 4, &json[3]);
 	for (size_t i = 0; i < ARRAY_SIZE(json); i++)

@@ -79,9 +79,10 @@ static void keys(void **state)
 		  MUST("2:2", "unknown key 'filesytem'; did you mean 'filesystem'?") },
 		{ HEAD " \"zzz\": {}}",
 		  MUST("2:2", "unknown key 'zzz'; a policy has: $schema, version, name, mode, "
-			      "extends, datasets, filesystem, exec, egress") },
-		{ HEAD "\"limits\": {}, \"ingress\": {},\n\"unix\": {}, \"capabilities\": []}",
-		  MUST("2:1", "'limits'" NOT_ENFORCED) MUST("2:15", "'ingress'" NOT_ENFORCED)
+			      "extends, datasets, filesystem, exec, egress, environment, "
+			      "limits") },
+		{ HEAD "\"devices\": {}, \"ingress\": {},\n\"unix\": {}, \"capabilities\": []}",
+		  MUST("2:1", "'devices'" NOT_ENFORCED) MUST("2:16", "'ingress'" NOT_ENFORCED)
 		  MUST("3:1", "'unix'" NOT_ENFORCED) MUST("3:13", "'capabilities'" NOT_ENFORCED) },
 		{ HEAD "\"egress\": {\"dns\": {}, \"allow\": [{\"domain\": \"a.example\", "
 		       "\"ports\": [443]}]}}",

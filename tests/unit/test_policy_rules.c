@@ -144,9 +144,9 @@ static void pypi_mirror(void **state)
 }
 
 /* The text between two comments of the page. */
-static char *man_example(void)
+static char *man_example(const char *begin)
 {
-	static const char begin[] = ".\\\" example\n", end[] = ".\\\" end of example\n";
+	static const char end[] = ".\\\" end of example\n";
 	_cleanup_free_ char *page = NULL;
 	char *from, *to;
 
@@ -161,20 +161,62 @@ static char *man_example(void)
 
 static void man_page(void **state)
 {
-	_cleanup_free_ char *text = man_example(), *base_file = realpath("rules/base.json", NULL);
+	_cleanup_free_ char *text = man_example("\n.\\\" example\n");
+	_cleanup_free_ char *tidy = man_example("\n.\\\" environment example\n");
+	_cleanup_free_ char *base_file = realpath("rules/base.json", NULL);
 	_cleanup_free_ char *egress = realpath("rules/egress", NULL);
-	struct policy *policy;
+	struct policy *policy, *tidy_policy;
 
 	(void)state;
-	assert_true(text && base_file && egress);
+	assert_true(text && tidy && base_file && egress);
 	assert_int_equal(enter_folder(NULL), 0);
 	assert_int_equal(symlink(base_file, "base.json"), 0);
 	assert_int_equal(symlink(egress, "egress"), 0);
 	write_file("digits-train.json", text);
+	write_file("digits-train-tidy.json", tidy);
 	policy = load_good("digits-train.json", &test_site);
+	tidy_policy = load_good("digits-train-tidy.json", &test_site);
 	assert_int_equal(leave_folder(NULL), 0);
 	assert_int_equal(policy->rule_cnt, 25); /* as the page says */
+	assert_int_equal(tidy_policy->rule_cnt, 25);
+	assert_true(tidy_policy->environment.is_present);
+	assert_int_equal(tidy_policy->limits.runtime_ms, 24 * 3600 * 1000);
+	policy_free(tidy_policy);
 	policy_free(policy);
+}
+
+static void man_page_site(void **state)
+{
+	_cleanup_free_ char *text = man_example("\n.\\\" site example\n"), *printed = NULL;
+	struct diag_list diags = { 0 };
+	struct site *site = NULL;
+
+	(void)state;
+	assert_non_null(text);
+	assert_int_equal(enter_folder(NULL), 0);
+	write_file("site.json", text);
+	assert_int_equal(site_load("site.json", &diags, &site), 0);
+	assert_int_equal(leave_folder(NULL), 0);
+	printed = diags_text(&diags);
+	assert_string_equal(printed, "");
+	assert_true(site_may_run(site, 1000, NULL, 0, "digits-train"));
+	assert_false(site_may_run(site, 1001, NULL, 0, "digits-train"));
+	assert_true(site_may_bring_policy(site, 1000, NULL, 0));
+	site_free(site);
+}
+
+static void site_example(void **state)
+{
+	struct diag_list diags = { 0 };
+	struct site *site = NULL;
+
+	(void)state;
+	assert_int_equal(site_load("rules/site.example.json", &diags, &site), 0);
+	assert_int_equal(diags.error_cnt, 0);
+	assert_non_null(site_dataset(site, "digits"));
+	assert_int_equal(site->permission_cnt, 2);
+	diag_free(&diags);
+	site_free(site);
 }
 
 int main(void)
@@ -183,7 +225,8 @@ int main(void)
 		cmocka_unit_test(base),		cmocka_unit_test(digits_train),
 		cmocka_unit_test(object_store), cmocka_unit_test(nccl_peers),
 		cmocka_unit_test(pypi_mirror),
-		cmocka_unit_test(man_page),
+		cmocka_unit_test(man_page),	cmocka_unit_test(man_page_site),
+		cmocka_unit_test(site_example),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,15 +17,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/job.h"
 #include "base/cleanup.h"
 #include "policy/draft.h"
+#include "policy/permission.h"
 #include "policy/value.h"
 
 #define POLICY_SCHEMA_FILE "rules/schema.json"
 #define EGRESS_SCHEMA_FILE "rules/egress.schema.json"
+#define SITE_SCHEMA_FILE "rules/site.schema.json"
 
 static json_t *policy_schema;
 static json_t *egress_schema;
+static json_t *site_schema;
 
 static const struct {
 	unsigned int kind;
@@ -40,7 +44,8 @@ static int load_schemas(void **state)
 	(void)state;
 	policy_schema = json_load_file(POLICY_SCHEMA_FILE, JSON_REJECT_DUPLICATES, NULL);
 	egress_schema = json_load_file(EGRESS_SCHEMA_FILE, JSON_REJECT_DUPLICATES, NULL);
-	return policy_schema && egress_schema ? 0 : -1;
+	site_schema = json_load_file(SITE_SCHEMA_FILE, JSON_REJECT_DUPLICATES, NULL);
+	return policy_schema && egress_schema && site_schema ? 0 : -1;
 }
 
 static int free_schemas(void **state)
@@ -48,10 +53,11 @@ static int free_schemas(void **state)
 	(void)state;
 	json_decref(policy_schema);
 	json_decref(egress_schema);
+	json_decref(site_schema);
 	return 0;
 }
 
-/* Both schemas keep what they share in the policy schema's $defs. */
+/* The schemas keep what they share in the policy schema's $defs. */
 static const json_t *resolve(const json_t *schema)
 {
 	const char *ref = json_string_value(json_object_get(schema, "$ref")), *name;
@@ -162,6 +168,12 @@ static void allowlist_keys(void **state)
 	compare_shape(&allowlist_shape, egress_schema);
 }
 
+static void site_keys(void **state)
+{
+	(void)state;
+	compare_shape(&site_shape, site_schema);
+}
+
 static const json_t *at(const char *section, const char *key)
 {
 	const json_t *object = json_object_get(policy_schema, "properties");
@@ -206,15 +218,34 @@ static void words_and_defaults(void **state)
 	policy_free(policy);
 }
 
+/* The largest numbers that the schemas admit are the largest that the parser does. */
+static void maxima(void **state)
+{
+	const json_t *limits = json_object_get(json_object_get(site_schema, "properties"), "limits");
+	json_t *entry;
+	const char *key;
+
+	(void)state;
+	assert_int_equal(json_integer_value(json_object_get(at("limits", "processes"), "maximum")),
+			 LIMIT_PROCESSES_MAX);
+	json_object_foreach(json_object_get(limits, "properties"), key, entry)
+		assert_int_equal(json_integer_value(json_object_get(entry, "maximum")),
+				 JOB_SLOTS - 1);
+}
+
 static void versions(void **state)
 {
 	const json_t *allowlist = json_object_get(egress_schema, "properties");
+	const json_t *site = json_object_get(site_schema, "properties");
 
 	(void)state;
 	assert_int_equal(json_integer_value(json_object_get(at(NULL, "version"), "const")),
 			 POLICY_VERSION);
 	assert_int_equal(json_integer_value(json_object_get(
 				 json_object_get(allowlist, "version"), "const")),
+			 POLICY_VERSION);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(site, "version"),
+							    "const")),
 			 POLICY_VERSION);
 }
 
@@ -223,7 +254,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(policy_keys),
 		cmocka_unit_test(allowlist_keys),
+		cmocka_unit_test(site_keys),
 		cmocka_unit_test(words_and_defaults),
+		cmocka_unit_test(maxima),
 		cmocka_unit_test(versions),
 	};
 

@@ -48,8 +48,9 @@ static void every_hook_has_an_act(void **state)
 						    "cgroup/sendmsg4", "cgroup/sendmsg6" };
 
 	(void)state;
+	/* Those that refuse nothing are proved by the canary's label. */
 	for (size_t i = 0; i < hook_cnt; i++)
-		if (!is_hook_tried(hooks[i].lsm))
+		if (hooks[i].lsm && !is_hook_tried(hooks[i].lsm))
 			fail_msg("the self-test has no act that only %s refuses", hooks[i].lsm);
 	for (size_t i = 0; i < ARRAY_SIZE(cgroup_hooks); i++)
 		assert_true(is_hook_tried(cgroup_hooks[i]));

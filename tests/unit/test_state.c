@@ -94,8 +94,10 @@ static void must_create(const char *id, int number, struct job_state *ret_state)
 	struct error err = { 0 };
 	json_t *content = json_pack("{s:s, s:i}", "id", id, "number", number);
 
+	_cleanup_fd_ int policy = state_make_policy("{}", &err);
+
 	assert_non_null(content);
-	if (job_state_create(id, content, &err, ret_state))
+	if (policy < 0 || job_state_create(id, content, policy, &err, ret_state))
 		fail_msg("%s", err.text);
 	json_decref(content);
 }
@@ -269,11 +271,14 @@ static void test_an_id_is_taken_once(void **state)
 	struct job_state job, second = JOB_STATE_NONE;
 	json_t *content = json_object();
 	struct error err = { 0 };
+	int policy;
 
 	(void)state;
 	must_create("j1", 1, &job);
 	job.progress->sequence = 5;
-	assert_int_equal(job_state_create("j1", content, &err, &second), -EEXIST);
+	policy = state_make_policy("{}", &err);
+	assert_int_equal(job_state_create("j1", content, policy, &err, &second), -EEXIST);
+	close(policy);
 	assert_non_null(strstr(err.text, "\"j1\""));
 	assert_int_equal(second.fd, -1);
 	assert_null(second.id);
@@ -323,6 +328,97 @@ static void test_an_orphan_is_adopted_as_it_was(void **state)
 	json_decref(content);
 	job_state_remove(&orphan);
 	assert_int_equal(job_state_any(), 0);
+}
+
+static void must_put(struct job_state *job, enum job_policy which, const char *text)
+{
+	struct error err = { 0 };
+	_cleanup_fd_ int policy = state_make_policy(text, &err);
+
+	if (policy < 0 || job_state_put_policy(job, which, policy, &err))
+		fail_msg("%s", err.text);
+}
+
+static void assert_policy(const struct job_state *job, enum job_policy which, const char *text)
+{
+	_cleanup_free_ char *found = NULL;
+
+	assert_int_equal(job_state_get_policy(job, which, NULL, &found), 0);
+	assert_string_equal(found, text);
+}
+
+/* Whoever adopts the job in between finds both; and what a failed replacement left is no obstacle. */
+static void test_a_policy_is_replaced(void **state)
+{
+	_cleanup_free_ char *none = NULL;
+	struct job_state job;
+
+	(void)state;
+	must_create("j1", 1, &job);
+	assert_policy(&job, JOB_POLICY, "{}");
+	assert_int_equal(job_state_get_policy(&job, JOB_POLICY_NEXT, NULL, &none), -ENOENT);
+	must_put(&job, JOB_POLICY_NEXT, "{\"a\":0}");
+	must_put(&job, JOB_POLICY_NEXT, "{\"a\":1}");
+	assert_policy(&job, JOB_POLICY, "{}");
+	assert_policy(&job, JOB_POLICY_NEXT, "{\"a\":1}");
+	assert_int_equal(job_state_settle_policy(&job, NULL), 0);
+	assert_policy(&job, JOB_POLICY, "{\"a\":1}");
+	assert_int_equal(job_state_get_policy(&job, JOB_POLICY_NEXT, NULL, &none), -ENOENT);
+	job_state_remove(&job);
+	assert_int_equal(rmdir(JOBS), 0);
+}
+
+static void test_content_is_replaced(void **state)
+{
+	struct job_state job, orphan = JOB_STATE_NONE;
+	json_t *content = json_pack("{s:i}", "number", 2), *found = NULL;
+
+	(void)state;
+	must_create("j1", 1, &job);
+	assert_int_equal(job_state_update(&job, content, NULL), 0);
+	assert_true(fcntl(job.fd, F_GETFD) & FD_CLOEXEC);
+	assert_no_orphan();
+	job_state_close(&job);
+	assert_int_equal(adopt(&orphan, &found), 1);
+	assert_int_equal(json_integer_value(json_object_get(found, "number")), 2);
+	json_decref(found);
+	json_decref(content);
+	job_state_remove(&orphan);
+	assert_int_equal(rmdir(JOBS), 0);
+}
+
+static void add_number(void *arg, const json_t *content)
+{
+	*(json_int_t *)arg += json_integer_value(json_object_get(content, "number"));
+}
+
+static void test_each_sees_held_jobs_too(void **state)
+{
+	struct job_state held, orphan;
+	json_int_t sum = 0;
+
+	(void)state;
+	must_create("held", 1, &held);
+	must_create("orphan", 2, &orphan);
+	job_state_close(&orphan);
+	assert_int_equal(job_state_each(add_number, &sum), 0);
+	assert_int_equal(sum, 3);
+	job_state_remove(&held);
+}
+
+/* A controller was killed while it made a job's files, or removed them. */
+static void test_files_without_a_job_are_removed(void **state)
+{
+	static const char *const names[] = { JOBS "/j1.policy", JOBS "/j1.policy-next",
+					     JOBS "/j1.progress", JOBS "/j1.update" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		close(must_lock());
+		write_file(names[i], "{}");
+		assert_no_orphan();
+		assert_int_equal(rmdir(JOBS), 0);
+	}
 }
 
 static void test_every_orphan_is_found_once(void **state)
@@ -447,6 +543,10 @@ int main(void)
 		IN_OWN_RUN(test_an_id_is_taken_once),
 		IN_OWN_RUN(test_a_held_job_is_no_orphan),
 		IN_OWN_RUN(test_an_orphan_is_adopted_as_it_was),
+		IN_OWN_RUN(test_a_policy_is_replaced),
+		IN_OWN_RUN(test_content_is_replaced),
+		IN_OWN_RUN(test_each_sees_held_jobs_too),
+		IN_OWN_RUN(test_files_without_a_job_are_removed),
 		IN_OWN_RUN(test_every_orphan_is_found_once),
 		IN_OWN_RUN(test_an_unreadable_file_is_left),
 		IN_OWN_RUN(test_an_unreadable_file_hides_no_orphan),

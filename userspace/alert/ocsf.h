@@ -27,6 +27,7 @@ struct alert_job {
 	const char *command;         /* the command line, bounded, for people */
 	const char *user;            /* who runs the job */
 	uint32_t uid;
+	uint32_t asked_by; /* uid of who asked for the job */
 	uint32_t pid;      /* the job's first process */
 	uint64_t start_ms; /* Unix time */
 };
@@ -51,8 +52,12 @@ bool alert_end_complete(const struct alert_end *end);
  */
 int ocsf_decision(const struct alert_job *job, const struct decoded_event *event, uint64_t sequence,
 		  int64_t boot_offset_ms, json_t **ret_event);
+/* self_test: what it came to, a JSON object; NULL: there was none. Borrowed. */
 int ocsf_job_start(const struct alert_job *job, uint64_t sequence, const char *backend,
-		   json_t **ret_event);
+		   json_t *self_test, json_t **ret_event);
+/* The job obeys job->policy from now on, and not that of the digest old. */
+int ocsf_job_policy(const struct alert_job *job, const char *old, uint64_t time_ms,
+		    uint64_t sequence, json_t **ret_event);
 int ocsf_job_end(const struct alert_job *job, const struct alert_end *end, uint64_t sequence,
 		 json_t **ret_event);
 /* A finding: the record is incomplete, a root was replaced. title is short, text in plain words. */

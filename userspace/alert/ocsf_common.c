@@ -42,6 +42,7 @@ static const struct activity_info {
 	{ CLASS_NETWORK, NETWORK_OPEN,      "Open" },
 	{ CLASS_NETWORK, NETWORK_REFUSE,    "Refuse" },
 	{ CLASS_NETWORK, NETWORK_TRAFFIC,   "Traffic" },
+	{ CLASS_JOB,     JOB_UPDATE,        "Update" },
 	{ CLASS_JOB,     JOB_START,         "Start" },
 	{ CLASS_FINDING, FINDING_CREATE,    "Create" },
 };

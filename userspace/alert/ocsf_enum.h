@@ -37,6 +37,7 @@ enum network_activity {
 };
 
 enum job_activity {
+	JOB_UPDATE = 2,
 	JOB_START = 6,
 };
 

@@ -56,7 +56,7 @@ static char *start_message(const struct alert_job *job)
 }
 
 int ocsf_job_start(const struct alert_job *job, uint64_t sequence, const char *backend,
-		   json_t **ret_event)
+		   json_t *self_test, json_t **ret_event)
 {
 	_cleanup_free_ char *message = start_message(job);
 	const struct ocsf_head head = {
@@ -70,12 +70,57 @@ int ocsf_job_start(const struct alert_job *job, uint64_t sequence, const char *b
 		.sequence = sequence,
 	};
 	json_auto_t *event = message ? ocsf_event(job, &head) : NULL;
-	json_auto_t *details = json_pack("{s:s}", "mode", mode_name(job->policy->mode));
+	json_auto_t *details = json_pack("{s:s, s:I}", "mode", mode_name(job->policy->mode),
+					 "asked_by", (json_int_t)job->asked_by);
 
 	if (!event || !details || !ocsf_put_status(event, STATUS_SUCCESS, NULL, NULL) ||
 	    !put_job(event, job, RUN_STATE_RUNNING) ||
 	    !ocsf_put_text(details, "backend", backend) ||
 	    !ocsf_put_text(details, "cgroup", job->cgroup) ||
+	    (self_test && !ocsf_put(details, "self_test", json_incref(self_test))) ||
+	    !ocsf_put(event, "unmapped", json_pack("{s:O}", "jobcage", details)))
+		return -ENOMEM;
+	*ret_event = json_incref(event);
+	return 0;
+}
+
+static char *policy_message(const struct alert_job *job, const char *old)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	int err;
+
+	if (!out)
+		return NULL;
+	fputs("job ", out);
+	err = text_put(out, job->id);
+	fputs(" obeys policy ", out);
+	err = err ? err : text_put(out, job->policy->name ? job->policy->name : "");
+	fprintf(out, " (%.12s) from now on, instead of %.12s", job->policy->digest, old);
+	return text_finish(out, &text, err);
+}
+
+int ocsf_job_policy(const struct alert_job *job, const char *old, uint64_t time_ms,
+		    uint64_t sequence, json_t **ret_event)
+{
+	_cleanup_free_ char *message = policy_message(job, old);
+	const struct ocsf_head head = {
+		.class = CLASS_JOB,
+		.activity = JOB_UPDATE,
+		.code = "job_policy",
+		.message = message,
+		.severity = SEVERITY_INFORMATIONAL,
+		.time_ms = (int64_t)time_ms,
+		.start_ms = (int64_t)time_ms,
+		.sequence = sequence,
+	};
+	json_auto_t *event = message ? ocsf_event(job, &head) : NULL;
+	json_auto_t *details = json_pack("{s:s, s:s, s:s}", "mode", mode_name(job->policy->mode),
+					 "old_digest", old, "new_digest", job->policy->digest);
+
+	if (!event || !details || !ocsf_put_status(event, STATUS_SUCCESS, NULL, NULL) ||
+	    !put_job(event, job, RUN_STATE_RUNNING) ||
 	    !ocsf_put(event, "unmapped", json_pack("{s:O}", "jobcage", details)))
 		return -ENOMEM;
 	*ret_event = json_incref(event);

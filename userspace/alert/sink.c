@@ -20,9 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #define WRITE_WAIT_MS 1000
 
@@ -107,14 +107,6 @@ void sink_close(struct sink *sink)
 	free(sink);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /*
  * 0 when there is room for PIPE_BUF bytes, -EAGAIN at the deadline, -EPIPE when the reader has
  * gone.
@@ -124,7 +116,7 @@ static int wait_for_room(int fd, int64_t deadline_ms)
 	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
 
 	for (;;) {
-		int64_t left_ms = deadline_ms - now_ms();
+		int64_t left_ms = deadline_ms - (int64_t)clock_ms(CLOCK_MONOTONIC);
 		int cnt = poll(&poll_fd, 1, left_ms > 0 ? (int)left_ms : 0);
 
 		if (cnt > 0)
@@ -158,7 +150,7 @@ static ssize_t write_some(const struct sink *sink, const char *data, size_t len,
 /* Returns 0 or -errno; *done tells how far it came. */
 static int write_all(const struct sink *sink, const char *data, size_t len, size_t *done)
 {
-	int64_t deadline_ms = now_ms() + WRITE_WAIT_MS;
+	int64_t deadline_ms = (int64_t)clock_ms(CLOCK_MONOTONIC) + WRITE_WAIT_MS;
 
 	while (*done < len) {
 		ssize_t n = write_some(sink, data + *done, len - *done, deadline_ms);
@@ -167,7 +159,7 @@ static int write_all(const struct sink *sink, const char *data, size_t len, size
 			*done += (size_t)n;
 		else if (n == 0)
 			return -EIO;
-		else if (errno == EAGAIN && !sink->is_regular && now_ms() < deadline_ms)
+		else if (errno == EAGAIN && !sink->is_regular && (int64_t)clock_ms(CLOCK_MONOTONIC) < deadline_ms)
 			continue;
 		else if (errno != EINTR)
 			return -errno;

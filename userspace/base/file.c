@@ -100,8 +100,9 @@ int make_dir(const char *path, mode_t mode)
 {
 	struct stat st;
 
+	/* Whatever the umask: users pass through one of ours. */
 	if (!mkdir(path, mode))
-		return 0;
+		return chmod(path, mode) ? -errno : 0;
 	if (errno != EEXIST)
 		return -errno;
 	if (stat(path, &st))

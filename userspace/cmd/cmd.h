@@ -5,7 +5,14 @@
 #ifndef JOBCAGE_CMD_CMD_H
 #define JOBCAGE_CMD_CMD_H
 
+int cmd_attach(int argc, char **argv);
+int cmd_daemon(int argc, char **argv);
+int cmd_jobs(int argc, char **argv);
+int cmd_kill(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_whois(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

@@ -62,7 +62,7 @@ static const char *kernel_release(void)
 static int parent_cgroup(struct error *err, char **ret_path)
 {
 	char *job;
-	int r = cgroup_plan("doctor", err, &job);
+	int r = cgroup_plan(getpid(), "doctor", err, &job);
 
 	if (r)
 		return r;

@@ -18,7 +18,14 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{ "run", cmd_run, "run a command as a job, under a policy" },
+	{ "jobs", cmd_jobs, "list the jobs that run" },
+	{ "status", cmd_status, "show one job: what was denied, is its record complete" },
+	{ "kill", cmd_kill, "end a job" },
+	{ "whois", cmd_whois, "say which job a process belongs to" },
 	{ "policy", cmd_policy, "check policy files" },
+	{ "daemon", cmd_daemon, "start and look after everybody's jobs" },
+	{ "attach", cmd_attach, "make a job of a cgroup that exists" },
+	{ "reload", cmd_reload, "read site and policies again, for running jobs too" },
 	{ "doctor", cmd_doctor, "say what this kernel can enforce, and what is missing" },
 };
 

@@ -34,8 +34,7 @@ static const char usage_text[] =
 	"Exit status: 0 if every file is sound, 125 if not, also on wrong usage.\n";
 
 struct options {
-	const char *site_file;
-	bool is_site_given;
+	const char *site_file; /* NULL: the default one */
 	bool is_json;
 	bool is_help;
 };
@@ -135,21 +134,6 @@ static bool print_json(json_t *files, const struct diag_list *site_diags, bool i
 
 /* Checking */
 
-/*
- * The default site file may be absent; one that was asked for may not. Returns whether checking
- * can go on.
- */
-static bool load_site(const struct options *options, struct diag_list *diags,
-		      struct site **ret_site)
-{
-	struct origin origin = { .file = options->site_file };
-	int err = site_load(options->site_file, diags, ret_site);
-
-	if (err == -ENOENT && options->is_site_given)
-		diag_add(diags, DIAG_ERROR, origin, "cannot read: %s", strerror(ENOENT));
-	return !err || (err == -ENOENT && !options->is_site_given);
-}
-
 static bool check_file(const char *file, const struct site *site, json_t *json_files)
 {
 	struct result result = { .file = file };
@@ -185,7 +169,7 @@ static int run_check(const struct options *options, char **files)
 {
 	struct diag_list diags = { 0 };
 	struct site *site = NULL;
-	bool has_site = load_site(options, &diags, &site);
+	bool has_site = !site_find(options->site_file, &diags, &site);
 	bool is_ok = check_files(options, files, site, &diags, has_site);
 
 	diag_free(&diags);
@@ -205,7 +189,7 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct options options = { .site_file = SITE_FILE };
+	struct options options = { 0 };
 	int option;
 
 	optind = 0; /* another command's options may have been parsed before */
@@ -213,7 +197,6 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
 		switch (option) {
 		case 's':
 			options.site_file = optarg;
-			options.is_site_given = true;
 			break;
 		case 'j':
 			options.is_json = true;

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The controller; see controller.h. */
+/* The controller; see controller.h. Orphans are in adopt.c, rules in renew.c. */
 #include "daemon/controller.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "base/cleanup.h"
-#include "daemon/watch.h"
-#include "job/selftest.h"
+#include "base/clock.h"
+#include "daemon/adopt.h"
+#include "daemon/lock.h"
+#include "daemon/renew.h"
 #include "job/state.h"
+#include "kern/publish.h"
 
-#define EVENTS 64
-
-/* How soon to look again at a job that could not be ended, or that has tasks outside its cgroup. */
-#define RETRY_MS 10000
+/* How often jobs are looked after; and while one has tasks outside its cgroup, whose end no
+ * descriptor tells. */
+#define TICK_MS 1000
 #define STRAYS_MS 100
 
-struct controller {
-	int epoll_fd;
-	struct kern *kern;     /* while there are jobs */
-	struct watch *watches; /* linked */
-};
+#define ORPHANS_MS 10000
 
 static void cleanup_controller(struct controller **controller)
 {
@@ -39,74 +38,100 @@ static void warn(const struct error *err)
 	fprintf(stderr, "jobcage: warning: %s\n", err->text);
 }
 
-int controller_new(struct error *err, struct controller **ret_controller)
+int64_t controller_now_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+int controller_new(bool is_daemon, struct error *err, struct controller **ret_controller)
 {
 	_cleanup_(cleanup_controller) struct controller *controller =
 		calloc(1, sizeof(*controller));
 
 	if (!controller)
 		return error_errno(err, -ENOMEM, "cannot start the controller");
-	controller->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (controller->epoll_fd < 0)
-		return error_errno(err, -errno, "cannot start the controller");
+	controller->is_daemon = is_daemon;
+	controller->mounts_fd = -1;
+	controller->mounts_source.fd = -1;
+	controller->loop_fd = loop_new();
+	if (controller->loop_fd < 0)
+		return error_errno(err, controller->loop_fd, "cannot start the controller");
 	*ret_controller = TAKE_PTR(controller);
 	return 0;
 }
 
-void controller_free(struct controller *controller)
-{
-	if (!controller)
-		return;
-	while (controller->watches) {
-		struct watch *watch = controller->watches;
+/* --- watching --------------------------------------------------------------------------------- */
 
-		controller->watches = watch->next;
+static void remove_if_idle(struct controller *controller);
+
+static void set_kern(struct controller *controller, struct kern *kern)
+{
+	controller->kern = kern;
+	controller->rulesets.kern = kern;
+}
+
+static void forget_sources(struct controller *controller, struct watch *watch)
+{
+	loop_remove(controller->loop_fd, &watch->ring_source);
+	loop_remove(controller->loop_fd, &watch->cgroup_source);
+}
+
+static void unlink_watch(struct controller *controller, struct watch *watch)
+{
+	struct watch **at = &controller->watches;
+
+	while (*at != watch)
+		at = &(*at)->next;
+	*at = watch->next;
+	controller->watch_cnt--;
+	forget_sources(controller, watch);
+}
+
+/* A job that cannot be removed yet stays and is tried again at every tick. */
+static void finish(struct controller *controller, struct watch *watch)
+{
+	struct error err = { 0 };
+
+	if (!watch_finish(watch, &err)) {
+		unlink_watch(controller, watch);
 		watch_free(watch);
+		return;
 	}
-	cleanup_fd(&controller->epoll_fd);
-	kern_close(controller->kern);
-	free(controller);
+	if (!watch->is_failing)
+		warn(&err);
+	watch->is_failing = true;
 }
 
-static int poll_add(struct controller *controller, int fd, uint32_t events, struct watch *watch)
+static void finish_if_over(struct controller *controller, struct watch *watch)
 {
-	struct epoll_event event = { .events = events, .data.ptr = watch };
+	_cleanup_fd_ int lock = -1;
+	struct error err = { 0 };
 
-	return epoll_ctl(controller->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+	if (!watch_is_over(watch))
+		return;
+	lock = state_lock(&err);
+	if (lock < 0) {
+		warn(&err);
+		return;
+	}
+	finish(controller, watch);
+	remove_if_idle(controller);
 }
 
-static void cleanup_job(struct job **job)
+static void on_ring(void *arg)
 {
-	job_free(*job);
+	watch_drain(arg);
 }
 
-/* Before the ring is read for events: the canary's records are none of the job's. */
-static int prove(const struct watch *watch, struct error *err)
+static void on_cgroup(void *arg)
 {
-	_cleanup_(selftest_free) struct selftest selftest = { 0 };
-	const struct job *job = watch->job;
-	int r = selftest_run(job->kern, job->label, &job->cgroup, watch->ring, job->policy, err,
-			     &selftest);
+	struct watch *watch = arg;
 
-	return r ? r : selftest_check(&selftest, err);
+	finish_if_over(watch->controller, watch);
 }
 
-static int poll_watch(struct controller *controller, struct watch *watch, struct error *err)
-{
-	int r = 0;
-
-	if (watch->ring)
-		r = poll_add(controller, ring_fd(watch->ring), EPOLLIN, watch);
-	if (!r && watch->job->cgroup.events_fd >= 0)
-		r = poll_add(controller, watch->job->cgroup.events_fd, EPOLLPRI, watch);
-	if (r)
-		return error_errno(err, r, "cannot watch the job");
-	return 0;
-}
-
-/* Watches the job, and takes it and the sink over if it succeeds. */
-static int add_watch(struct controller *controller, struct job *job, struct sink *sink,
-		     struct error *err)
+int controller_add(struct controller *controller, struct job *job, struct sink *sink,
+		   struct error *err, struct watch **ret_watch)
 {
 	struct watch *watch;
 	int r;
@@ -114,193 +139,64 @@ static int add_watch(struct controller *controller, struct job *job, struct sink
 	r = watch_new(job, sink, err, &watch);
 	if (r)
 		return r;
-	if (!job->is_adopted)
-		r = prove(watch, err);
-	if (!r)
-		r = poll_watch(controller, watch, err);
+	watch->controller = controller;
+	if (watch->ring)
+		r = loop_add(controller->loop_fd, &watch->ring_source, ring_fd(watch->ring),
+			     EPOLLIN, on_ring, watch);
+	if (!r && job->cgroup.events_fd >= 0)
+		r = loop_add(controller->loop_fd, &watch->cgroup_source, job->cgroup.events_fd,
+			     EPOLLPRI, on_cgroup, watch);
 	if (r) {
+		forget_sources(controller, watch);
 		watch_drop(watch);
-		return r;
+		return error_errno(err, r, "cannot watch the job");
 	}
-	/* Before there can be a record: the start is the job's first event. */
-	watch_announce(watch);
 	watch->next = controller->watches;
 	controller->watches = watch;
+	controller->watch_cnt++;
+	*ret_watch = watch;
 	return 0;
 }
 
-/* --- orphans ---------------------------------------------------------------------------------- */
-
-static int open_orphan_sink(const struct job *job, struct error *err, struct sink **ret_sink)
+struct watch *controller_find(const struct controller *controller, const char *id)
 {
-	if (strcmp(job->alerts, "-") && !watch_open_sink(job->alerts, err, ret_sink))
-		return 0;
-	return watch_open_sink(DEFAULT_ALERTS, err, ret_sink);
+	struct watch *watch = controller->watches;
+
+	while (watch && strcmp(watch->job->id, id))
+		watch = watch->next;
+	return watch;
 }
 
-static int adopt_one(struct controller *controller, struct job_state *state, const json_t *content,
-		     struct error *err)
+struct watch *controller_find_label(const struct controller *controller, struct job_label label)
 {
-	_cleanup_(cleanup_sink) struct sink *sink = NULL;
-	_cleanup_(cleanup_job) struct job *job = NULL;
-	int r;
+	struct watch *watch = controller->watches;
 
-	r = job_adopt(controller->kern, state, content, err, &job);
-	if (!r)
-		r = open_orphan_sink(job, err, &sink);
-	if (!r)
-		r = add_watch(controller, job, sink, err);
-	if (!r) {
-		job = NULL;
-		sink = NULL;
-	}
-	return r;
+	while (watch && (watch->job->label.slot != label.slot ||
+			 watch->job->label.generation != label.generation))
+		watch = watch->next;
+	return watch;
 }
 
-/*
- * Trouble with one orphan must not keep others, or a new job, from being looked after. Those that
- * failed are held until all are seen, so that the search passes over them.
- */
-static void adopt_orphans(struct controller *controller)
-{
-	struct job_state *failed = NULL;
-	size_t failed_cnt = 0;
+/* --- programs --------------------------------------------------------------------------------- */
 
-	for (;;) {
-		struct job_state state = JOB_STATE_NONE, *grown;
-		struct error err = { 0 };
-		json_t *content = NULL;
-		int r = job_state_adopt(&err, &state, &content);
-
-		if (r > 0) {
-			r = adopt_one(controller, &state, content, &err);
-			json_decref(content);
-			if (!r)
-				continue;
-		}
-		if (r < 0)
-			warn(&err);
-		grown = state.fd < 0 ? NULL : realloc(failed, (failed_cnt + 1) * sizeof(*failed));
-		if (!grown) {
-			job_state_close(&state);
-			break;
-		}
-		failed = grown;
-		failed[failed_cnt++] = state;
-	}
-	for (size_t i = 0; i < failed_cnt; i++)
-		job_state_close(&failed[i]);
-	free(failed);
-}
-
-/* --- ends ------------------------------------------------------------------------------------- */
-
-/* With the last job the programs go too. */
-static void remove_if_idle(struct controller *controller)
+static void remove_programs(struct controller *controller)
 {
 	struct error err = { 0 };
 
-	if (job_state_any())
-		return;
-	kern_close(TAKE_PTR(controller->kern));
+	kern_close(controller->kern);
+	set_kern(controller, NULL);
 	if (kern_remove(&err))
 		warn(&err);
 }
 
-static void finish(struct watch **at)
-{
-	struct watch *watch = *at;
-	struct error err = { 0 };
-
-	*at = watch->next;
-	if (watch_finish(watch, &err))
-		warn(&err);
-	watch_free(watch);
-}
-
-static bool any_over(struct controller *controller)
-{
-	for (struct watch *watch = controller->watches; watch; watch = watch->next)
-		if (watch_is_over(watch))
-			return true;
-	return false;
-}
-
-/* The caller holds the state lock. */
-static void finish_over_locked(struct controller *controller)
-{
-	struct watch **at = &controller->watches;
-
-	while (*at) {
-		if (watch_is_over(*at))
-			finish(at);
-		else
-			at = &(*at)->next;
-	}
-}
-
-static void finish_over(struct controller *controller)
-{
-	_cleanup_fd_ int lock = -1;
-	struct error err = { 0 };
-
-	if (!any_over(controller))
-		return;
-	lock = state_lock(&err);
-	if (lock < 0) {
-		warn(&err);
-		return;
-	}
-	finish_over_locked(controller);
-	remove_if_idle(controller);
-}
-
-/* --- starts ----------------------------------------------------------------------------------- */
-
-/* The end of an orphan of another build: its ring cannot be read by this one. */
-static int end_foreign(struct job_state *state, const json_t *content)
-{
-	struct cgroup cgroup = CGROUP_NONE;
-	struct error err = { 0 };
-	bool populated = true;
-	int r = cgroup_open(json_string_value(json_object_get(content, "cgroup")) ?: "", &err,
-			    &cgroup);
-
-	if (r == -ENOENT)
-		populated = false;
-	else if (!r)
-		r = cgroup_is_populated(&cgroup, &populated);
-	if (!populated) {
-		if (!r)
-			cgroup_remove(&cgroup);
-		fprintf(stderr,
-			"jobcage: warning: job %s of another build has ended; its last events are lost\n",
-			state->id);
-		job_state_remove(state);
-	}
-	cgroup_close(&cgroup);
-	return populated ? -EBUSY : 0;
-}
-
 /*
- * Jobs of another build that have ended without a controller must not keep that build in force for
- * ever.
+ * A daemon that runs keeps the programs, whoever ends the last job. The caller holds the state
+ * lock.
  */
-static int clear_other_build(struct error *err)
+static void remove_if_idle(struct controller *controller)
 {
-	for (;;) {
-		_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
-		json_t *content = NULL;
-		int r = job_state_adopt(NULL, &state, &content);
-
-		if (r <= 0)
-			break;
-		r = end_foreign(&state, content);
-		json_decref(content);
-		if (r)
-			return r;
-	}
-	return job_state_any() ? -EBUSY : kern_remove(err);
+	if (!controller->is_daemon && !job_state_any() && !lock_is_held())
+		remove_programs(controller);
 }
 
 /*
@@ -309,75 +205,236 @@ static int clear_other_build(struct error *err)
  */
 static int open_kernel(struct controller *controller, struct error *err)
 {
+	struct kern *kern;
 	int r = job_state_any();
 
+	if (controller->kern)
+		return 0;
 	if (r < 0)
 		return error_errno(err, r, "cannot list the jobs");
-	if (!r) {
+	if (!r && (controller->is_daemon || !lock_is_held())) {
 		r = kern_remove(err);
 		if (r)
 			return r;
 	}
-	r = kern_open(err, &controller->kern);
-	if (r == -EBUSY && !clear_other_build(NULL))
-		r = kern_open(err, &controller->kern);
+	r = kern_open(err, &kern);
+	if (r == -EBUSY && !adopt_clear_other_build())
+		r = kern_open(err, &kern);
+	if (!r) {
+		set_kern(controller, kern);
+		r = policy_withdraw_unused(kern, err);
+	}
 	return r;
 }
 
-/* Once the job is watched, a failure ends it like any other job: finish_over() finds it empty. */
-static int start_watched(struct controller *controller, const struct job_request *request,
-			 struct sink *sink, struct error *err)
+int controller_open(struct controller *controller, struct error *err)
 {
+	_cleanup_fd_ int lock = state_lock(err);
+	int r;
+
+	if (lock < 0)
+		return lock;
+	r = open_kernel(controller, err);
+	if (r)
+		return r;
+	adopt_orphans(controller);
+	renew_watch_mounts(controller);
+	return 0;
+}
+
+void controller_free(struct controller *controller)
+{
+	_cleanup_fd_ int lock = -1;
+
+	if (!controller)
+		return;
+	while (controller->watches) {
+		struct watch *watch = controller->watches;
+
+		unlink_watch(controller, watch);
+		watch_free(watch);
+	}
+	rulesets_forget(&controller->rulesets);
+	loop_remove(controller->loop_fd, &controller->mounts_source);
+	cleanup_fd(&controller->mounts_fd);
+	cleanup_fd(&controller->loop_fd);
+	if (controller->is_daemon && controller->kern) {
+		lock = state_lock(NULL);
+		if (lock >= 0 && !job_state_any())
+			remove_programs(controller);
+	}
+	kern_close(controller->kern);
+	free(controller);
+}
+
+/* --- starts ----------------------------------------------------------------------------------- */
+
+static int self_test(struct watch *watch, struct error *err)
+{
+	struct job *job = watch->job;
+	struct selftest selftest = { 0 };
+	int r = selftest_run(job->rulesets->kern, job->label, &job->cgroup, watch->ring,
+			     job->rules->policy, err, &selftest);
+
+	if (r)
+		return r;
+	watch->self_test = selftest_json(&selftest, false);
+	r = selftest_check(&selftest, err);
+	selftest_free(&selftest);
+	return r;
+}
+
+/* Once the job is watched, a failure ends it like any other job: it is found empty. */
+static int start_watched(struct controller *controller, const struct job_request *request,
+			 bool is_self_tested, struct sink *sink, struct error *err,
+			 struct watch **ret_watch)
+{
+	struct watch *watch;
 	struct job *job;
 	int r;
 
-	r = job_create(controller->kern, request, err, &job);
+	r = job_create(&controller->rulesets, request, err, &job);
 	if (r) {
 		sink_close(sink);
 		return r;
 	}
-	r = add_watch(controller, job, sink, err);
+	r = controller_add(controller, job, sink, err, &watch);
 	if (r) {
 		job_end(job, NULL);
 		job_free(job);
 		sink_close(sink);
 		return r;
 	}
-	return job_admit(job, request, err);
+	r = is_self_tested ? self_test(watch, err) : 0;
+	/* Before there can be a record of the job's own: the start is its first event. */
+	watch_announce(watch);
+	if (r)
+		watch_find(watch, "Self-test failed", err->text);
+	else
+		r = job_admit(job, request, err);
+	if (r)
+		finish(controller, watch);
+	else
+		*ret_watch = watch;
+	return r;
+}
+
+/* Jobs that ended while nobody looked; their slots may look free. */
+static void finish_all_over(struct controller *controller)
+{
+	struct watch *next;
+
+	for (struct watch *watch = controller->watches; watch; watch = next) {
+		next = watch->next;
+		if (watch_is_over(watch))
+			finish(controller, watch);
+	}
+}
+
+static int start_locked(struct controller *controller, const struct job_request *request,
+			bool is_self_tested, struct sink *sink, struct error *err,
+			struct watch **ret_watch)
+{
+	int r = open_kernel(controller, err);
+
+	if (r) {
+		sink_close(sink);
+		policy_free(request->policy);
+		return r;
+	}
+	if (!controller->is_daemon) {
+		adopt_orphans(controller);
+		finish_all_over(controller);
+	}
+	return start_watched(controller, request, is_self_tested, sink, err, ret_watch);
 }
 
 int controller_start(struct controller *controller, const struct job_request *request,
-		     struct error *err)
+		     bool is_self_tested, struct error *err, struct watch **ret_watch)
 {
 	_cleanup_(cleanup_sink) struct sink *sink = NULL;
 	_cleanup_fd_ int lock = -1;
 	int r;
 
 	r = watch_open_sink(request->alerts, err, &sink);
-	if (r)
-		return r;
-	lock = state_lock(err);
-	if (lock < 0)
-		return lock;
-	r = open_kernel(controller, err);
 	if (!r) {
-		adopt_orphans(controller);
-		/* First, because their slots may look free: a job that was never published. */
-		finish_over_locked(controller);
-		r = start_watched(controller, request, TAKE_PTR(sink), err);
+		lock = state_lock(err);
+		r = lock < 0 ? lock : 0;
 	}
+	if (r) {
+		policy_free(request->policy);
+		return r;
+	}
+	r = start_locked(controller, request, is_self_tested, TAKE_PTR(sink), err, ret_watch);
 	if (r)
 		remove_if_idle(controller);
+	else
+		renew_watch_mounts(controller);
 	return r;
 }
 
-/* No descriptor tells when the last task outside a cgroup goes. */
-static int patience_ms(const struct controller *controller)
+/* --- time ------------------------------------------------------------------------------------- */
+
+/* By the clock that nobody sets. */
+static bool is_out_of_time(const struct watch *watch)
+{
+	uint64_t limit = watch->job->rules->policy->limits.runtime_ms;
+
+	return limit && watch->job->start_boot_ms + limit <= clock_ms(CLOCK_BOOTTIME);
+}
+
+static void look_after(struct controller *controller)
+{
+	struct watch *next;
+
+	for (struct watch *watch = controller->watches; watch; watch = next) {
+		next = watch->next;
+		watch_seen(watch);
+		if (is_out_of_time(watch))
+			watch_kill(watch, END_BY_RUNTIME);
+		/* Killing is not the end: that comes when the cgroup is empty. */
+		finish_if_over(controller, watch);
+	}
+}
+
+static void look_for_orphans(struct controller *controller)
+{
+	_cleanup_fd_ int lock = state_lock(NULL);
+
+	if (lock >= 0)
+		adopt_orphans(controller);
+}
+
+static bool any_strays(const struct controller *controller)
 {
 	for (const struct watch *watch = controller->watches; watch; watch = watch->next)
 		if (watch->has_strays)
-			return STRAYS_MS;
-	return RETRY_MS;
+			return true;
+	return false;
+}
+
+/* Is it time? Then sets the next one. */
+static bool is_due(int64_t now, int64_t *due_ms, int64_t every_ms)
+{
+	if (now < *due_ms)
+		return false;
+	*due_ms = now + every_ms;
+	return true;
+}
+
+int controller_tick(struct controller *controller)
+{
+	int64_t now = controller_now_ms(), every = any_strays(controller) ? STRAYS_MS : TICK_MS;
+
+	if (controller->tick_ms > now + every)
+		controller->tick_ms = now + every;
+	if (is_due(now, &controller->tick_ms, every))
+		look_after(controller);
+	if (controller->watches && is_due(now, &controller->roots_ms, RENEW_MS))
+		renew_roots(controller);
+	if (controller->is_daemon && is_due(now, &controller->orphans_ms, ORPHANS_MS))
+		look_for_orphans(controller);
+	return controller->tick_ms > now ? controller->tick_ms - now : 0;
 }
 
 static bool is_done(const struct controller *controller, enum run_until until)
@@ -390,17 +447,11 @@ static bool is_done(const struct controller *controller, enum run_until until)
 
 int controller_run(struct controller *controller, enum run_until until, struct error *err)
 {
-	struct epoll_event events[EVENTS];
-
-	finish_over(controller);
 	while (!is_done(controller, until)) {
-		int n = epoll_wait(controller->epoll_fd, events, EVENTS, patience_ms(controller));
+		int r = loop_step(controller->loop_fd, controller_tick(controller));
 
-		if (n < 0 && errno != EINTR)
-			return error_errno(err, -errno, "epoll_wait");
-		for (int i = 0; i < n; i++)
-			watch_drain(events[i].data.ptr);
-		finish_over(controller);
+		if (r)
+			return error_errno(err, r, "epoll_wait");
 	}
 	return 0;
 }

@@ -1,32 +1,77 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The controller: looks after jobs until their last process is gone. Drains rings into sinks, ends
- * jobs, takes over jobs whose controller died.
+ * jobs, takes over jobs whose controller died, and keeps rules true to the paths they name.
  *
- * It logs to standard error; whoever runs it decides where that goes.
+ * The same for one job (daemon/monitor.h) and for all of a machine (daemon/daemon.h). It logs to
+ * standard error; whoever runs it decides where that goes.
  */
 #ifndef JOBCAGE_DAEMON_CONTROLLER_H
 #define JOBCAGE_DAEMON_CONTROLLER_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/error.h"
+#include "daemon/loop.h"
+#include "daemon/watch.h"
 #include "job/lifecycle.h"
 
 /* Where alerts of adopted jobs go whose own place is gone, and of jobs that name none. */
 #define DEFAULT_ALERTS_DIR "/var/log/jobcage"
 #define DEFAULT_ALERTS DEFAULT_ALERTS_DIR "/alerts.jsonl"
 
-struct controller;
+/* Others read; only the controller writes. */
+struct controller {
+	int loop_fd;
+	struct kern *kern; /* NULL while there are no jobs, unless is_daemon */
+	struct rulesets rulesets;
+	struct watch *watches; /* linked */
+	size_t watch_cnt;
+	bool is_daemon; /* keeps the programs while no job runs, and looks for orphans */
+	int mounts_fd;
+	struct loop_source mounts_source;
+	int64_t tick_ms, roots_ms, orphans_ms; /* CLOCK_MONOTONIC: when each is due */
+};
 
-int controller_new(struct error *err, struct controller **ret_controller);
+int controller_new(bool is_daemon, struct error *err, struct controller **ret_controller);
+
+/* The jobs go on, enforced, for whoever comes next; the programs go if there are none. */
 void controller_free(struct controller *controller);
+
+/* Opens or loads the kernel programs and adopts orphans. Returns 0 or -errno. */
+int controller_open(struct controller *controller, struct error *err);
 
 /*
  * Starts a job and looks after it. Clears away what dead controllers left, and adopts their running
  * jobs, on the way. Returns 0: the policy is in force for request->pid, which has not run the
- * command yet; or -errno and nothing is left behind.
+ * command yet; or -errno and nothing is left behind. Takes request->policy over, whatever happens.
  */
 int controller_start(struct controller *controller, const struct job_request *request,
-		     struct error *err);
+		     bool is_self_tested, struct error *err, struct watch **ret_watch);
+
+/* Has a job watched by the loop. Takes job and sink over if it succeeds. */
+int controller_add(struct controller *controller, struct job *job, struct sink *sink,
+		   struct error *err, struct watch **ret_watch);
+
+/* CLOCK_MONOTONIC in ms: what the controller's due times are in. */
+int64_t controller_now_ms(void);
+
+/* The job of that id, or of that label; NULL if this controller has none. */
+struct watch *controller_find(const struct controller *controller, const char *id);
+struct watch *controller_find_label(const struct controller *controller, struct job_label label);
+
+/*
+ * A new policy for some jobs: what choose() returns for a job, which is a policy that the
+ * controller takes over, or NULL to leave the job as it is. Returns how many got other rules, or
+ * -errno: err says of the first that failed, which keeps its rules.
+ */
+typedef struct policy *(*controller_choose_fn)(void *arg, const struct job *job);
+int controller_replace(struct controller *controller, controller_choose_fn choose, void *arg,
+		       struct error *err);
+
+/* What is due now: limits, strays, roots, orphans. Returns ms until it wants to be called again. */
+int controller_tick(struct controller *controller);
 
 enum run_until {
 	UNTIL_OWN_ENDED, /* the jobs that were started here; adopted ones may be left */

@@ -8,17 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "daemon/controller.h"
+#include "daemon/limits.h"
 #include "job/launch.h"
-
-/* Descriptors of a monitor: a policy may have many roots. */
-#define FILES_MAX 65536
 
 /*
  * Only standard error, for its warnings, and standard output if alerts go there stay open: whatever
@@ -26,11 +23,12 @@
  */
 static void detach(const struct job_request *request, int sock)
 {
-	const int keep[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, sock, request->pidfd };
+	const int keep[] = { STDIN_FILENO, STDOUT_FILENO,  STDERR_FILENO,
+			     sock,         request->pidfd, request->scratch_fd };
 	int null;
 
 	prctl(PR_SET_NAME, "jobcage-monitor");
-	if (launch_close_files(keep, ARRAY_SIZE(keep)))
+	if (launch_close_files(keep, ARRAY_SIZE(keep) - (request->scratch_fd < 0)))
 		_exit(1);
 	signal(SIGPIPE, SIG_IGN);
 	if (chdir("/"))
@@ -45,24 +43,6 @@ static void detach(const struct job_request *request, int sock)
 		close(null);
 }
 
-/*
- * The limits on the caller are meant for the job: the monitor holds every root open and must be
- * able to write the job's record to its end.
- */
-static void lift_limits(void)
-{
-	static const int limits[] = { RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE };
-	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	struct rlimit files = { FILES_MAX, FILES_MAX };
-
-	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
-		setrlimit(limits[i], &unlimited);
-	if (setrlimit(RLIMIT_NOFILE, &files) && !getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-}
-
 /* Its own job first; then it lets go of the caller's standard error, and stays for those it
  * adopted. */
 static int look_after(struct controller *controller, struct error *err)
@@ -75,17 +55,18 @@ static int look_after(struct controller *controller, struct error *err)
 	return controller_run(controller, UNTIL_ALL_ENDED, err);
 }
 
-static void monitor_main(const struct job_request *request, int sock)
+static void monitor_main(const struct job_request *request, bool is_self_tested, int sock)
 {
+	struct watch *watch;
 	struct controller *controller = NULL;
 	struct error err = { 0 };
 	int r;
 
 	detach(request, sock);
-	lift_limits();
-	r = controller_new(&err, &controller);
+	limits_lift();
+	r = controller_new(false, &err, &controller);
 	if (!r)
-		r = controller_start(controller, request, &err);
+		r = controller_start(controller, request, is_self_tested, &err, &watch);
 	/* The sink has a copy, which goes with the job: a pipeline must not wait for adopted ones.
 	 */
 	dup2(STDIN_FILENO, STDOUT_FILENO);
@@ -106,11 +87,11 @@ static void monitor_main(const struct job_request *request, int sock)
 }
 
 /* The middle process ends at once, so that the monitor is nobody's child. */
-static void fork_monitor(const struct job_request *request, int sock)
+static void fork_monitor(const struct job_request *request, bool is_self_tested, int sock)
 {
 	setsid();
 	switch (fork()) {
-	case 0: monitor_main(request, sock); break;
+	case 0: monitor_main(request, is_self_tested, sock); break;
 	case -1: _exit(1);
 	default: _exit(0);
 	}
@@ -132,7 +113,7 @@ static int read_answer(int sock, struct error *err)
 	return answer.code;
 }
 
-int monitor_start(const struct job_request *request, struct error *err)
+int monitor_start(const struct job_request *request, bool is_self_tested, struct error *err)
 {
 	_cleanup_fd_ int ours = -1;
 	int sv[2], status;
@@ -144,7 +125,7 @@ int monitor_start(const struct job_request *request, struct error *err)
 	pid = fork();
 	if (pid == 0) {
 		close(sv[0]);
-		fork_monitor(request, sv[1]);
+		fork_monitor(request, is_self_tested, sv[1]);
 	}
 	close(sv[1]);
 	if (pid < 0)

@@ -6,6 +6,8 @@
 #ifndef JOBCAGE_DAEMON_MONITOR_H
 #define JOBCAGE_DAEMON_MONITOR_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "job/lifecycle.h"
 
@@ -14,6 +16,6 @@
  * why not. The monitor is no child of the caller, and ends with the last job it looks after.
  * Returns 0, or -errno with nothing left behind.
  */
-int monitor_start(const struct job_request *request, struct error *err);
+int monitor_start(const struct job_request *request, bool is_self_tested, struct error *err);
 
 #endif

@@ -3,24 +3,17 @@
 #include "daemon/watch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "daemon/controller.h"
+#include "kern/jobs.h"
 #include "kern/member.h"
-#include "kern/publish.h"
-
-static int64_t clock_ms(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
 
 /* --- who and where, for every event ----------------------------------------------------------- */
 
@@ -57,7 +50,7 @@ static int fill_about(struct watch *watch)
 
 	watch->about = (struct alert_job){
 		.id = job->id,
-		.policy = job->policy,
+		.policy = job->rules->policy,
 		.host = host_name(),
 		.machine_id = read_line("/etc/machine-id"),
 		.kernel = kernel_release(),
@@ -65,6 +58,7 @@ static int fill_about(struct watch *watch)
 		.command = job->command,
 		.user = job->user,
 		.uid = job->uid,
+		.asked_by = job->asked_by,
 		.pid = job->pid,
 		.start_ms = job->start_ms,
 	};
@@ -99,8 +93,41 @@ void watch_announce(struct watch *watch)
 	if (watch->job->state.progress->sequence)
 		return;
 	r = ocsf_job_start(&watch->about, next_sequence(watch),
-			   backend_name(watch->job->kern->backend), &event);
+			   backend_name(watch->job->rulesets->kern->backend), watch->self_test,
+			   &event);
 	write_event(watch, r, event);
+}
+
+void watch_find(struct watch *watch, const char *title, const char *text)
+{
+	json_t *event = NULL;
+	int r = ocsf_finding(&watch->about, title, text, clock_ms(CLOCK_REALTIME),
+			     next_sequence(watch), &event);
+
+	write_event(watch, r, event);
+}
+
+void watch_seen(struct watch *watch)
+{
+	watch->job->state.progress->seen_ms = clock_ms(CLOCK_REALTIME);
+}
+
+void watch_tell_absence(struct watch *watch)
+{
+	const struct job_progress *progress = watch->job->state.progress;
+	struct job_stats stats = { 0 };
+	char text[256];
+
+	if (!progress->is_admitted || progress->is_ended || !progress->seen_ms || !watch->ring)
+		return;
+	job_read_stats(watch->job->rulesets->kern, watch->job->label, &stats);
+	snprintf(text, sizeof(text),
+		 "for %.1f s no controller looked after the job; its rules stayed in force, %llu "
+		 "records waited and %llu did not fit the ring",
+		 (int64_t)(clock_ms(CLOCK_REALTIME) - progress->seen_ms) / 1000.0,
+		 (unsigned long long)(stats.emitted - progress->delivered - progress->malformed),
+		 (unsigned long long)stats.lost);
+	watch_find(watch, "Controller was away", text);
 }
 
 /*
@@ -116,6 +143,16 @@ static bool is_repeat(struct watch *watch, const struct event *event)
 	       event->sequence == watch->job->state.progress->last_record;
 }
 
+/* A record is explained by the rules it was decided by. */
+static struct alert_job about_record(const struct watch *watch, const struct event *event)
+{
+	struct alert_job about = watch->about;
+
+	if (watch->previous && event->policy == watch->previous->slot)
+		about.policy = watch->previous->policy;
+	return about;
+}
+
 static void on_record(void *arg, const void *data, size_t len)
 {
 	struct watch *watch = arg;
@@ -129,8 +166,11 @@ static void on_record(void *arg, const void *data, size_t len)
 		return;
 	}
 	if (!is_repeat(watch, &decoded.event)) {
-		r = ocsf_decision(&watch->about, &decoded, next_sequence(watch),
-				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
+		struct alert_job about = about_record(watch, &decoded.event);
+
+		r = ocsf_decision(&about, &decoded, next_sequence(watch),
+				  (int64_t)(clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME)),
+				  &event);
 		write_event(watch, r, event);
 		progress->delivered++;
 		progress->last_record = decoded.event.sequence;
@@ -160,7 +200,7 @@ int watch_open_sink(const char *alerts, struct error *err, struct sink **ret_sin
 static int open_ring(struct watch *watch, struct error *err)
 {
 	const struct job *job = watch->job;
-	int r = ring_open(job->kern, job->label, on_record, watch, err, &watch->ring);
+	int r = ring_open(job->rulesets->kern, job->label, on_record, watch, err, &watch->ring);
 
 	/* Its controller died before the job got that far. */
 	return r == -ENOENT && job->is_adopted ? 0 : r;
@@ -193,6 +233,8 @@ int watch_new(struct job *job, struct sink *sink, struct error *err, struct watc
 		return r;
 	}
 	watch->sink = sink;
+	watch->ring_source.fd = -1;
+	watch->cgroup_source.fd = -1;
 	*ret_watch = watch;
 	return 0;
 }
@@ -202,6 +244,7 @@ void watch_free(struct watch *watch)
 	if (!watch)
 		return;
 	sink_close(watch->sink);
+	json_decref(watch->self_test);
 	job_free(watch->job);
 	watch_drop(watch);
 }
@@ -211,7 +254,7 @@ static bool has_strays(struct watch *watch)
 {
 	bool any = true;
 
-	watch->has_strays = member_any(watch->job->kern, watch->job->label, &any) || any;
+	watch->has_strays = member_any(watch->job->rulesets->kern, watch->job->label, &any) || any;
 	return watch->has_strays;
 }
 
@@ -227,6 +270,60 @@ bool watch_is_over(struct watch *watch)
 	return (r == -ENODEV || !populated) && !has_strays(watch);
 }
 
+/* --- other rules ------------------------------------------------------------------------------ */
+
+int watch_replace(struct watch *watch, struct ruleset *rules, struct error *err)
+{
+	int r;
+
+	watch_drain(watch);
+	r = job_replace(watch->job, rules, err, &watch->previous);
+	if (!r)
+		watch->about.policy = rules->policy;
+	return r;
+}
+
+void watch_settle(struct watch *watch)
+{
+	struct ruleset *previous = watch->previous;
+	json_t *event = NULL;
+	int r;
+
+	if (!previous)
+		return;
+	watch_drain(watch);
+	watch->previous = NULL;
+	r = ocsf_job_policy(&watch->about, previous->policy->digest, clock_ms(CLOCK_REALTIME),
+			    next_sequence(watch), &event);
+	write_event(watch, r, event);
+	ruleset_put(watch->job->rulesets, previous);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+int watch_kill(struct watch *watch, enum end_cause cause)
+{
+	struct job_progress *progress = watch->job->state.progress;
+
+	if (watch->job->cgroup.fd < 0)
+		return 0;
+	if (!progress->end_cause)
+		progress->end_cause = cause;
+	return cgroup_kill(&watch->job->cgroup);
+}
+
+static const char *end_reason(const struct job_progress *progress)
+{
+	if (!progress->is_admitted)
+		return "it was not started";
+	switch ((enum end_cause)progress->end_cause) {
+	case END_BY_RUNTIME: return "killed: it ran as long as limits.runtime allows";
+	case END_BY_KILL: return "killed by request";
+	case END_BY_ITSELF: break;
+	}
+	return "its last process is gone";
+}
+
 static void write_end(struct watch *watch, const struct job_stats *stats)
 {
 	const struct job_progress *progress = watch->job->state.progress;
@@ -237,7 +334,7 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 		.malformed = progress->malformed,
 		.write_failures = progress->write_failures,
 		.adopted = watch->job->is_adopted,
-		.reason = progress->is_admitted ? "its last process is gone" : "it was not started",
+		.reason = end_reason(progress),
 	};
 	json_t *event = NULL;
 	int r;
@@ -245,10 +342,10 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 	/* By a controller that could not remove the job then. */
 	if (watch->job->state.progress->is_ended)
 		return;
-	watch->job->state.progress->is_ended = 1;
 	r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);
-
 	write_event(watch, r, event);
+	/* Not before: whoever adopts the job would take the event for written. */
+	watch->job->state.progress->is_ended = 1;
 }
 
 int watch_finish(struct watch *watch, struct error *err)
@@ -257,7 +354,7 @@ int watch_finish(struct watch *watch, struct error *err)
 
 	watch_drain(watch);
 	if (watch->ring)
-		job_read_stats(watch->job->kern, watch->job->label, &stats);
+		job_read_stats(watch->job->rulesets->kern, watch->job->label, &stats);
 	write_end(watch, &stats);
 	return job_end(watch->job, err);
 }

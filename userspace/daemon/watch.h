@@ -9,16 +9,26 @@
 
 #include "alert/ocsf.h"
 #include "alert/sink.h"
+#include "daemon/loop.h"
 #include "job/lifecycle.h"
+#include "job/selftest.h"
 #include "kern/ring.h"
+
+struct controller;
 
 struct watch {
 	struct watch *next;
-	struct job *job;   /* owned */
-	struct ring *ring; /* owned; NULL if the job never got one */
-	struct sink *sink; /* owned */
+	struct controller *controller; /* borrowed */
+	struct job *job;               /* owned */
+	struct ring *ring;             /* owned; NULL if the job never got one */
+	struct sink *sink;             /* owned */
+	struct loop_source ring_source, cgroup_source;
+	struct ruleset *previous; /* rules that were replaced, while the ring may hold their records
+				   */
 	struct alert_job about;
+	json_t *self_test; /* what it came to, for the record; NULL if adopted or switched off */
 	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
+	bool is_failing;   /* could not be ended; said already */
 	bool skip_checked; /* adopted: the first record has been compared with the last one
 			      delivered */
 };
@@ -36,13 +46,36 @@ void watch_drop(struct watch *watch);
 /* Writes the job's start event, unless it was written by a controller before. */
 void watch_announce(struct watch *watch);
 
+/* Says how long nobody looked after the job, and what waited meanwhile. */
+void watch_tell_absence(struct watch *watch);
+
+/* Notes that it was looked after, now. */
+void watch_seen(struct watch *watch);
+
+/* A finding about the job. */
+void watch_find(struct watch *watch, const char *title, const char *text);
+
 /* Turns all records that are there into events. */
 void watch_drain(struct watch *watch);
+
+/*
+ * Puts the job under other rules; takes the reference over if it succeeds. After a
+ * policy_barrier(), which many jobs may share, watch_settle() lets go of the old ones and writes
+ * the event.
+ */
+int watch_replace(struct watch *watch, struct ruleset *rules, struct error *err);
+void watch_settle(struct watch *watch);
 
 /* Has the last process gone? */
 bool watch_is_over(struct watch *watch);
 
-/* Drains what is left, ends the job and writes its last event. The caller holds the state lock. */
+/* Kills the job; the first cause stays. Its end is noticed like any other. */
+int watch_kill(struct watch *watch, enum end_cause cause);
+
+/*
+ * Drains what is left, writes the job's last event and ends it. The caller holds the state lock.
+ * -errno: it cannot be removed yet.
+ */
 int watch_finish(struct watch *watch, struct error *err);
 
 #endif

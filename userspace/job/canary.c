@@ -18,7 +18,7 @@
 
 #include "base/cleanup.h"
 #include "job/launch.h"
-#include "kern/publish.h"
+#include "kern/jobs.h"
 
 #define CHILD_STACK (64 * 1024)
 
@@ -193,6 +193,24 @@ static int judge_end(const struct canary_plan *plan, bool has_ended, int status,
 	return 0;
 }
 
+/*
+ * It was born into the job's cgroup, so it must have the job's label by now. It gets the label again
+ * as a launcher does.
+ */
+static int put_under_policy(struct kern *kern, struct job_label label, const struct canary *canary,
+			    struct error *err)
+{
+	struct job_label found = { 0 };
+	int r = job_of_pid(kern, canary->pidfd, &found);
+
+	if (r || found.slot != label.slot || found.generation != label.generation)
+		return error_set(err, -EKEYREJECTED,
+				 "self-test: cgroup_move_task did not label a task that was born into "
+				 "the job's cgroup");
+	r = job_label_task(kern, canary->pidfd, label, err);
+	return r ? error_prefix(err, "self-test") : 0;
+}
+
 int canary_run(struct kern *kern, struct job_label label, const struct cgroup *cgroup,
 	       const struct canary_plan *plan, struct error *err)
 {
@@ -203,9 +221,7 @@ int canary_run(struct kern *kern, struct job_label label, const struct cgroup *c
 	r = start(plan, cgroup, err, &canary);
 	if (r)
 		return r;
-	r = job_label_task(kern, canary.pidfd, label, err);
-	if (r)
-		error_prefix(err, "self-test");
+	r = put_under_policy(kern, label, &canary, err);
 	if (!r) {
 		order_start(&canary);
 		has_ended = wait_for_end(&canary);

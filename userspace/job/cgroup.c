@@ -5,15 +5,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
+#include "job/process.h"
 
 #define PREFIX "jobcage-"
+
+/* On a parent for whose children we switched on the process limit, so that it is undone. */
+#define PIDS_MARK "trusted.jobcage.pids"
+
+/* Somebody may switch it off again between our two steps, but not for ever. */
+#define LIMIT_TRIES 3
+
+/* How long a task may take to reach a point where it can be frozen. */
+#define FREEZE_MS 10000
 
 /* struct file_handle of a cgroup directory: 8 bytes, the cgroup id (fs/kernfs, FILEID_KERNFS). */
 #define CGROUP_HANDLE_SIZE 8
@@ -43,36 +57,54 @@ int cgroup_mount(struct error *err, char **ret_path)
 		"cgroup v2 is not mounted; mount it: mount -t cgroup2 none /sys/fs/cgroup");
 }
 
-/* The line "0::/path" of /proc/self/cgroup. */
-static int own_name(struct error *err, char **ret_name)
+/* The line "0::/path" of /proc/PID/cgroup. */
+static int name_of_process(pid_t pid, struct error *err, char **ret_name)
 {
 	_cleanup_free_ char *text = NULL;
-	char *line, *save;
+	char *line, *save, file[64];
 	int r;
 
-	r = file_read("/proc/self/cgroup", 1 << 20, &text, NULL);
+	snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
+	r = file_read(file, 1 << 20, &text, NULL);
 	if (r)
-		return error_errno(err, r, "/proc/self/cgroup");
+		return error_errno(err, r, "%s", file);
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		if (strncmp(line, "0::/", 4))
 			continue;
+		if (!strncmp(line, "0::/..", 6))
+			return error_set(
+				err, -EXDEV,
+				"process %d is in cgroup %s, outside what can be seen from "
+				"here; run jobcage in the host's cgroup namespace",
+				pid, line + 3);
 		*ret_name = strdup(line + 3);
-		return *ret_name ? 0 : error_errno(err, -ENOMEM, "/proc/self/cgroup");
+		return *ret_name ? 0 : error_errno(err, -ENOMEM, "%s", file);
 	}
-	return error_set(err, -ENOENT, "this process is in no cgroup v2 cgroup");
+	return error_set(err, -ENOENT, "process %d is in no cgroup v2 cgroup", pid);
 }
 
-int cgroup_plan(const char *job_id, struct error *err, char **ret_path)
+int cgroup_of(pid_t pid, struct error *err, char **ret_path)
 {
 	_cleanup_free_ char *mount = NULL, *name = NULL;
-	int r;
+	int r = cgroup_mount(err, &mount);
 
-	r = cgroup_mount(err, &mount);
 	if (!r)
-		r = own_name(err, &name);
+		r = name_of_process(pid, err, &name);
 	if (r)
 		return r;
-	if (asprintf(ret_path, "%s%s%s" PREFIX "%s", mount, name, name[1] ? "/" : "", job_id) < 0)
+	if (asprintf(ret_path, "%s%s", mount, name[1] ? name : "") < 0)
+		return error_errno(err, -ENOMEM, "cannot name the cgroup of process %d", pid);
+	return 0;
+}
+
+int cgroup_plan(pid_t pid, const char *job_id, struct error *err, char **ret_path)
+{
+	_cleanup_free_ char *parent = NULL;
+	int r = cgroup_of(pid, err, &parent);
+
+	if (r)
+		return r;
+	if (asprintf(ret_path, "%s/" PREFIX "%s", parent, job_id) < 0)
 		return error_errno(err, -ENOMEM, "cannot name the job's cgroup");
 	return 0;
 }
@@ -142,13 +174,36 @@ int cgroup_create(const char *path, struct error *err, struct cgroup *ret_cgroup
 	return r;
 }
 
-int cgroup_enter(const struct cgroup *cgroup, pid_t pid, struct error *err)
+/*
+ * The kernel moves a process by its number only. If the one that was meant died, a stranger may
+ * have got the number and been moved in its place: it goes up to the parent, so that the job's end
+ * does not kill it.
+ */
+static int check_entered(const struct cgroup *cgroup, pid_t pid, int pidfd)
+{
+	_cleanup_fd_ int parent = -1;
+	char text[16];
+	int r = process_check(pid, pidfd);
+
+	if (!r)
+		return 0;
+	parent = openat(cgroup->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(text, sizeof(text), "%d", pid);
+	if (parent >= 0)
+		file_write_at(parent, "cgroup.procs", text);
+	return r;
+}
+
+int cgroup_enter(const struct cgroup *cgroup, pid_t pid, int pidfd, struct error *err)
 {
 	char text[16];
-	int r;
+	int r = process_check(pid, pidfd);
 
 	snprintf(text, sizeof(text), "%d", pid);
-	r = file_write_at(cgroup->fd, "cgroup.procs", text);
+	if (!r)
+		r = file_write_at(cgroup->fd, "cgroup.procs", text);
+	if (!r)
+		r = check_entered(cgroup, pid, pidfd);
 	if (r)
 		return error_errno(err, r, "cannot move process %d into cgroup %s", pid,
 				   cgroup->path);
@@ -176,63 +231,269 @@ int cgroup_kill(const struct cgroup *cgroup)
 	return file_write_at(cgroup->fd, "cgroup.kill", "1");
 }
 
-/* Opens some child. Returns its descriptor with its name, -ENOENT if there is none, or -errno. */
-static int open_child(int fd, char *ret_name, size_t size)
+/* --- freezing --------------------------------------------------------------------------------- */
+
+static int wait_until_frozen(const struct cgroup *cgroup)
 {
-	_cleanup_dir_ DIR *dir = NULL;
-	struct dirent *entry;
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), child;
+	/* A descriptor of our own: reading takes the news away from whoever polls the shared one.
+	 */
+	_cleanup_fd_ int fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	struct pollfd news = { .fd = fd, .events = POLLPRI };
+	int64_t deadline = (int64_t)clock_ms(CLOCK_MONOTONIC) + FREEZE_MS, left;
+	char text[256];
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		n = pread(fd, text, sizeof(text) - 1, 0);
+		if (n < 0)
+			return -errno;
+		text[n] = '\0';
+		if (strstr(text, "frozen 1"))
+			return 0;
+		left = deadline - (int64_t)clock_ms(CLOCK_MONOTONIC);
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (poll(&news, 1, left) < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+int cgroup_freeze(const struct cgroup *cgroup, bool is_frozen, struct error *err)
+{
+	int r = file_write_at(cgroup->fd, "cgroup.freeze", is_frozen ? "1" : "0");
+
+	if (!r && is_frozen)
+		r = wait_until_frozen(cgroup);
+	if (!r)
+		return 0;
+	if (is_frozen)
+		file_write_at(cgroup->fd, "cgroup.freeze", "0");
+	return error_errno(err, r, "cannot %s cgroup %s", is_frozen ? "freeze" : "thaw",
+			   cgroup->path);
+}
+
+/* --- the limit on processes ------------------------------------------------------------------- */
+
+/* Whether one of the words in a file of the cgroup is this one. */
+static int has_word(int fd, const char *file, const char *word, bool *ret_found)
+{
+	_cleanup_free_ char *text = NULL;
+	char *at, *save;
+	bool found = false;
+	int r = file_read_at(fd, file, 1 << 20, &text, NULL);
+
+	if (r)
+		return r;
+	for (at = strtok_r(text, " \n", &save); at && !found; at = strtok_r(NULL, " \n", &save))
+		found = !strcmp(at, word);
+	*ret_found = found;
+	return 0;
+}
+
+static int refuse_without_controller(const struct cgroup *cgroup, struct error *err)
+{
+	_cleanup_free_ char *mount = NULL;
+	_cleanup_fd_ int root = -1;
+	bool found = false;
+	int r = cgroup_mount(err, &mount);
+
+	if (r)
+		return r;
+	root = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root >= 0)
+		has_word(root, "cgroup.controllers", "pids", &found);
+	if (!found)
+		return error_set(err, -EOPNOTSUPP,
+				 "limits.processes cannot be enforced: this kernel has no pids "
+				 "controller in cgroup v2 (a hybrid layout keeps it in v1); boot "
+				 "with cgroup_no_v1=pids, or leave the limit out");
+	return error_set(err, -EOPNOTSUPP,
+			 "limits.processes cannot be enforced: no pids controller reaches the "
+			 "cgroup above %s; let its owner pass it on (systemd: Delegate=pids), or "
+			 "leave the limit out",
+			 cgroup->path);
+}
+
+static int refuse_with_company(const struct cgroup *cgroup, struct error *err)
+{
+	return error_set(err, -EBUSY,
+			 "limits.processes cannot be enforced: other processes are in the cgroup "
+			 "above %s, and then the kernel limits none of its children; start the job "
+			 "in a cgroup of its own (systemd-run --scope, a job step), or leave the "
+			 "limit out",
+			 cgroup->path);
+}
+
+/* The root of the hierarchy, and it alone, has no type, and may have processes and children. */
+static bool is_root(int fd)
+{
+	return faccessat(fd, "cgroup.type", F_OK, 0) && errno == ENOENT;
+}
+
+/*
+ * The kernel accepts this for a parent that has processes: pids is a threaded controller. But then
+ * its children are 'domain invalid', and nothing can be moved into them. So such a parent is
+ * refused. With the job in its cgroup already, the kernel refuses it as well, whoever arrives
+ * meanwhile.
+ */
+static int pass_pids_on(const struct cgroup *cgroup, int parent, struct error *err)
+{
+	_cleanup_free_ char *procs = NULL;
+	bool found = false;
+	int r = has_word(parent, "cgroup.controllers", "pids", &found);
+
+	if (!r && !found)
+		return refuse_without_controller(cgroup, err);
+	if (!r)
+		r = file_read_at(parent, "cgroup.procs", 64 << 20, &procs, NULL);
+	if (!r && *procs && !is_root(parent))
+		return refuse_with_company(cgroup, err);
+	if (!r && fsetxattr(parent, PIDS_MARK, "1", 1, 0))
+		r = -errno;
+	if (!r)
+		r = file_write_at(parent, "cgroup.subtree_control", "+pids");
+	if (r == -EBUSY || r == -EOPNOTSUPP)
+		return refuse_with_company(cgroup, err);
+	if (r)
+		return error_errno(err, r, "cannot switch on the pids controller above %s",
+				   cgroup->path);
+	return 0;
+}
+
+int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct error *err)
+{
+	_cleanup_fd_ int parent = openat(cgroup->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char text[32];
+	int r = -ENOENT;
+
+	if (parent < 0)
+		return error_errno(err, -errno, "cannot open the cgroup above %s", cgroup->path);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)max);
+	for (int i = 0; i < LIMIT_TRIES && r == -ENOENT; i++) {
+		bool found = false;
+
+		r = has_word(parent, "cgroup.subtree_control", "pids", &found);
+		if (!r && !found && pass_pids_on(cgroup, parent, err))
+			return err->code;
+		if (!r)
+			r = file_write_at(cgroup->fd, "pids.max", text);
+	}
+	if (r)
+		return error_errno(err, r, "cannot limit the processes of cgroup %s", cgroup->path);
+	return 0;
+}
+
+/* --- removal ---------------------------------------------------------------------------------- */
+
+/* Opens the directory that a descriptor names anew, so that it is read from its beginning. */
+static int reopen_dir(int fd, DIR **ret_dir)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (copy < 0)
 		return -errno;
-	dir = fdopendir(copy);
-	if (!dir) {
-		close(copy);
-		return -ENOMEM;
-	}
-	while ((entry = readdir(dir))) {
-		if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") ||
-		    !strcmp(entry->d_name, ".."))
-			continue;
-		snprintf(ret_name, size, "%s", entry->d_name);
-		child = openat(fd, ret_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		return child < 0 ? -errno : child;
-	}
-	return -ENOENT;
+	*ret_dir = fdopendir(copy);
+	if (*ret_dir)
+		return 0;
+	close(copy);
+	return -ENOMEM;
 }
 
-/* Removes one leaf below the directory. Returns 0, -ENOENT if it has no child, or -errno. */
-static int remove_leaf(int fd)
+static bool is_child(const struct dirent *entry)
 {
-	_cleanup_fd_ int parent = -1, at = -1;
-	char name[256], below[256];
-	int child = open_child(fd, name, sizeof(name));
-
-	if (child < 0)
-		return child;
-	at = child;
-	while ((child = open_child(at, below, sizeof(below))) >= 0) {
-		cleanup_fd(&parent);
-		parent = at;
-		at = child;
-		memcpy(name, below, sizeof(name));
-	}
-	if (child != -ENOENT)
-		return child;
-	return unlinkat(parent < 0 ? fd : parent, name, AT_REMOVEDIR) ? -errno : 0;
+	return entry->d_type == DT_DIR && strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
 }
 
-/* Leaf by leaf, with two descriptors, because the job may have nested as deep as it liked. */
+/*
+ * Removes the children that have none themselves and adds their number. Returns 0 if none is left;
+ * 1 and a descriptor of one that could not be removed; or -errno.
+ */
+static int remove_children(int fd, size_t *removed, int *ret_child)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	struct dirent *entry;
+	int child, r = reopen_dir(fd, &dir);
+
+	while (!r && (entry = readdir(dir))) {
+		if (!is_child(entry))
+			continue;
+		if (!unlinkat(fd, entry->d_name, AT_REMOVEDIR)) {
+			(*removed)++;
+			continue;
+		}
+		if (errno == ENOENT)
+			continue;
+		if (errno != EBUSY)
+			return -errno;
+		child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (child < 0)
+			return -errno;
+		*ret_child = child;
+		return 1;
+	}
+	return r;
+}
+
+/*
+ * Down to the first that cannot be removed, up when a level is empty: one descriptor and two looks
+ * at each level, because the job may have nested as deep as it liked. One that cannot be removed,
+ * but has no children either, has processes.
+ */
+static int remove_descendants(const struct cgroup *cgroup)
+{
+	_cleanup_fd_ int at = openat(cgroup->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_from_above = false;
+
+	for (size_t depth = 0; at >= 0; depth += is_from_above ? 1 : -1) {
+		size_t removed = 0;
+		int next = -1, r = remove_children(at, &removed, &next);
+
+		if (r < 0)
+			return r;
+		if (!r && is_from_above && !removed)
+			return -EBUSY;
+		if (!r && !depth)
+			return 0;
+		if (!r)
+			next = openat(at, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		is_from_above = r;
+		close(at);
+		at = next;
+	}
+	return -errno;
+}
+
+/* With the last child goes what pass_pids_on() did for it. */
+static void take_pids_back(int parent)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	struct dirent *entry;
+	char mark;
+
+	if (fgetxattr(parent, PIDS_MARK, &mark, sizeof(mark)) < 0 || reopen_dir(parent, &dir))
+		return;
+	while ((entry = readdir(dir)))
+		if (is_child(entry))
+			return;
+	if (!file_write_at(parent, "cgroup.subtree_control", "-pids"))
+		fremovexattr(parent, PIDS_MARK);
+}
+
 int cgroup_remove(const struct cgroup *cgroup)
 {
-	int r;
+	_cleanup_fd_ int parent = openat(cgroup->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = remove_descendants(cgroup);
 
-	do
-		r = remove_leaf(cgroup->fd);
-	while (!r);
-	if (r != -ENOENT)
-		return r;
-	return rmdir(cgroup->path) && errno != ENOENT ? -errno : 0;
+	/* Whoever removed the cgroup before us may have removed those above it, too. */
+	if (r == -ENOENT || r == -ENODEV)
+		r = 0;
+	if (!r && rmdir(cgroup->path) && errno != ENOENT)
+		r = -errno;
+	if (!r && parent >= 0)
+		take_pids_back(parent);
+	return r;
 }
 
 void cgroup_close(struct cgroup *cgroup)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A job's cgroup: a child of the caller's own, so that the limits and the accounting of whoever
- * started the caller still hold.
+ * A job's cgroup: a child of the launcher's own, so that the limits and the accounting of whoever
+ * started the launcher still hold.
  */
 #ifndef JOBCAGE_JOB_CGROUP_H
 #define JOBCAGE_JOB_CGROUP_H
@@ -33,8 +33,15 @@ struct cgroup {
  */
 int cgroup_mount(struct error *err, char **ret_path);
 
-/* The path that a new job's cgroup would get below the caller's own. Free the result. */
-int cgroup_plan(const char *job_id, struct error *err, char **ret_path);
+/* The directory of the cgroup that a process is in. Returns 0 or -errno; free the result. */
+int cgroup_of(pid_t pid, struct error *err, char **ret_path);
+
+/*
+ * The path that a new job's cgroup would get below the one that the process is in. A process that
+ * died meanwhile and whose number is another's gives a place that is wrong, but cgroup_enter() then
+ * fails. Returns 0 or -errno; free the result.
+ */
+int cgroup_plan(pid_t pid, const char *job_id, struct error *err, char **ret_path);
 
 /*
  * Makes the directory (-EEXIST if it is there), or opens the one that is there. Returns 0 or
@@ -43,8 +50,29 @@ int cgroup_plan(const char *job_id, struct error *err, char **ret_path);
 int cgroup_create(const char *path, struct error *err, struct cgroup *ret_cgroup);
 int cgroup_open(const char *path, struct error *err, struct cgroup *ret_cgroup);
 
-/* Moves a process in. */
-int cgroup_enter(const struct cgroup *cgroup, pid_t pid, struct error *err);
+/*
+ * Moves a process in. pidfd is of the same process: if that is not so, or it dies meanwhile, the
+ * result is -ESRCH.
+ */
+int cgroup_enter(const struct cgroup *cgroup, pid_t pid, int pidfd, struct error *err);
+
+/*
+ * At most so many processes and threads in it and below; the limits of those above it still hold.
+ *
+ * Call it when the job's first process is in: the kernel limits the children of a cgroup only if
+ * that has no processes of its own (or is the root), and a launcher that a scheduler started is
+ * often alone in its cgroup until it is moved. If the controller has to be switched on in the
+ * parent, cgroup_remove() switches it off again with the last child; so the caller of either holds
+ * the state lock. Returns 0; -EBUSY or -EOPNOTSUPP, where the limit cannot be enforced, and err
+ * says what to do; or another -errno.
+ */
+int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct error *err);
+
+/*
+ * Stops or wakes everything in it and below. Frozen means that all has come to rest: it waits up to
+ * 10 s for that, and thaws if it does not happen (-ETIMEDOUT). Returns 0 or -errno.
+ */
+int cgroup_freeze(const struct cgroup *cgroup, bool is_frozen, struct error *err);
 
 /* Is any process in it or below? */
 int cgroup_is_populated(const struct cgroup *cgroup, bool *ret_populated);
@@ -52,7 +80,7 @@ int cgroup_is_populated(const struct cgroup *cgroup, bool *ret_populated);
 /* Sends SIGKILL to everything in it and below. */
 int cgroup_kill(const struct cgroup *cgroup);
 
-/* Removes it with all its empty children. Returns 0, -EBUSY while a process is in it, or -errno. */
+/* Removes it with all that is nested in it. Returns 0, -EBUSY while a process is in it, or -errno. */
 int cgroup_remove(const struct cgroup *cgroup);
 
 void cgroup_close(struct cgroup *cgroup);

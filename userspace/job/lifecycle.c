@@ -3,41 +3,46 @@
 #include "job/lifecycle.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "job/content.h"
+#include "job/environment.h"
 #include "job/selftest.h"
 #include "kern/identify.h"
+#include "kern/jobs.h"
 #include "kern/publish.h"
 
-/* How long to wait for killed processes to be gone: uninterruptible ones take their time. */
-#define REAP_TRIES 500
-#define REAP_PAUSE_NS (20 * 1000 * 1000)
+/* How long to wait for killed processes to be gone. What takes longer is tried again later. */
+#define REAP_TRIES 50
+#define REAP_PAUSE_NS (2 * 1000 * 1000)
+
+/* Passes over a frozen cgroup until everything in it has the label: a fork that was under way when
+ * it froze may need a second one. */
+#define LABEL_PASSES 100
 
 static void cleanup_job(struct job **job)
 {
 	job_free(*job);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
-}
-
-static struct job *job_new(struct kern *kern)
+static struct job *job_new(struct rulesets *rulesets)
 {
 	struct job *job = calloc(1, sizeof(*job));
 
 	if (!job)
 		return NULL;
-	job->kern = kern;
+	job->rulesets = rulesets;
+	job->scratch_fd = -1;
+	job->next_policy_slot = POLICY_SLOTS;
 	job->cgroup = (struct cgroup)CGROUP_NONE;
 	job->state = (struct job_state)JOB_STATE_NONE;
 	return job;
@@ -49,120 +54,14 @@ void job_free(struct job *job)
 		return;
 	cgroup_close(&job->cgroup);
 	job_state_close(&job->state);
-	policy_free(job->own_policy);
-	roots_free(&job->roots);
+	cleanup_fd(&job->scratch_fd);
 	free(job->cgroup_path);
 	free(job->id);
 	free(job->command);
 	free(job->user);
 	free(job->alerts);
+	free(job->source);
 	free(job);
-}
-
-static int parse_policy(struct job *job, const char *text, struct error *err)
-{
-	struct diag_list diags = { 0 };
-	int r = policy_parse(text, strlen(text), "the job's policy", NULL, &diags,
-			     &job->own_policy);
-
-	if (r)
-		error_set(err, r, "cannot read the job's policy back: %s",
-			  diags.cnt ? diags.items[0].text : strerror(-r));
-	diag_free(&diags);
-	job->policy = job->own_policy;
-	return r;
-}
-
-/* --- state file ------------------------------------------------------------------------------- */
-
-/* JSON holds text, and these may be any bytes: what is not UTF-8 is kept in hexadecimal. */
-static json_t *bytes_to_json(const char *bytes)
-{
-	json_t *text = json_string(bytes);
-	size_t len = strlen(bytes);
-	char *hex;
-
-	if (text)
-		return text;
-	hex = calloc(len + 1, 2);
-	for (size_t i = 0; hex && i < len; i++)
-		sprintf(hex + 2 * i, "%02x", (unsigned char)bytes[i]);
-	text = hex ? json_pack("{s:s}", "hex", hex) : NULL;
-	free(hex);
-	return text;
-}
-
-static char *bytes_from_json(const json_t *value)
-{
-	const char *hex = json_string_value(json_object_get(value, "hex"));
-	char *bytes;
-	size_t len;
-
-	if (!hex)
-		return json_is_string(value) ? strdup(json_string_value(value)) : NULL;
-	len = strlen(hex) / 2;
-	bytes = calloc(len + 1, 1);
-	for (size_t i = 0; bytes && i < len; i++)
-		if (sscanf(hex + 2 * i, "%2hhx", (unsigned char *)&bytes[i]) != 1)
-			bytes[i] = '?';
-	return bytes;
-}
-
-static json_t *state_of(const struct job *job)
-{
-	return json_pack("{s:i, s:s, s:I, s:I, s:I, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:s}",
-			 "version", 1, "id", job->id, "slot", (json_int_t)job->label.slot,
-			 "generation", (json_int_t)job->label.generation, "policy_slot",
-			 (json_int_t)job->policy_slot, "cgroup", bytes_to_json(job->cgroup_path),
-			 "command", bytes_to_json(job->command), "user", job->user, "uid",
-			 (json_int_t)job->uid, "pid", (json_int_t)job->pid, "start_ms",
-			 (json_int_t)job->start_ms, "alerts", bytes_to_json(job->alerts), "policy",
-			 job->policy->canonical);
-}
-
-static int write_state(struct job *job, struct error *err)
-{
-	json_t *content = state_of(job);
-	int r;
-
-	if (!content)
-		return error_errno(err, -ENOMEM, "cannot write the job's state");
-	r = job_state_create(job->id, content, err, &job->state);
-	json_decref(content);
-	return r;
-}
-
-static int read_state(struct job *job, const json_t *content, struct error *err)
-{
-	const json_t *cgroup, *command, *alerts;
-	const char *id, *user, *policy;
-	json_int_t slot, generation, policy_slot, uid, pid, start_ms;
-	json_error_t json_err;
-	int version;
-
-	if (json_unpack_ex((json_t *)content, &json_err, 0,
-			   "{s:i, s:s, s:I, s:I, s:I, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:s}",
-			   "version", &version, "id", &id, "slot", &slot, "generation", &generation,
-			   "policy_slot", &policy_slot, "cgroup", &cgroup, "command", &command,
-			   "user", &user, "uid", &uid, "pid", &pid, "start_ms", &start_ms, "alerts",
-			   &alerts, "policy", &policy))
-		return error_set(err, -EINVAL, "state file: %s", json_err.text);
-	if (version != 1)
-		return error_set(err, -EINVAL, "state file: version %d, this build knows 1",
-				 version);
-	job->label = (struct job_label){ .slot = slot, .generation = generation };
-	job->policy_slot = policy_slot;
-	job->uid = uid;
-	job->pid = pid;
-	job->start_ms = start_ms;
-	job->id = strdup(id);
-	job->cgroup_path = bytes_from_json(cgroup);
-	job->command = bytes_from_json(command);
-	job->user = strdup(user);
-	job->alerts = bytes_from_json(alerts);
-	if (!job->id || !job->cgroup_path || !job->command || !job->user || !job->alerts)
-		return error_errno(err, -ENOMEM, "state file");
-	return parse_policy(job, policy, err);
 }
 
 /* --- start ------------------------------------------------------------------------------------ */
@@ -173,24 +72,37 @@ static int fill_job(struct job *job, const struct job_request *request, struct e
 	job->command = strdup(request->command);
 	job->user = strdup(request->user);
 	job->alerts = strdup(request->alerts);
-	job->policy = request->policy;
+	job->source = request->source ? strdup(request->source) : NULL;
+	job->cgroup_path = request->cgroup ? strdup(request->cgroup) : NULL;
+	job->is_attached = request->cgroup;
 	job->uid = request->uid;
+	job->asked_by = request->asked_by;
 	job->pid = request->pid;
-	job->start_ms = now_ms();
-	if (!job->id || !job->command || !job->user || !job->alerts)
+	job->start_ms = clock_ms(CLOCK_REALTIME);
+	job->start_boot_ms = clock_ms(CLOCK_BOOTTIME);
+	if (!job->id || !job->command || !job->user || !job->alerts ||
+	    (request->source && !job->source) || (request->cgroup && !job->cgroup_path))
 		return error_errno(err, -ENOMEM, "cannot start the job");
 	return 0;
 }
 
-static int choose_places(struct job *job, struct error *err)
+static int choose_places(struct job *job, const struct job_request *request, struct error *err)
 {
-	int r = cgroup_plan(job->id, err, &job->cgroup_path);
+	int r = job->is_attached ? 0 : cgroup_plan(request->pid, job->id, err, &job->cgroup_path);
 
-	if (!r)
-		r = job_choose_slot(job->kern, err, &job->label);
-	if (!r)
-		r = policy_choose_slot(job->kern, err, &job->policy_slot);
-	return r;
+	return r ? r : job_choose_slot(job->rulesets->kern, err, &job->label);
+}
+
+static int write_state(struct job *job, struct error *err)
+{
+	json_auto_t *content = content_of(job);
+	int policy_fd = ruleset_policy_fd(job->rules, err);
+
+	if (!content)
+		return error_errno(err, -ENOMEM, "cannot write the job's state");
+	if (policy_fd < 0)
+		return policy_fd;
+	return job_state_create(job->id, content, policy_fd, err, &job->state);
 }
 
 static const char *refusal(const struct identity *id)
@@ -214,7 +126,7 @@ static bool is_open(pid_t pid, int fd)
 static int refuse_inherited(const struct job *job, const struct job_request *request, int fd,
 			    const struct identity *id, const char *why, struct error *err)
 {
-	const struct rule *rule = id ? policy_rule(job->policy, id->rule) : NULL;
+	const struct rule *rule = id ? policy_rule(job->rules->policy, id->rule) : NULL;
 	char link[64], path[512];
 	ssize_t len;
 
@@ -226,74 +138,119 @@ static int refuse_inherited(const struct job *job, const struct job_request *req
 			 why, rule ? rule->id : "none");
 }
 
-/* A descriptor open before the policy must not be a way round it. */
+static bool is_kept(const struct job_request *request, int fd)
+{
+	for (size_t i = 0; i < request->inherit_cnt; i++)
+		if (request->inherit[i] == fd)
+			return true;
+	return !request->inherit_cnt;
+}
+
+/* A network socket belongs to the cgroup that it was made in: what is sent through it is not
+ * judged. */
+static int check_socket(const struct job_request *request, int fd, struct error *err)
+{
+	_cleanup_fd_ int copy = syscall(SYS_pidfd_getfd, request->pidfd, fd, 0);
+	socklen_t len = sizeof(int);
+	int domain;
+
+	if (copy < 0)
+		return error_errno(err, -errno, "descriptor %d cannot be examined", fd);
+	if (getsockopt(copy, SOL_SOCKET, SO_DOMAIN, &domain, &len) || domain == AF_UNIX)
+		return 0;
+	return error_set(err, -EPERM,
+			 "descriptor %d is a network socket made outside the job, which the policy "
+			 "could not govern; redirect it elsewhere",
+			 fd);
+}
+
+static int check_descriptor(const struct job *job, const struct job_request *request,
+			    const struct identity *id, struct error *err)
+{
+	const char *why = refusal(id);
+
+	if (why)
+		return refuse_inherited(job, request, id->fd, id, why, err);
+	if (id->type == S_IFSOCK && job->rules->policy->egress_default != EGRESS_ALLOW)
+		return check_socket(request, id->fd, err);
+	return 0;
+}
+
+/*
+ * A descriptor open before the policy must not be a way round it. The launcher says which it keeps
+ * if it is one of ours; one that is not trusted keeps what it has open.
+ */
 static int check_inherited(struct job *job, const struct job_request *request, struct error *err)
 {
 	_cleanup_free_ struct identity *ids = NULL;
-	size_t cnt;
-	int r = identify_files(job->kern, request->pid, job->policy_slot, err, &ids, &cnt);
+	size_t cnt = 0;
+	int r = identify_files(job->rulesets->kern, request->pid, job->rules->slot, err, &ids,
+			       &cnt);
 
+	for (size_t i = 0; !r && i < cnt; i++)
+		if (is_kept(request, ids[i].fd))
+			r = check_descriptor(job, request, &ids[i], err);
 	for (size_t i = 0; !r && i < request->inherit_cnt; i++) {
 		int fd = request->inherit[i];
-		const struct identity *id = identity_of_fd(ids, cnt, fd);
-		const char *why = id ? refusal(id) : "which the kernel does not name";
 
-		if (why && (id || is_open(request->pid, fd)))
-			r = refuse_inherited(job, request, fd, id, why, err);
+		if (!identity_of_fd(ids, cnt, fd) && is_open(request->pid, fd))
+			r = refuse_inherited(job, request, fd, NULL,
+					     "which the kernel does not name", err);
 	}
 	return r;
 }
 
 static int make_cgroup(struct job *job, struct error *err)
 {
-	int r = cgroup_create(job->cgroup_path, err, &job->cgroup);
+	struct kern *kern = job->rulesets->kern;
+	int r = job->is_attached ? cgroup_open(job->cgroup_path, err, &job->cgroup)
+				 : cgroup_create(job->cgroup_path, err, &job->cgroup);
 
 	if (!r)
-		r = kern_attach_cgroup(job->kern, job->cgroup.fd, job->cgroup.id, job->label, err);
+		r = kern_attach_cgroup(kern, job->cgroup.fd, job->cgroup.id, job->label, err);
 	if (!r)
-		r = job_label_cgroup(job->kern, job->cgroup.id, job->label, err);
+		r = job_label_cgroup(kern, job->cgroup.id, job->label, err);
 	return r;
-}
-
-/* A terminal, a pipe or /dev/null as the place for alerts is not ours to close. */
-static bool is_regular(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISREG(st.st_mode);
 }
 
 static int put_in_force(struct job *job, struct error *err)
 {
-	const char *const own[] = { KERN_PIN_ROOT, STATE_ROOT,
-				    is_regular(job->alerts) ? job->alerts : NULL, NULL };
-	int r = job_make_ring(job->kern, job->label, err);
+	struct kern *kern = job->rulesets->kern;
+	int r = job_make_ring(kern, job->label, err);
 
 	if (!r)
-		r = policy_publish(job->kern, job->policy, own, job->policy_slot, err,
-				   &job->roots);
+		r = ruleset_publish(job->rulesets, job->rules, err);
 	if (!r)
-		r = job_publish(job->kern, job->label, job->policy_slot, err);
+		r = job_publish(kern, job->label, job->rules->slot, 0, err);
 	if (!r)
 		r = make_cgroup(job, err);
 	return r;
 }
 
-int job_create(struct kern *kern, const struct job_request *request, struct error *err,
+int job_create(struct rulesets *rulesets, const struct job_request *request, struct error *err,
 	       struct job **ret_job)
 {
-	_cleanup_(cleanup_job) struct job *job = job_new(kern);
+	_cleanup_(cleanup_job) struct job *job = job_new(rulesets);
+	struct ruleset *rules;
 	int r;
 
-	if (!job)
+	if (!job) {
+		policy_free(request->policy);
 		return error_errno(err, -ENOMEM, "cannot start the job");
-	r = fill_job(job, request, err);
-	if (!r)
-		r = choose_places(job, err);
-	if (!r)
-		r = write_state(job, err);
+	}
+	r = ruleset_get(rulesets, request->policy, request->alerts, err, &rules);
 	if (r)
 		return r;
+	job->rules = rules;
+	r = fill_job(job, request, err);
+	if (!r)
+		r = choose_places(job, request, err);
+	if (!r)
+		r = write_state(job, err);
+	if (r) {
+		ruleset_put(rulesets, rules);
+		return r;
+	}
 	r = put_in_force(job, err);
 	if (r) {
 		job_end(job, NULL);
@@ -303,33 +260,204 @@ int job_create(struct kern *kern, const struct job_request *request, struct erro
 	return 0;
 }
 
-/* Label first: were it the other way round, a failure would leave a process in the cgroup that is
- * not under the policy. */
-int job_admit(struct job *job, const struct job_request *request, struct error *err)
+/* --- admission -------------------------------------------------------------------------------- */
+
+/* The superblock that the launcher has made for the job becomes writable for it. */
+static int use_scratch(struct job *job, const struct job_request *request, struct error *err)
+{
+	dev_t dev;
+	int r = environment_check_scratch(request->scratch_fd, request->asked_by, err, &dev);
+
+	if (r)
+		return r;
+	job->scratch_fd = fcntl(request->scratch_fd, F_DUPFD_CLOEXEC, 0);
+	if (job->scratch_fd < 0)
+		return error_errno(err, -errno, "cannot hold the job's scratch");
+	/* The kernel's own encoding of a device number. */
+	return job_set_scratch(job->rulesets->kern, job->label, major(dev) << 20 | minor(dev), err);
+}
+
+static int limit_processes(struct job *job, struct error *err)
+{
+	uint64_t max = job->rules->policy->limits.processes;
+
+	return max ? cgroup_limit_processes(&job->cgroup, max, err) : 0;
+}
+
+/* Back to where it came from, so that it lives to say why the job does not start. */
+static void leave(struct job *job, const struct job_request *request)
+{
+	_cleanup_free_ char *parent = strdup(job->cgroup_path);
+	struct cgroup cgroup = CGROUP_NONE;
+
+	job_unlabel_task(job->rulesets->kern, request->pidfd);
+	if (!parent)
+		return;
+	*strrchr(parent, '/') = '\0';
+	if (!cgroup_open(parent, NULL, &cgroup))
+		cgroup_enter(&cgroup, request->pid, request->pidfd, NULL);
+	cgroup_close(&cgroup);
+}
+
+/*
+ * Label first: were it the other way round, a failure would leave a process in the cgroup that is
+ * not under the policy. The limit comes last, because the kernel wants the parent empty for it.
+ */
+static int admit_process(struct job *job, const struct job_request *request, struct error *err)
 {
 	int r = check_inherited(job, request, err);
 
+	if (!r && request->scratch_fd >= 0)
+		r = use_scratch(job, request, err);
 	if (!r)
-		r = job_label_task(job->kern, request->pidfd, job->label, err);
+		r = job_label_task(job->rulesets->kern, request->pidfd, job->label, err);
 	if (r)
 		return r;
-	r = cgroup_enter(&job->cgroup, request->pid, err);
+	r = cgroup_enter(&job->cgroup, request->pid, request->pidfd, err);
+	if (!r)
+		r = limit_processes(job, err);
 	if (r)
-		job_unlabel_task(job->kern, request->pidfd);
-	else
+		leave(job, request);
+	return r;
+}
+
+static int label_members(struct job *job, struct error *err)
+{
+	size_t cnt = 1;
+	int r = 0;
+
+	for (int i = 0; !r && cnt && i < LABEL_PASSES; i++)
+		r = job_label_members(job->rulesets->kern, job->cgroup.id, job->label, err, &cnt);
+	if (!r && cnt)
+		r = error_set(err, -EAGAIN, "processes keep appearing in %s", job->cgroup.path);
+	return r;
+}
+
+/* Frozen, nothing in it can fork behind our back. */
+static int admit_cgroup(struct job *job, struct error *err)
+{
+	int r = cgroup_freeze(&job->cgroup, true, err);
+
+	if (!r)
+		r = label_members(job, err);
+	cgroup_freeze(&job->cgroup, false, NULL);
+	return r ? r : limit_processes(job, err);
+}
+
+int job_admit(struct job *job, const struct job_request *request, struct error *err)
+{
+	int r = job->is_attached ? admit_cgroup(job, err) : admit_process(job, request, err);
+
+	if (!r)
 		job->state.progress->is_admitted = 1;
 	return r;
 }
 
-int job_adopt(struct kern *kern, struct job_state *state, const json_t *content, struct error *err,
-	      struct job **ret_job)
+/* --- other rules ------------------------------------------------------------------------------ */
+
+/* The file names both rule sets until the store, which decides, has been made. */
+static int write_next(struct job *job, struct ruleset *rules, struct error *err)
 {
-	_cleanup_(cleanup_job) struct job *job = job_new(kern);
+	json_auto_t *content = NULL;
+	int policy_fd = ruleset_policy_fd(rules, err), r;
+
+	if (policy_fd < 0)
+		return policy_fd;
+	r = job_state_put_policy(&job->state, JOB_POLICY_NEXT, policy_fd, err);
+	if (r)
+		return r;
+	job->next_policy_slot = rules->slot;
+	content = content_of(job);
+	return content ? job_state_update(&job->state, content, err)
+		       : error_errno(err, -ENOMEM, "cannot write the job's state");
+}
+
+/* Nothing here may fail the replacement, which has happened: an adopter looks at job_by_slot. */
+static void settle(struct job *job)
+{
+	json_auto_t *content = NULL;
+
+	job->next_policy_slot = POLICY_SLOTS;
+	content = content_of(job);
+	if (!job_state_settle_policy(&job->state, NULL) && content)
+		job_state_update(&job->state, content, NULL);
+}
+
+int job_replace(struct job *job, struct ruleset *rules, struct error *err, struct ruleset **ret_old)
+{
+	int r = ruleset_publish(job->rulesets, rules, err);
+
+	if (!r)
+		r = write_next(job, rules, err);
+	if (!r)
+		r = job_replace_policy(job->rulesets->kern, job->label, rules->slot, err);
+	if (r)
+		return r;
+	*ret_old = job->rules;
+	job->rules = rules;
+	settle(job);
+	return 0;
+}
+
+int job_refresh(struct job *job, struct error *err)
+{
+	json_auto_t *content = content_of(job);
+	int r = job_replace_policy(job->rulesets->kern, job->label, job->rules->slot, err);
+
+	/* Only a job that was never published is looked up by what the file says. */
+	if (!r && content)
+		job_state_update(&job->state, content, NULL);
+	return r;
+}
+
+/* --- adoption --------------------------------------------------------------------------------- */
+
+/*
+ * What holds is what job_by_slot says: the file may name an older slot, of the same policy whose
+ * roots were resolved anew, or two policies, if its controller died while it replaced one.
+ */
+static enum job_policy policy_in_force(struct job *job, __u32 *slot)
+{
+	__u32 published;
+
+	if (job_policy_slot(job->rulesets->kern, job->label, &published))
+		return JOB_POLICY;
+	*slot = published;
+	return published == job->next_policy_slot ? JOB_POLICY_NEXT : JOB_POLICY;
+}
+
+static int adopt_rules(struct job *job, __u32 slot, struct error *err)
+{
+	enum job_policy which = policy_in_force(job, &slot);
+	_cleanup_free_ char *canonical = NULL;
+	struct diag_list diags = { 0 };
+	struct policy *policy = NULL;
+	int r = job_state_get_policy(&job->state, which, err, &canonical);
+
+	if (r)
+		return r;
+	r = policy_parse(canonical, strlen(canonical), "the job's policy", NULL, &diags, &policy);
+	if (r)
+		error_set(err, r, "cannot read the policy of job %s back: %s", job->id,
+			  diags.cnt ? diags.items[0].text : strerror(-r));
+	diag_free(&diags);
+	if (!r)
+		r = ruleset_adopt(job->rulesets, policy, job->alerts, slot, err, &job->rules);
+	if (!r && job->next_policy_slot < POLICY_SLOTS && which == JOB_POLICY_NEXT)
+		settle(job);
+	return r;
+}
+
+int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *content,
+	      struct error *err, struct job **ret_job)
+{
+	_cleanup_(cleanup_job) struct job *job = job_new(rulesets);
+	__u32 slot;
 	int r;
 
 	if (!job)
 		return error_errno(err, -ENOMEM, "cannot adopt the job");
-	r = read_state(job, content, err);
+	r = content_read(job, content, err, &slot);
 	if (r)
 		return r;
 	/*
@@ -341,6 +469,11 @@ int job_adopt(struct kern *kern, struct job_state *state, const json_t *content,
 		return r;
 	job->is_adopted = true;
 	job->state = *state;
+	r = adopt_rules(job, slot, err);
+	if (r) {
+		job->state = (struct job_state)JOB_STATE_NONE;
+		return r;
+	}
 	*state = (struct job_state)JOB_STATE_NONE;
 	*ret_job = TAKE_PTR(job);
 	return 0;
@@ -364,17 +497,21 @@ static int kill_and_remove_cgroup(struct job *job)
 
 int job_end(struct job *job, struct error *err)
 {
-	if (job->cgroup.fd >= 0) {
+	struct kern *kern = job->rulesets->kern;
+
+	if (job->cgroup.fd >= 0 && !job->is_attached) {
 		int r = kill_and_remove_cgroup(job);
 
 		if (r)
 			return error_errno(err, r, "cannot remove cgroup %s of job %s",
 					   job->cgroup.path, job->id);
 	}
-	job_forget_cgroup(job->kern, job->label);
+	if (job->cgroup.fd >= 0 && job->is_attached)
+		kern_detach_cgroup(kern, job->cgroup.fd);
+	job_forget_cgroup(kern, job->label);
+	job_withdraw(kern, job->label);
+	ruleset_put(job->rulesets, TAKE_PTR(job->rules));
 	selftest_sweep(job->label);
-	job_withdraw(job->kern, job->label);
-	policy_withdraw(job->kern, job->policy_slot);
 	job_state_remove(&job->state);
 	return 0;
 }

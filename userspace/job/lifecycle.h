@@ -3,9 +3,10 @@
  * A job from its first trace to its last: made in an order in which every step can be undone by
  * whoever comes next.
  *
- * job_create(): state file, ring, policy, job in force, cgroup with its programs. job_admit(): the
- * first process, which has not run the command yet, gets its label and is moved in. job_end()
- * undoes all of it, from any point.
+ * job_create(): state file, ring, rules, job in force, cgroup with its programs. job_admit(): the
+ * first process, which has not run the command yet, gets its label and is moved in; or, for a
+ * cgroup that exists, all that is in it gets the label. job_replace(): other rules, without a gap.
+ * job_end() undoes all of it, from any point.
  */
 #ifndef JOBCAGE_JOB_LIFECYCLE_H
 #define JOBCAGE_JOB_LIFECYCLE_H
@@ -16,40 +17,44 @@
 
 #include "base/error.h"
 #include "job/cgroup.h"
+#include "job/ruleset.h"
 #include "job/state.h"
 #include "kern/kern.h"
-#include "kern/roots.h"
-#include "policy/policy.h"
 
 /* Descriptors that a job may inherit, at most. */
 #define INHERIT_MAX 32
 
-/* What is asked for. Borrowed. */
+/* What is asked for. Borrowed, but for the policy. */
 struct job_request {
 	const char *id;
-	const struct policy *policy; /* must outlive the job */
-	const char *command;         /* for people */
-	const char *user;            /* who the command runs as */
+	struct policy *policy; /* job_create() takes it over */
+	const char *source;    /* the policy's file, for reload; NULL: there is none */
+	const char *command;   /* for people */
+	const char *user;      /* who the command runs as */
 	uid_t uid;
-	pid_t pid;                /* the process that becomes the job */
+	uid_t asked_by;
+	pid_t pid;                /* the process that becomes the job; 0: attach */
 	int pidfd;                /* of the same */
+	const char *cgroup;       /* attach: the cgroup that becomes the job; else NULL */
+	int scratch_fd;           /* on the job's own superblock, or -1 */
 	const char *alerts;       /* absolute path, or "-" */
 	int inherit[INHERIT_MAX]; /* descriptors the job keeps */
 	size_t inherit_cnt;
 };
 
 struct job {
-	struct kern *kern; /* borrowed */
-	char *id, *command, *user, *alerts;
-	uid_t uid;
+	struct rulesets *rulesets; /* borrowed */
+	struct ruleset *rules;     /* a reference of its own */
+	char *id, *command, *user, *alerts, *source;
+	uid_t uid, asked_by;
 	pid_t pid;
-	uint64_t start_ms; /* Unix time */
+	uint64_t start_ms;      /* Unix time */
+	uint64_t start_boot_ms; /* CLOCK_BOOTTIME */
 	bool is_adopted;
-	const struct policy *policy; /* borrowed from the request, or own_policy */
-	struct policy *own_policy;   /* of an adopted job: read back, so without the files' names */
-	struct roots roots;          /* empty if adopted */
+	bool is_attached; /* the cgroup is somebody else's: not killed, not removed */
 	struct job_label label;
-	__u32 policy_slot;
+	__u32 next_policy_slot; /* of a replacement under way; POLICY_SLOTS: none */
+	int scratch_fd;         /* holds the superblock; -1: none */
 	char *cgroup_path;
 	struct cgroup cgroup; /* fd -1 if it does not exist (any more) */
 	struct job_state state;
@@ -59,26 +64,39 @@ struct job {
  * The caller holds the state lock. Returns 0 and a job (job_free), or -errno with nothing left
  * behind.
  */
-int job_create(struct kern *kern, const struct job_request *request, struct error *err,
+int job_create(struct rulesets *rulesets, const struct job_request *request, struct error *err,
 	       struct job **ret_job);
 
 /*
- * Puts request->pid under the policy, unless a descriptor it will keep would be a way round it.
- * Returns 0 or -errno.
+ * Puts request->pid, or what is in the cgroup, under the policy, unless a descriptor it will keep
+ * would be a way round it. Returns 0 or -errno.
  */
 int job_admit(struct job *job, const struct job_request *request, struct error *err);
 
+/*
+ * Puts the job under other rules (the reference is taken over if it succeeds) with one store; until
+ * then the old ones hold. *ret_old: the rules that held before, whose records may still be in the
+ * ring; ruleset_put() them. The caller holds the state lock. Returns 0, or -errno and nothing has
+ * changed.
+ */
+int job_replace(struct job *job, struct ruleset *rules, struct error *err,
+		struct ruleset **ret_old);
+
+/* After ruleset_refresh(): puts the job under the rule set's new slot. Returns 0 or -errno. */
+int job_refresh(struct job *job, struct error *err);
+
 /* Takes over a job from its state file. The caller holds the state lock. Returns 0, or -errno. */
-int job_adopt(struct kern *kern, struct job_state *state, const json_t *content, struct error *err,
-	      struct job **ret_job);
+int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *content,
+	      struct error *err, struct job **ret_job);
 
 /*
  * Kills what is left of the job and removes it from the kernel. The ring must have been drained.
- * The caller holds the state lock. Returns 0, or -errno if the cgroup cannot be removed: then the
- * state file stays for a later controller.
+ * The caller holds the state lock. Returns 0, or -errno if the cgroup cannot be removed yet: the
+ * job stays, to be ended later.
  */
 int job_end(struct job *job, struct error *err);
 
+/* Frees the memory; the job itself goes on. */
 void job_free(struct job *job);
 
 #endif

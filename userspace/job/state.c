@@ -19,6 +19,22 @@
 #define JOBS STATE_ROOT "/jobs"
 #define SUFFIX ".json"
 #define PROGRESS_SUFFIX ".progress"
+#define POLICY_SUFFIX ".policy"
+#define NEXT_SUFFIX ".policy-next"
+#define UPDATE_SUFFIX ".update"
+
+/* Bytes of a canonical policy, and of a job's own file. */
+#define POLICY_MAX (256UL << 20)
+#define CONTENT_MAX (1UL << 20)
+
+/* All of a job's files, the one that says that there is a job last. */
+static const char *const suffixes[] = { UPDATE_SUFFIX, NEXT_SUFFIX, PROGRESS_SUFFIX, POLICY_SUFFIX,
+					SUFFIX };
+
+static const char *const policy_suffixes[] = {
+	[JOB_POLICY] = POLICY_SUFFIX,
+	[JOB_POLICY_NEXT] = NEXT_SUFFIX,
+};
 
 static int make_folders(struct error *err)
 {
@@ -90,58 +106,157 @@ static int map_progress(struct job_state *state, int flags, struct error *err)
 	return 0;
 }
 
+/* The job's own file goes first: what is left then is cleared away by the next search. */
 static void remove_files(const char *id)
 {
-	static const char *const suffixes[] = { SUFFIX, PROGRESS_SUFFIX };
 	char path[256];
 
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		file_of(id, suffixes[i], path, sizeof(path));
+	for (size_t i = ARRAY_SIZE(suffixes); i > 0; i--) {
+		file_of(id, suffixes[i - 1], path, sizeof(path));
 		unlink(path);
 	}
 }
 
-/* Gives the file its name when it is whole and locked: nobody ever finds half of one. */
-static int publish_file(const struct job_state *state, struct error *err)
+static int new_file(struct error *err)
+{
+	int fd = open(JOBS, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+	return fd < 0 ? error_errno(err, -errno, "cannot create a file in " JOBS) : fd;
+}
+
+/* Gives a nameless file a name. */
+static int name_file(int fd, const char *id, const char *suffix, struct error *err)
 {
 	char from[64], to[256];
 
-	snprintf(from, sizeof(from), "/proc/self/fd/%d", state->fd);
-	file_of(state->id, SUFFIX, to, sizeof(to));
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+	file_of(id, suffix, to, sizeof(to));
 	if (!linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW))
 		return 0;
 	if (errno == EEXIST)
-		return error_set(err, -EEXIST, "a job with id \"%s\" is running", state->id);
+		return error_set(err, -EEXIST, "a job with id \"%s\" is running", id);
 	return error_errno(err, -errno, "cannot create %s", to);
 }
 
-int job_state_create(const char *id, const json_t *content, struct error *err,
+static int move_file(const char *id, const char *from_suffix, const char *to_suffix,
+		     struct error *err)
+{
+	char from[256], to[256];
+
+	file_of(id, from_suffix, from, sizeof(from));
+	file_of(id, to_suffix, to, sizeof(to));
+	return rename(from, to) ? error_errno(err, -errno, "cannot replace %s", to) : 0;
+}
+
+/* --- the policy ------------------------------------------------------------------------------- */
+
+int state_make_policy(const char *canonical, struct error *err)
+{
+	_cleanup_fd_ int fd = make_folders(err) ? err->code : new_file(err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = fd_write_all(fd, canonical, strlen(canonical));
+	if (r)
+		return error_errno(err, r, "cannot write the job's policy");
+	return TAKE_FD(fd);
+}
+
+int job_state_put_policy(struct job_state *state, enum job_policy which, int policy_fd,
+			 struct error *err)
+{
+	char path[256];
+
+	/* What a replacement left that failed or whose controller died. */
+	if (which == JOB_POLICY_NEXT) {
+		file_of(state->id, NEXT_SUFFIX, path, sizeof(path));
+		unlink(path);
+	}
+	return name_file(policy_fd, state->id, policy_suffixes[which], err);
+}
+
+int job_state_get_policy(const struct job_state *state, enum job_policy which, struct error *err,
+			 char **ret_canonical)
+{
+	char path[256];
+	int r;
+
+	file_of(state->id, policy_suffixes[which], path, sizeof(path));
+	r = file_read(path, POLICY_MAX, ret_canonical, NULL);
+	return r ? error_errno(err, r, "%s", path) : 0;
+}
+
+int job_state_settle_policy(struct job_state *state, struct error *err)
+{
+	return move_file(state->id, NEXT_SUFFIX, POLICY_SUFFIX, err);
+}
+
+/* --- the job's own file ----------------------------------------------------------------------- */
+
+/* Nameless, locked and whole. Returns a descriptor or -errno. */
+static int write_content(const json_t *content, struct error *err)
+{
+	_cleanup_free_ char *text = json_dumps(content, JSON_INDENT(1));
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	if (!text)
+		return error_errno(err, -ENOMEM, "cannot write the job's state");
+	fd = new_file(err);
+	if (fd < 0)
+		return fd;
+	r = flock(fd, LOCK_EX | LOCK_NB) ? -errno : fd_write_all(fd, text, strlen(text));
+	if (r)
+		return error_errno(err, r, "cannot write the job's state");
+	return TAKE_FD(fd);
+}
+
+int job_state_create(const char *id, const json_t *content, int policy_fd, struct error *err,
 		     struct job_state *ret_state)
 {
 	_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
-	_cleanup_free_ char *text = json_dumps(content, JSON_INDENT(1));
 	int r;
 
 	state.id = strdup(id);
-	if (!text || !state.id)
+	if (!state.id)
 		return error_errno(err, -ENOMEM, "cannot write the job's state");
-	state.fd = open(JOBS, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	state.fd = write_content(content, err);
 	if (state.fd < 0)
-		return error_errno(err, -errno, "cannot create a file in " JOBS);
-	r = flock(state.fd, LOCK_EX | LOCK_NB) ? -errno
-					       : fd_write_all(state.fd, text, strlen(text));
-	if (r)
-		return error_errno(err, r, "cannot write the job's state");
-	r = publish_file(&state, err);
+		return state.fd;
+	r = job_state_put_policy(&state, JOB_POLICY, policy_fd, err);
 	if (r)
 		return r;
 	r = map_progress(&state, O_TRUNC, err);
+	if (!r)
+		r = name_file(state.fd, id, SUFFIX, err);
 	if (r) {
 		remove_files(id);
 		return r;
 	}
 	*ret_state = state;
 	state = (struct job_state)JOB_STATE_NONE;
+	return 0;
+}
+
+/* The new file is locked before it has the name, so the job is never without a holder. */
+int job_state_update(struct job_state *state, const json_t *content, struct error *err)
+{
+	_cleanup_fd_ int fd = write_content(content, err);
+	char path[256];
+	int r;
+
+	if (fd < 0)
+		return fd;
+	file_of(state->id, UPDATE_SUFFIX, path, sizeof(path));
+	unlink(path);
+	r = name_file(fd, state->id, UPDATE_SUFFIX, err);
+	if (!r)
+		r = move_file(state->id, UPDATE_SUFFIX, SUFFIX, err);
+	if (r)
+		return r;
+	close(state->fd);
+	state->fd = TAKE_FD(fd);
 	return 0;
 }
 
@@ -186,10 +301,19 @@ static bool has_suffix(const char *name, const char *suffix)
 	return *name != '.' && len > suffix_len && !strcmp(name + len - suffix_len, suffix);
 }
 
-/* A controller was killed between removing a job's two files: the job is gone. */
-static void remove_lone_progress(const char *name)
+/* The suffix of a job's file other than its own, or NULL. */
+static const char *side_suffix(const char *name)
 {
-	size_t len = strlen(name) - strlen(PROGRESS_SUFFIX);
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes) - 1; i++)
+		if (has_suffix(name, suffixes[i]))
+			return suffixes[i];
+	return NULL;
+}
+
+/* A controller was killed while it made or removed a job's files: there is no such job. */
+static void remove_lone(const char *name, const char *suffix)
+{
+	size_t len = strlen(name) - strlen(suffix);
 	char id[JOB_ID_MAX + 1] = "", path[256];
 
 	if (len > JOB_ID_MAX)
@@ -209,10 +333,11 @@ int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret
 	if (!dir)
 		return error_errno(err, -errno, "cannot list " JOBS);
 	while ((entry = readdir(dir))) {
+		const char *side = side_suffix(entry->d_name);
 		int r = 0;
 
-		if (has_suffix(entry->d_name, PROGRESS_SUFFIX))
-			remove_lone_progress(entry->d_name);
+		if (side)
+			remove_lone(entry->d_name, side);
 		else if (has_suffix(entry->d_name, SUFFIX))
 			r = adopt_file(entry->d_name, err, ret_state, ret_content);
 		if (r == -EBADMSG)
@@ -233,6 +358,27 @@ int job_state_any(void)
 	while ((entry = readdir(dir)))
 		if (has_suffix(entry->d_name, SUFFIX))
 			return 1;
+	return 0;
+}
+
+int job_state_each(void (*fn)(void *arg, const json_t *content), void *arg)
+{
+	_cleanup_dir_ DIR *dir = opendir(JOBS);
+	struct dirent *entry;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(dir))) {
+		_cleanup_free_ char *text = NULL;
+		json_auto_t *content = NULL;
+
+		if (!has_suffix(entry->d_name, SUFFIX) ||
+		    file_read_at(dirfd(dir), entry->d_name, CONTENT_MAX, &text, NULL))
+			continue;
+		content = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+		if (content)
+			fn(arg, content);
+	}
 	return 0;
 }
 

@@ -4,7 +4,8 @@
  *
  * A job's file is written before anything of the job exists in the kernel and removed after all of
  * it is gone. Whoever looks after the job holds a lock on the file; a file that nobody holds is an
- * orphan, for the next controller to adopt.
+ * orphan, for the next controller to adopt. Beside it stand the job's policy, which jobs of one
+ * policy share by hard links, and its progress.
  */
 #ifndef JOBCAGE_JOB_STATE_H
 #define JOBCAGE_JOB_STATE_H
@@ -33,6 +34,15 @@ struct job_progress {
 	uint64_t is_admitted;    /* 1: the first process was put under the policy */
 	uint64_t is_ended;       /* 1: the last event has been written */
 	uint64_t last_record;    /* event.sequence of the last record taken from the ring */
+	uint64_t seen_ms;        /* Unix time when its controller last looked after it */
+	uint64_t end_cause;      /* enum end_cause */
+};
+
+/* Why a job is being ended before its last process has gone by itself. */
+enum end_cause {
+	END_BY_ITSELF = 0,
+	END_BY_RUNTIME = 1, /* limits.runtime */
+	END_BY_KILL = 2,    /* jobcage kill, or teardown */
 };
 
 /* One job's file. */
@@ -56,9 +66,36 @@ int state_lock(struct error *err);
 /* Letters, digits, '.', '_' and '-', not '.' first, at most JOB_ID_MAX. */
 int job_id_check(const char *id, struct error *err);
 
-/* A new file with this content. -EEXIST: there is a job of that id. */
-int job_state_create(const char *id, const json_t *content, struct error *err,
+/* The policy a job obeys; and the one it is about to obey, while that is being put in its place. */
+enum job_policy {
+	JOB_POLICY,
+	JOB_POLICY_NEXT,
+};
+
+/* A nameless file that holds a policy's canonical form, for job_state_put_policy(). Returns a
+ * descriptor, or -errno. */
+int state_make_policy(const char *canonical, struct error *err);
+
+/*
+ * A new job's files, with this content. policy_fd is of state_make_policy(). -EEXIST: there is a
+ * job of that id. The caller holds the state lock.
+ */
+int job_state_create(const char *id, const json_t *content, int policy_fd, struct error *err,
 		     struct job_state *ret_state);
+
+/* Replaces the content, as a whole or not at all. */
+int job_state_update(struct job_state *state, const json_t *content, struct error *err);
+
+int job_state_put_policy(struct job_state *state, enum job_policy which, int policy_fd,
+			 struct error *err);
+/* The canonical form; free it. -ENOENT: there is none. */
+int job_state_get_policy(const struct job_state *state, enum job_policy which, struct error *err,
+			 char **ret_canonical);
+/* The next policy takes the place of the policy. */
+int job_state_settle_policy(struct job_state *state, struct error *err);
+
+/* Calls fn with the content of every job's file, whoever holds it. Returns 0 or -errno. */
+int job_state_each(void (*fn)(void *arg, const json_t *content), void *arg);
 
 /*
  * The next orphan. Returns 1 with its content (decref it), 0 when there is none, or -errno:

@@ -14,6 +14,10 @@ int backend_prepare(struct bpf_program *prog, enum backend backend, const char *
 {
 	int r;
 
+	if (!lsm) {
+		r = libbpf_find_vmlinux_btf_id(function, BPF_TRACE_FENTRY);
+		return r < 0 ? r : 0;
+	}
 	if (backend == BACKEND_LSM) {
 		r = libbpf_find_vmlinux_btf_id(lsm, BPF_LSM_MAC);
 		return r < 0 ? r : 0;
@@ -26,8 +30,8 @@ int backend_prepare(struct bpf_program *prog, enum backend backend, const char *
 	return r;
 }
 
-struct bpf_link *backend_attach(struct bpf_program *prog, enum backend backend)
+struct bpf_link *backend_attach(struct bpf_program *prog)
 {
-	return backend == BACKEND_LSM ? bpf_program__attach_lsm(prog)
-				      : bpf_program__attach_trace(prog);
+	return bpf_program__type(prog) == BPF_PROG_TYPE_LSM ? bpf_program__attach_lsm(prog)
+							     : bpf_program__attach_trace(prog);
 }

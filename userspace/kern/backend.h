@@ -9,11 +9,14 @@
 
 #include "kern/kern.h"
 
-/* Before load. Returns 0, or -errno if the kernel has no such hook or function. */
+/*
+ * Before load. lsm: NULL for a program that only looks on, which is the same in both. Returns 0, or
+ * -errno if the kernel has no such hook or function.
+ */
 int backend_prepare(struct bpf_program *prog, enum backend backend, const char *lsm,
 		    const char *function);
 
 /* After load. NULL and errno on failure. */
-struct bpf_link *backend_attach(struct bpf_program *prog, enum backend backend);
+struct bpf_link *backend_attach(struct bpf_program *prog);
 
 #endif

@@ -352,6 +352,19 @@ static void check_fmod_ret(const struct sight *sight, const struct check *check,
 
 /* --- hooks ------------------------------------------------------------------------------------ */
 
+/* One that only looks on is attached to the function itself, whatever the backend. */
+static void settle_observer(const struct sight *sight, const struct hook *hook, struct need *need)
+{
+	need_advise(need, "use a distribution's stock kernel: this one lacks CONFIG_PSI or "
+			  "CONFIG_FUNCTION_TRACER");
+	if (!sight->btf)
+		need_untested(need, NEEDS_BTF);
+	else if (has_function(sight, hook->function))
+		need_found(need, "%s, by %s", hook->guards, hook->function);
+	else
+		need_missing(need, "the kernel has no %s", hook->function);
+}
+
 /* With no backend to go by, either place to attach counts. */
 static void settle_hook(const struct sight *sight, const struct hook *hook, struct need *need)
 {
@@ -377,11 +390,14 @@ static int add_hooks(const struct sight *sight, struct features *features)
 		char name[NEED_NAME_MAX];
 		struct need *need;
 
-		snprintf(name, sizeof(name), "hook %s", hooks[i].lsm);
+		snprintf(name, sizeof(name), "hook %s", hooks[i].lsm ?: hooks[i].function);
 		need = features_add(features, name, hooks[i].guards);
 		if (!need)
 			return -ENOMEM;
-		settle_hook(sight, &hooks[i], need);
+		if (hooks[i].lsm)
+			settle_hook(sight, &hooks[i], need);
+		else
+			settle_observer(sight, &hooks[i], need);
 	}
 	return 0;
 }

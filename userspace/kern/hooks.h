@@ -10,8 +10,8 @@
 
 struct hook {
 	const char *program;  /* in the skeleton */
-	const char *lsm;      /* the LSM hook, as in lsm_hook_defs.h */
-	const char *function; /* the kernel function that calls it: where fmod_ret attaches */
+	const char *lsm;      /* the LSM hook, as in lsm_hook_defs.h; NULL: only looks on (fentry) */
+	const char *function; /* the kernel function that calls it: where fmod_ret attaches, or fentry */
 	const char *guards;   /* what is lost without it, in a few words */
 };
 

@@ -4,27 +4,55 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 
+#include "base/cleanup.h"
 #include "kern/iter.h"
+
+/* How often to ask again when another controller asked in between. */
+#define TRIES 100
+
+static int ask(struct kern *kern, pid_t tgid, const struct identify_request *request,
+	       void **ret_data, size_t *ret_len)
+{
+	__u32 zero = 0;
+
+	if (bpf_map_update_elem(kern->map_fd[MAP_IDENTIFY_REQ], &zero, request, BPF_ANY))
+		return -errno;
+	return iter_read(kern, PROG_IDENTIFY, tgid, ret_data, ret_len);
+}
+
+static bool is_answer(const struct identity *identities, size_t cnt,
+		      const struct identify_request *request)
+{
+	for (size_t i = 0; i < cnt; i++)
+		if (memcmp(&identities[i].request, request, sizeof(*request)))
+			return false;
+	return true;
+}
 
 int identify_files(struct kern *kern, pid_t tgid, long policy_slot, struct error *err,
 		   struct identity **ret_identities, size_t *ret_cnt)
 {
 	struct identify_request request = { .has_policy = policy_slot >= 0,
 					    .policy = policy_slot >= 0 ? policy_slot : 0 };
-	__u32 zero = 0;
-	void *data = NULL;
-	size_t len = 0;
-	int r;
 
-	if (bpf_map_update_elem(kern->map_fd[MAP_IDENTIFY_REQ], &zero, &request, BPF_ANY))
-		return error_errno(err, -errno, "cannot ask the kernel for file identities");
-	r = iter_read(kern, PROG_IDENTIFY, tgid, &data, &len);
-	if (r)
-		return error_errno(err, r, "cannot read the file identities of process %d", tgid);
-	*ret_identities = data;
-	*ret_cnt = len / sizeof(struct identity);
-	return 0;
+	for (int i = 0; i < TRIES; i++) {
+		_cleanup_free_ void *data = NULL;
+		size_t len = 0;
+		int r = ask(kern, tgid, &request, &data, &len);
+
+		if (r)
+			return error_errno(err, r, "cannot read the file identities of process %d",
+					   tgid);
+		if (!is_answer(data, len / sizeof(struct identity), &request))
+			continue;
+		*ret_identities = TAKE_PTR(data);
+		*ret_cnt = len / sizeof(struct identity);
+		return 0;
+	}
+	return error_set(err, -EBUSY, "others keep asking the kernel for file identities");
 }
 
 const struct identity *identity_of_fd(const struct identity *identities, size_t cnt, int fd)

@@ -3,16 +3,18 @@
  * The kernel programs and their maps, as one thing that is in force or is not.
  *
  * Programs are loaded and attached once, and pinned under KERN_PIN_ROOT together with their maps,
- * so that enforcement outlives every process of ours. kern_open() finds what is pinned or does it
- * all; kern_remove() undoes it. The caller holds the lock of job/state.h around both, because a
+ * so that enforcement outlives every process of ours. kern_open() finds what is pinned, by this
+ * build or by another one of the same layout, or does it all; kern_remove() undoes it. The caller holds the lock of job/state.h around both, because a
  * half-made set of pins must never be seen by a second controller.
  */
 #ifndef JOBCAGE_KERN_KERN_H
 #define JOBCAGE_KERN_KERN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "abi/job.h"
+#include "abi/policy.h"
 #include "base/error.h"
 
 #define KERN_BPFFS "/sys/fs/bpf"
@@ -40,6 +42,8 @@ enum kern_map {
 	MAP_PORTS_BY_POLICY,
 	MAP_KERNEL_STATS,
 	MAP_IDENTIFY_REQ,
+	MAP_LABEL_REQ,
+	MAP_KERNEL_BUILD,
 	KERN_MAPS,
 };
 
@@ -52,18 +56,23 @@ enum kern_prog {
 	KERN_CGROUP_PROGS,
 	PROG_IDENTIFY = KERN_CGROUP_PROGS,
 	PROG_MEMBERS,
+	PROG_LABEL,
 	KERN_PROGS,
 };
 
 struct kern {
 	enum backend backend;
+	struct kernel_build build; /* whose programs are in force */
+	bool is_other_build;       /* not this one's: they stay until no job is left */
 	int map_fd[KERN_MAPS];
 	int prog_fd[KERN_PROGS];
+	struct job_value *jobs;        /* job_by_slot, mapped: JOB_SLOTS of them */
+	struct policy_value *policies; /* policy_by_slot, mapped: POLICY_SLOTS of them */
 };
 
 /*
- * Returns 0, or -errno with a sentence that says what the kernel lacks. Free with kern_close(); the
- * pins stay.
+ * Returns 0, or -errno with a sentence that says what the kernel lacks; -EBUSY: programs of another
+ * layout are in force. Free with kern_close(); the pins stay.
  */
 int kern_open(struct error *err, struct kern **ret_kern);
 void kern_close(struct kern *kern);
@@ -77,5 +86,11 @@ int kern_remove(struct error *err);
 /* Attaches the socket programs to a job's cgroup, labelled so that they know the job. */
 int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, struct job_label label,
 		       struct error *err);
+
+/* For a cgroup that outlives its job. What is not attached is passed over. */
+void kern_detach_cgroup(struct kern *kern, int cgroup_fd);
+
+/* Counts about no job in particular. */
+int kern_read_stats(struct kern *kern, struct kernel_stats *ret_stats);
 
 #endif

@@ -2,9 +2,11 @@
 /*
  * Loading, attaching and pinning the kernel programs, or finding them pinned.
  *
- * Everything is pinned into a folder that gets its final name, the build's, by one rename when all
+ * Everything is pinned into a folder that gets its final name, the layout's, by one rename when all
  * is attached. So a folder under that name is always whole, and one that ends in "-new" is what a
- * crash left.
+ * crash left. The layout is a hash over all that a controller relies on of what is pinned: the
+ * shared headers, the maps, the names. A build that changes none of it looks after the jobs of the
+ * one before, under that one's programs.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -12,12 +14,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/membarrier.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -25,29 +26,15 @@
 #include "base/file.h"
 #include "jobcage.skel.h"
 #include "kern/backend.h"
+#include "kern/barrier.h"
 #include "kern/hooks.h"
 #include "kern/kern.h"
+#include "kern/pins.h"
 #include "kern/probe.h"
+#include "layout.h"
 
 #define BUILD_ID_LEN 16
-#define LINK_PREFIX "link_"
 #define NEW_SUFFIX "-new"
-
-static const char *const map_names[KERN_MAPS] = {
-	[MAP_JOB_BY_TASK] = "job_by_task",       [MAP_JOB_BY_CGROUP] = "job_by_cgroup",
-	[MAP_JOB_BY_ATTACH] = "job_by_attach",   [MAP_JOB_BY_SLOT] = "job_by_slot",
-	[MAP_STATS_BY_JOB] = "stats_by_job",     [MAP_RING_BY_JOB] = "ring_by_job",
-	[MAP_POLICY_BY_SLOT] = "policy_by_slot", [MAP_ROOTS_BY_POLICY] = "roots_by_policy",
-	[MAP_NETS_BY_POLICY] = "nets_by_policy", [MAP_PORTS_BY_POLICY] = "ports_by_policy",
-	[MAP_KERNEL_STATS] = "kernel_stats",     [MAP_IDENTIFY_REQ] = "identify_req",
-};
-
-static const char *const prog_names[KERN_PROGS] = {
-	[PROG_CONNECT4] = "egress_connect4", [PROG_CONNECT6] = "egress_connect6",
-	[PROG_SENDMSG4] = "egress_sendmsg4", [PROG_SENDMSG6] = "egress_sendmsg6",
-	[PROG_IDENTIFY] = "identify_files",
-	[PROG_MEMBERS] = "member_tasks",
-};
 
 static const enum bpf_attach_type cgroup_attach_types[KERN_CGROUP_PROGS] = {
 	[PROG_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
@@ -66,12 +53,10 @@ static void cleanup_kern(struct kern **kern)
 	kern_close(*kern);
 }
 
-/*
- * Names the programs of this binary: two builds with the same programs may share pins, others may
- * not.
- */
-static int build_id(char ret_id[BUILD_ID_LEN + 1])
+/* Names the programs of this binary, by their hash. */
+static int own_build(struct kernel_build *ret_build)
 {
+	struct kernel_build build = { .version = JOBCAGE_VERSION };
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned int digest_len;
 	const void *elf;
@@ -81,7 +66,8 @@ static int build_id(char ret_id[BUILD_ID_LEN + 1])
 	if (!EVP_Digest(elf, size, digest, &digest_len, EVP_sha256(), NULL))
 		return -EIO;
 	for (size_t i = 0; i < BUILD_ID_LEN / 2; i++)
-		sprintf(ret_id + 2 * i, "%02x", digest[i]);
+		sprintf(build.programs + 2 * i, "%02x", digest[i]);
+	*ret_build = build;
 	return 0;
 }
 
@@ -99,8 +85,8 @@ static int prepare_hooks(struct jobcage *skel, enum backend backend, struct erro
 					 hooks[i].program);
 		r = backend_prepare(prog, backend, hooks[i].lsm, hooks[i].function);
 		if (r)
-			return error_errno(err, r, "this kernel has no hook %s (%s)", hooks[i].lsm,
-					   hooks[i].guards);
+			return error_errno(err, r, "this kernel has no hook %s (%s)",
+					   hooks[i].lsm ?: hooks[i].function, hooks[i].guards);
 	}
 	return 0;
 }
@@ -116,38 +102,37 @@ static int pin_fd(int fd, const char *folder, const char *name, struct error *er
 	return 0;
 }
 
-static int attach_and_pin_hook(struct jobcage *skel, enum backend backend, const struct hook *hook,
-			       const char *folder, struct error *err)
+static int attach_and_pin_hook(struct jobcage *skel, const struct hook *hook, const char *folder,
+			       struct error *err)
 {
 	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, hook->program);
-	struct bpf_link *link = backend_attach(prog, backend);
+	struct bpf_link *link = backend_attach(prog);
 	char name[64];
 	int r;
 
 	if (!link)
-		return error_errno(err, -errno, "cannot attach to %s (%s)", hook->lsm,
-				   hook->guards);
-	snprintf(name, sizeof(name), LINK_PREFIX "%s", hook->program);
+		return error_errno(err, -errno, "cannot attach to %s (%s)",
+				   hook->lsm ?: hook->function, hook->guards);
+	snprintf(name, sizeof(name), PIN_LINK_PREFIX "%s", hook->program);
 	r = pin_fd(bpf_link__fd(link), folder, name, err);
 	bpf_link__destroy(link);
 	return r;
 }
 
 /* Maps and programs first, links last: what a link lets in must be complete. */
-static int pin_all(struct jobcage *skel, enum backend backend, const char *folder,
-		   struct error *err)
+static int pin_all(struct jobcage *skel, const char *folder, struct error *err)
 {
 	int r = 0;
 
 	for (int i = 0; !r && i < KERN_MAPS; i++)
-		r = pin_fd(bpf_object__find_map_fd_by_name(skel->obj, map_names[i]), folder,
-			   map_names[i], err);
+		r = pin_fd(bpf_object__find_map_fd_by_name(skel->obj, pin_map_names[i]), folder,
+			   pin_map_names[i], err);
 	for (int i = 0; !r && i < KERN_PROGS; i++)
 		r = pin_fd(
-			bpf_program__fd(bpf_object__find_program_by_name(skel->obj, prog_names[i])),
-			folder, prog_names[i], err);
+			bpf_program__fd(bpf_object__find_program_by_name(skel->obj, pin_prog_names[i])),
+			folder, pin_prog_names[i], err);
 	for (size_t i = 0; !r && i < hook_cnt; i++)
-		r = attach_and_pin_hook(skel, backend, &hooks[i], folder, err);
+		r = attach_and_pin_hook(skel, &hooks[i], folder, err);
 	return r;
 }
 
@@ -176,7 +161,16 @@ int kern_try_load(enum backend backend, struct error *err)
 	return load(backend, err, &skel);
 }
 
-static int load_fresh(const char *folder, struct error *err)
+static int write_build(struct jobcage *skel, const struct kernel_build *build, struct error *err)
+{
+	__u32 zero = 0;
+
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.kernel_build), &zero, build, BPF_ANY))
+		return error_errno(err, -errno, "cannot write down the build");
+	return 0;
+}
+
+static int load_fresh(const char *folder, const struct kernel_build *build, struct error *err)
 {
 	_cleanup_(cleanup_skel) struct jobcage *skel = NULL;
 	_cleanup_free_ char *new_folder = NULL;
@@ -186,13 +180,15 @@ static int load_fresh(const char *folder, struct error *err)
 	r = probe_choose(err, &backend);
 	if (!r)
 		r = load(backend, err, &skel);
+	if (!r)
+		r = write_build(skel, build, err);
 	if (r)
 		return r;
 	if (asprintf(&new_folder, "%s" NEW_SUFFIX, folder) < 0)
 		return error_errno(err, -ENOMEM, "cannot pin the kernel programs");
 	if (mkdir(new_folder, 0700))
 		return error_errno(err, -errno, "cannot make %s", new_folder);
-	r = pin_all(skel, backend, new_folder, err);
+	r = pin_all(skel, new_folder, err);
 	if (r)
 		return r;
 	if (rename(new_folder, folder))
@@ -225,7 +221,7 @@ static int pinned_backend(const char *folder, enum backend *ret_backend, struct 
 	char name[64];
 	int r;
 
-	snprintf(name, sizeof(name), LINK_PREFIX "%s", hooks[0].program);
+	snprintf(name, sizeof(name), PIN_LINK_PREFIX "%s", hooks[0].program);
 	r = open_pin(folder, name, &link_fd, err);
 	if (r)
 		return r;
@@ -252,7 +248,39 @@ static struct kern *kern_new(void)
 	return kern;
 }
 
-static int open_pinned(const char *folder, struct error *err, struct kern **ret_kern)
+static void *map_array(int fd, size_t size)
+{
+	void *array = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return array == MAP_FAILED ? NULL : array;
+}
+
+static int map_arrays(struct kern *kern, struct error *err)
+{
+	kern->jobs = map_array(kern->map_fd[MAP_JOB_BY_SLOT], JOB_SLOTS * sizeof(*kern->jobs));
+	kern->policies = map_array(kern->map_fd[MAP_POLICY_BY_SLOT],
+				   POLICY_SLOTS * sizeof(*kern->policies));
+	if (!kern->jobs || !kern->policies)
+		return error_errno(err, -errno, "cannot map the tables of jobs and policies");
+	return 0;
+}
+
+static int read_build(struct kern *kern, const struct kernel_build *own, struct error *err)
+{
+	struct kernel_build build;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(kern->map_fd[MAP_KERNEL_BUILD], &zero, &build))
+		return error_errno(err, -errno, "cannot read whose programs are in force");
+	build.programs[sizeof(build.programs) - 1] = '\0';
+	build.version[sizeof(build.version) - 1] = '\0';
+	kern->build = build;
+	kern->is_other_build = strcmp(build.programs, own->programs);
+	return 0;
+}
+
+static int open_pinned(const char *folder, const struct kernel_build *own, struct error *err,
+		       struct kern **ret_kern)
 {
 	_cleanup_(cleanup_kern) struct kern *kern = kern_new();
 	int r;
@@ -261,9 +289,13 @@ static int open_pinned(const char *folder, struct error *err, struct kern **ret_
 		return error_errno(err, -ENOMEM, "cannot open %s", folder);
 	r = pinned_backend(folder, &kern->backend, err);
 	for (int i = 0; !r && i < KERN_MAPS; i++)
-		r = open_pin(folder, map_names[i], &kern->map_fd[i], err);
+		r = open_pin(folder, pin_map_names[i], &kern->map_fd[i], err);
 	for (int i = 0; !r && i < KERN_PROGS; i++)
-		r = open_pin(folder, prog_names[i], &kern->prog_fd[i], err);
+		r = open_pin(folder, pin_prog_names[i], &kern->prog_fd[i], err);
+	if (!r)
+		r = read_build(kern, own, err);
+	if (!r)
+		r = map_arrays(kern, err);
 	if (!r)
 		*ret_kern = TAKE_PTR(kern);
 	return r;
@@ -283,7 +315,7 @@ static int remove_pin(const char *folder, const char *name, struct held_links *h
 
 	if (!path)
 		return -ENOMEM;
-	if (!strncmp(name, LINK_PREFIX, strlen(LINK_PREFIX)) && held->cnt < ARRAY_SIZE(held->fd)) {
+	if (!strncmp(name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX)) && held->cnt < ARRAY_SIZE(held->fd)) {
 		int fd = bpf_obj_get(path);
 
 		if (fd >= 0)
@@ -297,12 +329,15 @@ static int remove_pin(const char *folder, const char *name, struct held_links *h
  * unlinked pin after a grace period, on any CPU; so the links are held open until that has passed,
  * and then closed one by one.
  */
-static void release_links(struct held_links *held)
+static int release_links(struct held_links *held, struct error *err)
 {
-	for (int i = 0; i < 2; i++)
-		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	int r = 0;
+
+	for (int i = 0; !r && i < 2; i++)
+		r = barrier_wait(err);
 	for (size_t i = 0; i < held->cnt; i++)
 		close(held->fd[i]);
+	return r;
 }
 
 static int remove_folder(const char *folder, struct error *err)
@@ -310,19 +345,19 @@ static int remove_folder(const char *folder, struct error *err)
 	_cleanup_dir_ DIR *dir = opendir(folder);
 	struct held_links held = { .cnt = 0 };
 	struct dirent *entry;
-	int r = 0;
+	int r = 0, released;
 
 	if (!dir)
 		return error_errno(err, -errno, "cannot list %s", folder);
 	while ((entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && !r)
 			r = remove_pin(folder, entry->d_name, &held);
-	release_links(&held);
+	released = release_links(&held, err);
 	if (!r && rmdir(folder))
 		r = -errno;
 	if (r)
 		return error_errno(err, r, "cannot remove %s", folder);
-	return 0;
+	return released;
 }
 
 /* Removes the folders below KERN_PIN_ROOT: all, or only those that a crash left half-made. */
@@ -375,49 +410,43 @@ static int check_bpffs(struct error *err)
 	return 0;
 }
 
-static int other_build(const char *build, struct error *err)
+static int check_layout(struct error *err)
 {
 	_cleanup_dir_ DIR *dir = opendir(KERN_PIN_ROOT);
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && strcmp(entry->d_name, build))
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, JOBCAGE_LAYOUT))
 			return error_set(
 				err, -EBUSY,
-				"another build of jobcage (" KERN_PIN_ROOT "/%s) is in force for "
-				"running jobs; wait for them to end or run them with the same build",
+				"jobs run under the programs of a jobcage whose tables this one cannot "
+				"read (" KERN_PIN_ROOT "/%s; its own layout is " JOBCAGE_LAYOUT
+				"); wait until they have ended, or end them with the build that started "
+				"them (its 'jobcage daemon --teardown')",
 				entry->d_name);
 	return 0;
 }
 
 int kern_open(struct error *err, struct kern **ret_kern)
 {
-	_cleanup_free_ char *folder = NULL;
-	char build[BUILD_ID_LEN + 1];
+	static const char folder[] = KERN_PIN_ROOT "/" JOBCAGE_LAYOUT;
+	struct kernel_build build;
 	int r;
 
 	r = check_bpffs(err);
 	if (r)
 		return r;
-	if (build_id(build))
+	if (own_build(&build))
 		return error_set(err, -EIO, "libcrypto does not compute SHA-256");
 	r = make_dir(KERN_PIN_ROOT, 0700);
 	if (r)
 		return error_errno(err, r, "cannot make " KERN_PIN_ROOT);
 	r = remove_folders(true, err);
 	if (!r)
-		r = other_build(build, err);
-	if (r)
-		return r;
-	folder = path_join(KERN_PIN_ROOT, build);
-	if (!folder)
-		return error_errno(err, -ENOMEM, "cannot open the kernel programs");
-	if (access(folder, F_OK)) {
-		r = load_fresh(folder, err);
-		if (r)
-			return r;
-	}
-	return open_pinned(folder, err, ret_kern);
+		r = check_layout(err);
+	if (!r && access(folder, F_OK))
+		r = load_fresh(folder, &build, err);
+	return r ? r : open_pinned(folder, &build, err, ret_kern);
 }
 
 void kern_close(struct kern *kern)
@@ -428,6 +457,10 @@ void kern_close(struct kern *kern)
 		cleanup_fd(&kern->map_fd[i]);
 	for (int i = 0; i < KERN_PROGS; i++)
 		cleanup_fd(&kern->prog_fd[i]);
+	if (kern->jobs)
+		munmap(kern->jobs, JOB_SLOTS * sizeof(*kern->jobs));
+	if (kern->policies)
+		munmap(kern->policies, POLICY_SLOTS * sizeof(*kern->policies));
 	free(kern);
 }
 
@@ -441,8 +474,21 @@ int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, str
 				err, -errno,
 				"cannot attach %s to the job's cgroup (a parent cgroup may hold a program "
 				"that forbids others)",
-				prog_names[i]);
+				pin_prog_names[i]);
 	if (bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_ATTACH], &cgroup_id, &label, BPF_EXIST))
 		return error_errno(err, -errno, "cannot label the programs of the job's cgroup");
 	return 0;
+}
+
+int kern_read_stats(struct kern *kern, struct kernel_stats *ret_stats)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(kern->map_fd[MAP_KERNEL_STATS], &zero, ret_stats) ? -errno : 0;
+}
+
+void kern_detach_cgroup(struct kern *kern, int cgroup_fd)
+{
+	for (int i = 0; i < KERN_CGROUP_PROGS; i++)
+		bpf_prog_detach2(kern->prog_fd[i], cgroup_fd, cgroup_attach_types[i]);
 }

@@ -69,7 +69,7 @@ int probe_backend(enum backend backend, struct error *err)
 	r = probe__load(skel);
 	if (r)
 		return error_errno(err, r, "the kernel does not load the probe program");
-	link = backend_attach(skel->progs.probe_file_open, backend);
+	link = backend_attach(skel->progs.probe_file_open);
 	if (!link)
 		return error_errno(err, -errno, "the kernel does not attach the probe program");
 	r = try_open();

@@ -1,34 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Policies and jobs in the kernel's maps; see publish.h. */
+/* Policies in the kernel's maps; see publish.h. */
 #include "kern/publish.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <string.h>
-#include <sys/random.h>
+#include <pthread.h>
 
 #include "base/cleanup.h"
+#include "kern/barrier.h"
 
 static void cleanup_egress(struct egress_tables *tables)
 {
 	egress_tables_free(tables);
 }
 
-/* --- policies --------------------------------------------------------------------------------- */
-
-static int find_policy_slot(struct kern *kern, __u32 *ret_slot)
+static bool is_published(const struct kern *kern, __u32 slot)
 {
-	struct policy_value value;
-
-	for (__u32 slot = 0; slot < POLICY_SLOTS; slot++) {
-		if (bpf_map_lookup_elem(kern->map_fd[MAP_POLICY_BY_SLOT], &slot, &value))
-			return -errno;
-		if (!value.mode) {
-			*ret_slot = slot;
-			return 0;
-		}
-	}
-	return -ENOSPC;
+	return __atomic_load_n(&kern->policies[slot].mode, __ATOMIC_ACQUIRE);
 }
 
 static int fill_roots(const struct roots *roots, int *ret_fd)
@@ -80,9 +68,55 @@ static int fill_ports(const struct egress_tables *tables, int *ret_fd)
 	return 0;
 }
 
-static int publish_inner(struct kern *kern, enum kern_map outer, __u32 slot, int inner_fd)
+/* --- the maps of maps --------------------------------------------------------------------------- */
+
+/* What is to stand under the policy's slot in one of them: a map, or nothing (-1). */
+struct store {
+	int outer_fd, inner_fd;
+	__u32 slot;
+	int result;
+};
+
+#define STORES 3
+
+static void *store_inner(void *arg)
 {
-	return bpf_map_update_elem(kern->map_fd[outer], &slot, &inner_fd, BPF_ANY) ? -errno : 0;
+	struct store *store = arg;
+	int r = store->inner_fd < 0
+			? bpf_map_delete_elem(store->outer_fd, &store->slot)
+			: bpf_map_update_elem(store->outer_fd, &store->slot, &store->inner_fd,
+					      BPF_ANY);
+
+	store->result = r ? -errno : 0;
+	return NULL;
+}
+
+/*
+ * Each of these calls waits for a grace period, so they wait side by side. Where there is no
+ * thread to be had, one after the other.
+ */
+static int store_all(struct kern *kern, __u32 slot, int roots_fd, int nets_fd, int ports_fd)
+{
+	struct store stores[STORES] = {
+		{ kern->map_fd[MAP_ROOTS_BY_POLICY], roots_fd, slot, 0 },
+		{ kern->map_fd[MAP_NETS_BY_POLICY], nets_fd, slot, 0 },
+		{ kern->map_fd[MAP_PORTS_BY_POLICY], ports_fd, slot, 0 },
+	};
+	bool is_thread[STORES] = { false };
+	pthread_t threads[STORES];
+	int r = 0;
+
+	for (size_t i = 1; i < STORES; i++)
+		is_thread[i] = !pthread_create(&threads[i], NULL, store_inner, &stores[i]);
+	for (size_t i = 0; i < STORES; i++) {
+		if (is_thread[i])
+			pthread_join(threads[i], NULL);
+		else
+			store_inner(&stores[i]);
+		if (!r)
+			r = stores[i].result;
+	}
+	return r;
 }
 
 static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots,
@@ -96,41 +130,36 @@ static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots
 		r = fill_nets(tables, &nets_fd);
 	if (!r)
 		r = fill_ports(tables, &ports_fd);
-	if (!r)
-		r = publish_inner(kern, MAP_ROOTS_BY_POLICY, slot, roots_fd);
-	if (!r)
-		r = publish_inner(kern, MAP_NETS_BY_POLICY, slot, nets_fd);
-	if (!r)
-		r = publish_inner(kern, MAP_PORTS_BY_POLICY, slot, ports_fd);
-	return r;
+	return r ? r : store_all(kern, slot, roots_fd, nets_fd, ports_fd);
 }
 
-static int publish_value(struct kern *kern, __u32 slot, const struct policy *policy,
-			 const struct roots *roots)
-{
-	struct policy_value value = {
-		.mode = policy->mode,
-		.file_default = policy->file_default,
-		.exec_default = policy->exec_default,
-		.egress_default = policy->egress_default,
-		.dev_cnt = roots->dev_cnt,
-	};
+/* --- policies ----------------------------------------------------------------------------------- */
 
-	if (roots->dev_cnt <= POLICY_DEVS && roots->dev_cnt)
-		memcpy(value.devs, roots->devs, roots->dev_cnt * sizeof(*roots->devs));
-	return bpf_map_update_elem(kern->map_fd[MAP_POLICY_BY_SLOT], &slot, &value, BPF_ANY)
-		       ? -errno
-		       : 0;
+/* The mode last: it publishes the rest. */
+static void publish_value(struct kern *kern, __u32 slot, const struct policy *policy,
+			  const struct roots *roots)
+{
+	struct policy_value *value = &kern->policies[slot];
+
+	value->file_default = policy->file_default;
+	value->exec_default = policy->exec_default;
+	value->egress_default = policy->egress_default;
+	value->dev_cnt = roots->dev_cnt;
+	if (roots->dev_cnt <= POLICY_DEVS)
+		for (size_t i = 0; i < roots->dev_cnt; i++)
+			value->devs[i] = roots->devs[i];
+	__atomic_store_n(&value->mode, policy->mode, __ATOMIC_RELEASE);
 }
 
 int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot)
 {
-	int r = find_policy_slot(kern, ret_slot);
-
-	if (r)
-		return error_errno(err, r, "no room for another policy in the kernel (%d at most)",
-				   POLICY_SLOTS);
-	return 0;
+	for (__u32 slot = 0; slot < POLICY_SLOTS; slot++)
+		if (!is_published(kern, slot)) {
+			*ret_slot = slot;
+			return 0;
+		}
+	return error_errno(err, -ENOSPC, "no room for another policy in the kernel (%d at most)",
+			   POLICY_SLOTS);
 }
 
 int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
@@ -146,12 +175,11 @@ int policy_publish(struct kern *kern, const struct policy *policy, const char *c
 	r = egress_compile(policy, &tables);
 	if (!r)
 		r = publish_maps(kern, slot, &roots, &tables);
-	if (!r)
-		r = publish_value(kern, slot, policy, &roots);
 	if (r) {
 		policy_withdraw(kern, slot);
 		return error_errno(err, r, "cannot put the policy's rules into the kernel");
 	}
+	publish_value(kern, slot, policy, &roots);
 	*ret_roots = roots;
 	roots = (struct roots){ 0 };
 	return 0;
@@ -159,145 +187,47 @@ int policy_publish(struct kern *kern, const struct policy *policy, const char *c
 
 void policy_withdraw(struct kern *kern, __u32 slot)
 {
-	static const enum kern_map outer[] = { MAP_ROOTS_BY_POLICY, MAP_NETS_BY_POLICY,
-					       MAP_PORTS_BY_POLICY };
-	struct policy_value value = { 0 };
-
-	bpf_map_update_elem(kern->map_fd[MAP_POLICY_BY_SLOT], &slot, &value, BPF_ANY);
-	for (size_t i = 0; i < ARRAY_SIZE(outer); i++)
-		bpf_map_delete_elem(kern->map_fd[outer[i]], &slot);
+	if (slot >= POLICY_SLOTS)
+		return;
+	__atomic_store_n(&kern->policies[slot].mode, 0, __ATOMIC_RELEASE);
+	store_all(kern, slot, -1, -1, -1);
 }
 
-/* --- jobs ------------------------------------------------------------------------------------- */
-
-/* A slot is free if no job is published there and none is being made: those have a ring already. */
-static bool is_free(struct kern *kern, __u32 slot)
+int policy_barrier(struct kern *kern, struct error *err)
 {
-	struct job_value value;
-	__u32 ring_id;
-
-	if (bpf_map_lookup_elem(kern->map_fd[MAP_JOB_BY_SLOT], &slot, &value) || value.generation)
-		return false;
-	return bpf_map_lookup_elem(kern->map_fd[MAP_RING_BY_JOB], &slot, &ring_id) &&
-	       errno == ENOENT;
+	(void)kern;
+	return barrier_wait(err);
 }
 
-static int find_job_slot(struct kern *kern, __u32 *ret_slot)
+bool policy_slot_in_use(struct kern *kern, __u32 slot)
 {
-	for (__u32 slot = JOB_SLOT_NONE + 1; slot < JOB_SLOTS; slot++) {
-		if (is_free(kern, slot)) {
-			*ret_slot = slot;
-			return 0;
-		}
+	for (__u32 i = JOB_SLOT_NONE + 1; i < JOB_SLOTS; i++) {
+		union job_force force = {
+			.word = __atomic_load_n(&kern->jobs[i].force.word, __ATOMIC_ACQUIRE)
+		};
+
+		if (force.generation && force.policy == slot)
+			return true;
 	}
-	return -ENOSPC;
+	return false;
 }
 
-static __u32 random_generation(void)
+int policy_withdraw_unused(struct kern *kern, struct error *err)
 {
-	__u32 generation = 0;
-
-	while (!generation)
-		if (getrandom(&generation, sizeof(generation), 0) != sizeof(generation))
-			generation = 0;
-	return generation;
-}
-
-int job_choose_slot(struct kern *kern, struct error *err, struct job_label *ret_label)
-{
-	struct job_label label = { .generation = random_generation() };
-	int r = find_job_slot(kern, &label.slot);
-
-	if (r)
-		return error_errno(err, r, "no room for another job in the kernel (%d at most)",
-				   JOB_SLOTS - 1);
-	*ret_label = label;
-	return 0;
-}
-
-int job_make_ring(struct kern *kern, struct job_label label, struct error *err)
-{
-	struct job_stats stats = { 0 };
-	_cleanup_fd_ int fd = -1;
+	_cleanup_free_ bool *is_unused = calloc(POLICY_SLOTS, sizeof(*is_unused));
+	bool any = false;
 	int r = 0;
 
-	if (bpf_map_update_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, &stats, BPF_ANY))
-		return error_errno(err, -errno, "cannot clear the job's counters");
-	fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, RING_SIZE, NULL);
-	if (fd < 0)
-		r = -errno;
-	else
-		r = publish_inner(kern, MAP_RING_BY_JOB, label.slot, fd);
-	if (r)
-		return error_errno(err, r, "cannot make the job's ring buffer");
-	return 0;
-}
-
-int job_reset_stats(struct kern *kern, struct job_label label)
-{
-	struct job_stats stats = { 0 };
-
-	return bpf_map_update_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, &stats, BPF_ANY)
-		       ? -errno
-		       : 0;
-}
-
-int job_publish(struct kern *kern, struct job_label label, __u32 policy_slot, struct error *err)
-{
-	struct job_value value = { .generation = label.generation, .policy = policy_slot };
-
-	if (bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_SLOT], &label.slot, &value, BPF_ANY))
-		return error_errno(err, -errno, "cannot put the job in force");
-	return 0;
-}
-
-void job_withdraw(struct kern *kern, struct job_label label)
-{
-	struct job_value value = { 0 };
-
-	bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_SLOT], &label.slot, &value, BPF_ANY);
-	bpf_map_delete_elem(kern->map_fd[MAP_RING_BY_JOB], &label.slot);
-}
-
-int job_label_task(struct kern *kern, int pidfd, struct job_label label, struct error *err)
-{
-	if (bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_TASK], &pidfd, &label, BPF_ANY))
-		return error_errno(err, -errno, "cannot label the job's first process");
-	return 0;
-}
-
-void job_unlabel_task(struct kern *kern, int pidfd)
-{
-	bpf_map_delete_elem(kern->map_fd[MAP_JOB_BY_TASK], &pidfd);
-}
-
-int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label label,
-		     struct error *err)
-{
-	if (bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_CGROUP], &cgroup_id, &label, BPF_ANY))
-		return error_errno(err, -errno, "cannot label the job's cgroup");
-	return 0;
-}
-
-/* By the label, because the cgroup and so its id may be gone. */
-void job_forget_cgroup(struct kern *kern, struct job_label label)
-{
-	int fd = kern->map_fd[MAP_JOB_BY_CGROUP];
-	__u64 id, *from = NULL;
-	struct job_label found;
-
-	while (!bpf_map_get_next_key(fd, from, &id)) {
-		if (!bpf_map_lookup_elem(fd, &id, &found) && found.slot == label.slot &&
-		    found.generation == label.generation) {
-			bpf_map_delete_elem(fd, &id);
-			return;
-		}
-		from = &id;
+	if (!is_unused)
+		return error_errno(err, -ENOMEM, "cannot look for policies without a job");
+	for (__u32 slot = 0; slot < POLICY_SLOTS; slot++) {
+		is_unused[slot] = is_published(kern, slot) && !policy_slot_in_use(kern, slot);
+		any = any || is_unused[slot];
 	}
-}
-
-int job_read_stats(struct kern *kern, struct job_label label, struct job_stats *ret_stats)
-{
-	return bpf_map_lookup_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, ret_stats) ? -errno
-											   : 0;
+	if (any)
+		r = policy_barrier(kern, err);
+	for (__u32 slot = 0; !r && slot < POLICY_SLOTS; slot++)
+		if (is_unused[slot])
+			policy_withdraw(kern, slot);
+	return r;
 }

@@ -5,21 +5,42 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdbool.h>
 
+#include "abi/event.h"
 #include "base/cleanup.h"
 
 struct ring {
 	struct ring_buffer *buffer;
+	struct job_label label;
 	ring_record_fn fn;
 	void *arg;
 };
+
+/* A ring outlives its job: what the slot's last one left in it is not this job's. */
+static bool is_of_another_job(const struct ring *ring, const void *data, size_t len)
+{
+	const struct event *event = data;
+
+	return len >= sizeof(*event) && (event->slot != ring->label.slot ||
+					 event->generation != ring->label.generation);
+}
 
 static int on_sample(void *ctx, void *data, size_t len)
 {
 	struct ring *ring = ctx;
 
-	ring->fn(ring->arg, data, len);
+	if (!is_of_another_job(ring, data, len))
+		ring->fn(ring->arg, data, len);
 	return 0;
+}
+
+/* The id of the ring of the job's slot, or 0. The map of maps is not asked: before 6.8 that waits. */
+static __u32 ring_id(const struct kern *kern, struct job_label label)
+{
+	if (label.slot >= JOB_SLOTS || kern->jobs[label.slot].force.generation != label.generation)
+		return 0;
+	return kern->jobs[label.slot].ring_id;
 }
 
 int ring_open(struct kern *kern, struct job_label label, ring_record_fn fn, void *arg,
@@ -27,15 +48,16 @@ int ring_open(struct kern *kern, struct job_label label, ring_record_fn fn, void
 {
 	_cleanup_free_ struct ring *ring = calloc(1, sizeof(*ring));
 	_cleanup_fd_ int fd = -1;
-	__u32 id;
+	__u32 id = ring_id(kern, label);
 
 	if (!ring)
 		return error_errno(err, -ENOMEM, "cannot open the job's ring");
-	if (bpf_map_lookup_elem(kern->map_fd[MAP_RING_BY_JOB], &label.slot, &id))
-		return error_errno(err, -errno, "the job's slot has no ring");
+	if (!id)
+		return error_errno(err, -ENOENT, "the job's slot has no ring");
 	fd = bpf_map_get_fd_by_id(id);
 	if (fd < 0)
 		return error_errno(err, -errno, "cannot open the job's ring");
+	ring->label = label;
 	ring->fn = fn;
 	ring->arg = arg;
 	ring->buffer = ring_buffer__new(fd, on_sample, ring, NULL);

@@ -13,10 +13,13 @@
 
 struct ring;
 
-/* Called with one record; the data is gone when it returns. */
+/* Called with one record of the job; the data is gone when it returns. */
 typedef void (*ring_record_fn)(void *arg, const void *data, size_t len);
 
-/* Opens the ring that the job's slot holds. Returns 0 or -errno. */
+/*
+ * Opens the ring that the job's slot holds. Returns 0 or -errno; -ENOENT: the job has no slot, or
+ * none with a ring.
+ */
 int ring_open(struct kern *kern, struct job_label label, ring_record_fn fn, void *arg,
 	      struct error *err, struct ring **ret_ring);
 void ring_close(struct ring *ring);

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,6 +46,10 @@ void roots_free(struct roots *roots)
 {
 	for (size_t i = 0; i < roots->fd_cnt; i++)
 		close(roots->fds[i]);
+	for (size_t i = 0; i < roots->path_cnt; i++)
+		free(roots->paths[i].path);
+	mounts_free(&roots->mounts);
+	free(roots->paths);
 	free(roots->fds);
 	free(roots->items);
 	free(roots->devs);
@@ -93,13 +96,28 @@ static int add_ancestors(struct places *places, const char *path)
 	return r;
 }
 
-static int add_rule(struct places *places, const struct rule *rule, __u32 number, struct error *err)
+/* fd: -1 if the path leads nowhere. */
+static int add_path(struct roots *roots, __u32 number, int fd, const char *path)
+{
+	struct root_path *added = &roots->paths[roots->path_cnt];
+
+	*added = (struct root_path){ .rule = number, .fd = fd, .path = strdup(path) };
+	if (!added->path)
+		return -ENOMEM;
+	roots->path_cnt++;
+	return 0;
+}
+
+static int add_rule(struct places *places, const struct rule *rule, __u32 number,
+		    struct roots *roots, struct error *err)
 {
 	_cleanup_free_ char *path = realpath(rule->path, NULL);
 	int r;
 
-	if (!path && errno == ENOENT && rule->is_optional)
-		return 0;
+	if (!path && errno == ENOENT && rule->is_optional) {
+		r = add_path(roots, number, -1, rule->path);
+		return r ? error_errno(err, r, "cannot resolve the policy's paths") : 0;
+	}
 	if (!path)
 		return error_set(err, -errno, "%s:%u:%u: rule \"%s\": %s: %s", rule->origin.file,
 				 rule->origin.line, rule->origin.column, rule->id, rule->path,
@@ -110,6 +128,44 @@ static int add_rule(struct places *places, const struct rule *rule, __u32 number
 	if (r)
 		return error_errno(err, r, "cannot resolve the policy's paths");
 	return 0;
+}
+
+/*
+ * A rule for the job's own directories is about nothing that the controller can see: the job may
+ * write there anyway, and the host's directory of that name must not be opened for it.
+ */
+static bool has_place(const struct policy *policy, const struct rule *rule)
+{
+	return rule->path && !(rule->class == RULE_FILESYSTEM &&
+			       policy_path_is_private(policy, rule->path));
+}
+
+/* Programs there would be the job's own making. */
+static int check_exec(const struct policy *policy, const struct rule *rule, struct error *err)
+{
+	if (rule->class != RULE_EXEC || !rule->path || !policy_path_is_private(policy, rule->path))
+		return 0;
+	return error_set(err, -EINVAL,
+			 "%s:%u:%u: rule \"%s\": %s is the job's own (environment), and programs "
+			 "from there cannot be allowed or denied by a rule",
+			 rule->origin.file, rule->origin.line, rule->origin.column, rule->id,
+			 rule->path);
+}
+
+static int add_rules(struct places *places, const struct policy *policy, struct roots *roots,
+		     struct error *err)
+{
+	int r = 0;
+
+	roots->paths = calloc(policy->rule_cnt + 1, sizeof(*roots->paths));
+	if (!roots->paths)
+		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
+	for (size_t i = 0; !r && i < policy->rule_cnt; i++) {
+		r = check_exec(policy, &policy->rules[i], err);
+		if (!r && has_place(policy, &policy->rules[i]))
+			r = add_rule(places, &policy->rules[i], i + 1, roots, err);
+	}
+	return r;
 }
 
 /* What the controller stands on must be out of a job's reach, also where a rule would open it. */
@@ -133,13 +189,6 @@ static int add_own(struct places *places, const char *const *own, struct error *
 	return 0;
 }
 
-static bool is_below(const char *path, const char *root)
-{
-	size_t len = strlen(root);
-
-	return len == 1 || (!strncmp(path, root, len) && path[len] == '/');
-}
-
 /* The rule of that kind whose root is nearest above the mount, among the first cnt places. */
 static const struct place *nearest_above(const struct places *places, size_t cnt, const char *mount,
 					 bool is_exec)
@@ -150,7 +199,7 @@ static const struct place *nearest_above(const struct places *places, size_t cnt
 		const struct place *place = &places->items[i];
 
 		if (!place->rule || (place->rule->class == RULE_EXEC) != is_exec ||
-		    !is_below(mount, place->path))
+		    !path_is_below(mount, place->path))
 			continue;
 		if (!nearest || strlen(place->path) > strlen(nearest->path))
 			nearest = place;
@@ -167,7 +216,7 @@ static int check_rule(const struct places *places, const struct place *place, st
 		const struct place *other = &places->items[i];
 
 		if (!other->rule || other->rule->class != RULE_DATASET ||
-		    (strcmp(place->path, other->path) && !is_below(place->path, other->path)))
+		    (strcmp(place->path, other->path) && !path_is_below(place->path, other->path)))
 			continue;
 		if (!dataset || strlen(other->path) > strlen(dataset->path))
 			dataset = other;
@@ -206,23 +255,12 @@ static int add_mount(struct places *places, size_t cnt, const char *mount)
 	return r;
 }
 
-static void cleanup_mounts(FILE **mounts)
+static int add_mounts(struct places *places, const struct mounts *mounts, struct error *err)
 {
-	if (*mounts)
-		endmntent(*mounts);
-}
-
-static int add_mounts(struct places *places, struct error *err)
-{
-	_cleanup_(cleanup_mounts) FILE *mounts = setmntent("/proc/self/mounts", "re");
 	size_t cnt = places->cnt;
-	struct mntent entry;
-	char buffer[16384];
 
-	if (!mounts)
-		return error_errno(err, -errno, "/proc/self/mounts");
-	while (getmntent_r(mounts, &entry, buffer, sizeof(buffer)))
-		if (add_mount(places, cnt, entry.mnt_dir))
+	for (size_t i = 0; i < mounts->cnt; i++)
+		if (add_mount(places, cnt, mounts->items[i].path))
 			return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
 	return 0;
 }
@@ -366,6 +404,13 @@ static int open_batch(const struct place *places, size_t cnt, int *fds, struct e
 	return 0;
 }
 
+/* Takes the descriptor. */
+static int keep_open(struct roots *roots, const struct place *place, int fd)
+{
+	roots->fds[roots->fd_cnt++] = fd;
+	return place->rule && !place->is_mount ? add_path(roots, place->number, fd, place->path) : 0;
+}
+
 static int resolve_batch(struct kern *kern, const struct place *places, size_t cnt,
 			 const struct policy *policy, struct error *err, struct roots *roots)
 {
@@ -382,7 +427,7 @@ static int resolve_batch(struct kern *kern, const struct place *places, size_t c
 		r = merge_batch(places, fds, cnt, ids, id_cnt, policy, err, roots);
 	for (size_t i = 0; i < cnt; i++) {
 		if (!r && fds[i] >= 0 && (places[i].rule || places[i].is_own))
-			roots->fds[roots->fd_cnt++] = TAKE_FD(fds[i]);
+			r = keep_open(roots, &places[i], TAKE_FD(fds[i]));
 		cleanup_fd(&fds[i]);
 	}
 	return r;
@@ -406,20 +451,39 @@ static int resolve_places(struct kern *kern, const struct places *places,
 	return 0;
 }
 
+/* What roots_check() compares with later. Keeps of the mounts those that are below a rule's root. */
+static void note_mounts(struct roots *roots, struct mounts *mounts)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < roots->path_cnt; i++)
+		roots->paths[i].is_read_only = mounts_is_read_only(mounts, roots->paths[i].fd);
+	for (size_t i = 0; i < mounts->cnt; i++) {
+		if (roots_above(roots, mounts->items[i].path))
+			mounts->items[kept++] = mounts->items[i];
+		else
+			free(mounts->items[i].path);
+	}
+	mounts->cnt = kept;
+	roots->mounts = *mounts;
+	*mounts = (struct mounts){ 0 };
+}
+
 int roots_resolve(struct kern *kern, const struct policy *policy, const char *const *own,
 		  struct error *err, struct roots *ret_roots)
 {
 	_cleanup_(places_free) struct places places = { 0 };
+	_cleanup_(mounts_free) struct mounts mounts = { 0 };
 	_cleanup_(roots_free) struct roots roots = { 0 };
-	int r = 0;
+	int r;
 
-	for (size_t i = 0; !r && i < policy->rule_cnt; i++)
-		if (policy->rules[i].path)
-			r = add_rule(&places, &policy->rules[i], i + 1, err);
+	r = mounts_read(err, &mounts);
+	if (!r)
+		r = add_rules(&places, policy, &roots, err);
 	if (!r)
 		r = check_datasets(&places, err);
 	if (!r)
-		r = add_mounts(&places, err);
+		r = add_mounts(&places, &mounts, err);
 	if (!r)
 		r = add_own(&places, own, err);
 	if (r)
@@ -428,6 +492,7 @@ int roots_resolve(struct kern *kern, const struct policy *policy, const char *co
 	r = resolve_places(kern, &places, policy, err, &roots);
 	if (r)
 		return r;
+	note_mounts(&roots, &mounts);
 	*ret_roots = roots;
 	roots = (struct roots){ 0 };
 	return 0;

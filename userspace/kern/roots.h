@@ -11,6 +11,7 @@
 #include "abi/policy.h"
 #include "base/error.h"
 #include "kern/kern.h"
+#include "kern/mounts.h"
 #include "policy/policy.h"
 
 struct root {
@@ -21,6 +22,14 @@ struct root {
 	bool is_own; /* jobcage's own file or directory */
 };
 
+/* Where a rule's path led to when it was resolved. */
+struct root_path {
+	__u32 rule; /* number */
+	int fd;     /* one of roots.fds; -1: nowhere, and the rule is optional */
+	char *path; /* canonical */
+	bool is_read_only; /* the mount it was reached by, or the file system */
+};
+
 struct roots {
 	struct root *items;
 	size_t cnt;
@@ -28,6 +37,9 @@ struct roots {
 	size_t dev_cnt;
 	int *fds;    /* of every root, O_PATH: overlayfs gives an inode a new number once it is evicted */
 	size_t fd_cnt;
+	struct root_path *paths; /* of every rule that has one */
+	size_t path_cnt;
+	struct mounts mounts; /* that are below a rule's root */
 };
 
 /*
@@ -39,5 +51,34 @@ struct roots {
 int roots_resolve(struct kern *kern, const struct policy *policy, const char *const *own,
 		  struct error *err, struct roots *ret_roots);
 void roots_free(struct roots *roots);
+
+/* The rule whose root is nearest above the path, or NULL. */
+const struct root_path *roots_above(const struct roots *roots, const char *path);
+
+enum root_news {
+	ROOT_REPLACED = 1, /* the path leads to another file now */
+	ROOT_GONE = 2,     /* the path leads nowhere; the rule still holds for the file it led to */
+	ROOT_APPEARED = 3, /* the path of an optional rule leads somewhere now */
+	ROOT_REMOUNTED = 4,   /* what was read-only is writable, or the other way round */
+	ROOT_MOUNT_BELOW = 5, /* a file system was mounted below it, which the rules do not know */
+};
+
+struct root_change {
+	__u32 rule; /* number */
+	enum root_news news;
+	bool is_read_only;   /* REMOUNTED: what it is now */
+	struct root_key old; /* REPLACED, GONE: the file that the rule holds for, as the hooks name it */
+	struct root_key now; /* REPLACED, APPEARED: the file that the path leads to */
+};
+
+/*
+ * Compares what every rule's path leads to now with what it led to when the policy was resolved.
+ * For a caller that polls: a look at the mount table, an open and two statx() for each rule, and
+ * the kernel is asked for identities only if something differs. Nothing is altered: as long as the
+ * roots stay the same, so does the answer; resolve the policy anew to get rid of it. Returns 0 and
+ * the changes, by rule (free them), or -errno.
+ */
+int roots_check(struct kern *kern, const struct policy *policy, const struct roots *roots,
+		struct error *err, struct root_change **ret_changes, size_t *ret_cnt);
 
 #endif

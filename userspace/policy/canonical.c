@@ -3,7 +3,8 @@
  * The canonical form of a policy, and its digest.
  *
  * It is a policy file itself: everything merged, every default written out, rules in the order of
- * the table, datasets with their paths, ids only where they are not the ones that would be made.
+ * the table, datasets with their paths, ids only where they are not the ones that would be made. An
+ * environment and limits that change nothing are left out.
  * So it parses back to the same policy without any other file, and two policies that mean the
  * same have the same text.
  */
@@ -123,6 +124,58 @@ static json_t *net_object(struct writer *writer, const struct rule *rule)
 	return object;
 }
 
+static void put_variables(struct writer *writer, json_t *object,
+			  const struct environment *environment)
+{
+	json_t *set = add_object(writer, object, "set"), *keep;
+
+	for (size_t i = 0; i < environment->set_cnt; i++)
+		put(writer, set, environment->set[i].name, json_string(environment->set[i].value));
+	if (!environment->is_filtered)
+		return;
+	keep = add_list(writer, object, "keep");
+	for (size_t i = 0; i < environment->keep_cnt; i++)
+		append(writer, keep, json_string(environment->keep[i]));
+}
+
+static void put_environment(struct writer *writer, json_t *root,
+			    const struct environment *environment)
+{
+	json_t *object = add_object(writer, root, "environment");
+	json_t *private = add_list(writer, object, "private");
+	json_t *hide = add_list(writer, object, "hide");
+
+	for (size_t i = 0; i < environment->path_cnt; i++) {
+		json_t *path = json_string(environment->paths[i].path);
+
+		if (environment->paths[i].kind == ENV_SCRATCH)
+			put(writer, object, "scratch", path);
+		else
+			append(writer, environment->paths[i].kind == ENV_HIDDEN ? hide : private,
+			       path);
+	}
+	put(writer, object, "read_only_datasets",
+	    json_boolean(environment->are_datasets_read_only));
+	put_variables(writer, add_object(writer, object, "variables"), environment);
+	if (environment->directory)
+		put(writer, object, "directory", json_string(environment->directory));
+}
+
+/* Durations are whole seconds. */
+static void put_limits(struct writer *writer, json_t *root, const struct limits *limits)
+{
+	json_t *object = add_object(writer, root, "limits");
+
+	if (limits->runtime_ms)
+		put(writer, object, "runtime",
+		    json_sprintf("%llus", (unsigned long long)limits->runtime_ms / 1000));
+	if (limits->processes)
+		put(writer, object, "processes", json_integer((json_int_t)limits->processes));
+	if (limits->scratch_bytes)
+		put(writer, object, "scratch",
+		    json_sprintf("%lluB", (unsigned long long)limits->scratch_bytes));
+}
+
 static json_t *policy_object(struct writer *writer, const struct policy *policy)
 {
 	json_t *root = json_object(), *datasets = add_list(writer, root, "datasets");
@@ -151,6 +204,10 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
 		else
 			append(writer, nets, net_object(writer, rule));
 	}
+	if (policy->environment.is_present)
+		put_environment(writer, root, &policy->environment);
+	if (policy->limits.runtime_ms || policy->limits.processes || policy->limits.scratch_bytes)
+		put_limits(writer, root, &policy->limits);
 	return root;
 }
 

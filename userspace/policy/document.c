@@ -136,7 +136,8 @@ static void clean_text(char *text)
 	memcpy(text + len, "...", 4);
 }
 
-static void verror(struct diag_list *diags, struct origin origin, const char *fmt, va_list ap)
+static void report(struct diag_list *diags, enum diag_level level, struct origin origin,
+		   const char *fmt, va_list ap)
 {
 	char *text;
 
@@ -145,7 +146,7 @@ static void verror(struct diag_list *diags, struct origin origin, const char *fm
 		return;
 	}
 	clean_text(text);
-	diag_add(diags, DIAG_ERROR, origin, "%s", text);
+	diag_add(diags, level, origin, "%s", text);
 	free(text);
 }
 
@@ -154,7 +155,7 @@ void origin_error(struct diag_list *diags, struct origin origin, const char *fmt
 	va_list ap;
 
 	va_start(ap, fmt);
-	verror(diags, origin, fmt, ap);
+	report(diags, DIAG_ERROR, origin, fmt, ap);
 	va_end(ap);
 }
 
@@ -163,7 +164,16 @@ void cursor_error(const struct cursor *at, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	verror(at->diags, cursor_origin(at), fmt, ap);
+	report(at->diags, DIAG_ERROR, cursor_origin(at), fmt, ap);
+	va_end(ap);
+}
+
+void cursor_warning(const struct cursor *at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(at->diags, DIAG_WARNING, cursor_origin(at), fmt, ap);
 	va_end(ap);
 }
 
@@ -174,7 +184,7 @@ void cursor_key_error(const struct cursor *at, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	verror(at->diags, origin, fmt, ap);
+	report(at->diags, DIAG_ERROR, origin, fmt, ap);
 	va_end(ap);
 }
 

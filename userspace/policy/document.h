@@ -56,10 +56,12 @@ struct origin cursor_origin(const struct cursor *at);
 const char *cursor_string(const struct cursor *at);
 
 /*
- * Adds an error at the value, at its key, or anywhere. What the text quotes may come from a file
+ * Adds an error at the value, at its key, or anywhere; or a warning at the value. What the text quotes may come from a file
  * of unknown hands: control characters become '?', and it is cut short after a few lines' worth.
  */
 void cursor_error(const struct cursor *at, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void cursor_warning(const struct cursor *at, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void cursor_key_error(const struct cursor *at, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -3,8 +3,8 @@
  * A policy in the making.
  *
  * load.c finds the files and reads them in the order of merging, parse.c turns each into rules of
- * the draft, merge.c settles which of them stand and makes the rule table, canonical.c writes the
- * result down.
+ * the draft (environment.c and limits.c read the sections of their names), merge.c settles which of
+ * them stand and makes the rule table, canonical.c writes the result down.
  */
 #ifndef JOBCAGE_POLICY_DRAFT_H
 #define JOBCAGE_POLICY_DRAFT_H
@@ -43,8 +43,11 @@ struct draft {
 	size_t rule_cap;
 	struct read_file *reads; /* every file met so far */
 	size_t read_cnt;
+	struct origin scratch_limit; /* where limits.scratch stands */
 };
 
+extern const struct shape environment_shape;
+extern const struct shape limits_shape;
 extern const struct shape policy_shape;
 extern const struct shape allowlist_shape;
 
@@ -58,11 +61,17 @@ enum policy_field {
 	POLICY_FILESYSTEM,
 	POLICY_EXEC,
 	POLICY_EGRESS,
+	POLICY_ENVIRONMENT,
+	POLICY_LIMITS,
 	POLICY_FIELD_CNT,
 };
 
 /* Reads one policy's own sections; members is what shape_members() found. */
 void parse_policy(struct draft *draft, const struct cursor *at, const struct node *const *members);
+
+/* Read one file's sections, on top of what earlier files say. */
+void read_environment(struct draft *draft, const struct cursor *at);
+void read_limits(struct draft *draft, const struct cursor *at);
 
 /*
  * Reads an egress allowlist. ret_name may be NULL, else it gets the name (free it) if there is
@@ -84,6 +93,12 @@ void draft_close_datasets(struct draft *draft);
 
 /* Moves the rules that stand to the policy's table; what contradicts is reported. */
 void draft_merge(struct draft *draft);
+
+/* After the rules: sorts and checks what was read, and sets the defaults that depend on it. */
+void environment_settle(struct draft *draft);
+void limits_settle(struct draft *draft);
+
+void environment_clear(struct environment *environment);
 
 /* Sets canonical and digest. Returns 0 or -ENOMEM. */
 int policy_seal(struct policy *policy);

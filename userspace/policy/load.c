@@ -251,6 +251,7 @@ void policy_free(struct policy *policy)
 		rule_clear(&policy->rules[i]);
 	for (size_t i = 0; i < policy->file_cnt; i++)
 		free(policy->files[i]);
+	environment_clear(&policy->environment);
 	free(policy->rules);
 	free(policy->files);
 	free(policy->file);
@@ -350,6 +351,8 @@ static void order_diags(const struct draft *draft)
 static bool draft_settle(struct draft *draft)
 {
 	draft_merge(draft);
+	environment_settle(draft);
+	limits_settle(draft);
 	warn_idle_rules(draft);
 	order_diags(draft);
 	return draft->diags->error_cnt == draft->first_error;

@@ -15,9 +15,6 @@
 #include "policy/rule.h"
 #include "policy/value.h"
 
-#define NOT_ENFORCED "is not enforced by this version of jobcage; remove it"
-#define FIELDS(table) (table), ARRAY_SIZE(table)
-
 /* Datasets */
 
 enum { GRANT_NAME, GRANT_ACCESS, GRANT_PATH, GRANT_FIELD_CNT };
@@ -143,14 +140,14 @@ static const struct field policy_fields[] = {
 	[POLICY_FILESYSTEM] = { "filesystem", KIND_OBJECT, .shape = &filesystem_shape },
 	[POLICY_EXEC] = { "exec", KIND_OBJECT, .shape = &exec_shape },
 	[POLICY_EGRESS] = { "egress", KIND_OBJECT, .shape = &egress_shape },
+	[POLICY_ENVIRONMENT] = { "environment", KIND_OBJECT, .shape = &environment_shape },
+	[POLICY_LIMITS] = { "limits", KIND_OBJECT, .shape = &limits_shape },
 };
 
 static const struct refused_key policy_refused[] = {
 	{ "ingress", NOT_ENFORCED },
 	{ "unix", NOT_ENFORCED },
 	{ "capabilities", NOT_ENFORCED },
-	{ "limits", NOT_ENFORCED },
-	{ "environment", NOT_ENFORCED },
 	{ "devices", NOT_ENFORCED },
 	{ "dns", NOT_ENFORCED },
 	{ "allow", "belongs to 'exec' or 'egress'; "
@@ -221,6 +218,23 @@ static void report_dataset(const struct draft *draft, const struct cursor *at)
 			     draft->site->file);
 }
 
+/*
+ * A path that text in memory gives: in a canonical form, which stands for a site where there is
+ * none. Where there is one, the form may come from anybody: the path must be the registered one.
+ */
+static bool read_dataset_path(const struct draft *draft, const struct cursor *at,
+			      struct rule *rule)
+{
+	const struct dataset *dataset = site_dataset(draft->site, rule->dataset);
+
+	if (draft->is_canonical)
+		return value_path(at, &rule->path);
+	if (!draft->has_files && dataset && !strcmp(dataset->path, cursor_string(at)))
+		return true;
+	cursor_key_error(at, "a dataset's path is registered with the site; remove 'path'");
+	return false;
+}
+
 /* The path of a dataset: from the site, or from the canonical text that stands for a site. */
 static bool resolve_dataset(const struct draft *draft, const struct cursor *at,
 			    const struct node *const *members, struct rule *rule)
@@ -229,13 +243,10 @@ static bool resolve_dataset(const struct draft *draft, const struct cursor *at,
 	struct cursor name = cursor_at(at, members[GRANT_NAME]);
 	struct cursor path = cursor_at(at, members[GRANT_PATH]);
 
-	if (draft->is_canonical && members[GRANT_PATH])
-		return value_path(&path, &rule->path);
-	if (members[GRANT_PATH]) {
-		cursor_key_error(&path, "a dataset's path is registered with the site; remove "
-					"'path'");
+	if (members[GRANT_PATH] && !read_dataset_path(draft, &path, rule))
 		return false;
-	}
+	if (rule->path)
+		return true;
 	if (!dataset) {
 		report_dataset(draft, &name);
 		return false;
@@ -404,6 +415,8 @@ void parse_policy(struct draft *draft, const struct cursor *at, const struct nod
 	read_section(draft, at, members[POLICY_FILESYSTEM], read_filesystem);
 	read_section(draft, at, members[POLICY_EXEC], read_exec);
 	read_section(draft, at, members[POLICY_EGRESS], read_egress);
+	read_section(draft, at, members[POLICY_ENVIRONMENT], read_environment);
+	read_section(draft, at, members[POLICY_LIMITS], read_limits);
 }
 
 void parse_allowlist(struct draft *draft, const struct cursor *at, char **ret_name)

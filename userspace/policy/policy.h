@@ -50,6 +50,55 @@ struct rule {
 	size_t port_cnt;
 };
 
+enum env_path_kind {
+	ENV_PRIVATE = 1, /* an empty directory of the job's own, in place of the host's */
+	ENV_SCRATCH = 2, /* the same, to work in; one at most */
+	ENV_HIDDEN = 3,  /* empty for the job: nothing to read, nowhere to write */
+};
+
+/*
+ * A path that is another thing for the job than for the host. None lies in another, save private
+ * directories and the scratch in a hidden one.
+ */
+struct env_path {
+	char *path; /* absolute, as written; never "/" */
+	enum env_path_kind kind;
+	struct origin origin; /* file is owned by the policy */
+};
+
+struct env_variable {
+	char *name;
+	char *value;
+};
+
+/* What the job finds around it. Made for its comfort: the boundary is the rules. */
+struct environment {
+	bool is_present;        /* whether anything below differs from the launcher's own */
+	struct env_path *paths; /* sorted by path, so what lies in another comes after it */
+	size_t path_cnt;
+	bool are_datasets_read_only; /* datasets granted 'read' are mounted read-only too */
+	bool is_filtered;            /* only the variables that keep names pass; else all do */
+	char **keep;                 /* sorted: names, or beginnings of names and a '*' */
+	size_t keep_cnt;
+	struct env_variable *set; /* sorted by name; takes the place of what has passed */
+	size_t set_cnt;
+	char *directory; /* working directory; NULL: the launcher's */
+	struct origin directory_origin;
+};
+
+/* 0: no such limit. */
+struct limits {
+	uint64_t runtime_ms;    /* at most LIMIT_RUNTIME_MS_MAX */
+	uint64_t processes;     /* at most LIMIT_PROCESSES_MAX */
+	uint64_t scratch_bytes; /* at most INT64_MAX; of all private paths and the scratch together */
+};
+
+#define LIMIT_RUNTIME_MS_MAX (36500ULL * 24 * 60 * 60 * 1000) /* its nanoseconds fit 64 bits */
+#define LIMIT_PROCESSES_MAX 4194304ULL                        /* the kernel's PID_MAX_LIMIT */
+
+/* For policies that have a private path or a scratch, but say no limits.scratch. */
+#define LIMIT_SCRATCH_DEFAULT (1ULL << 30)
+
 struct policy {
 	char *file; /* as given to policy_load() */
 	char *name;
@@ -61,6 +110,8 @@ struct policy {
 	enum egress_default egress_default;
 	struct rule *rules;
 	size_t rule_cnt;
+	struct environment environment;
+	struct limits limits;
 	char **files; /* every file that an origin names; the policy owns them */
 	size_t file_cnt;
 };
@@ -114,6 +165,17 @@ int policy_check(const char *file, const struct site *site, struct diag_list *di
  * have.
  */
 const struct rule *policy_rule(const struct policy *policy, uint32_t number);
+
+/*
+ * Whether the path is at or below a private path or the scratch. A filesystem rule for such a path
+ * speaks of the job's own directory, where it may write anyway (no other access is accepted there),
+ * so it must not open the host's. A dataset stays closed wherever it is: ask for RULE_FILESYSTEM
+ * only.
+ */
+bool policy_path_is_private(const struct policy *policy, const char *path);
+
+/* Whether a variable of the launcher, "NAME" or "NAME=VALUE", passes the filter. */
+bool environment_keeps(const struct environment *environment, const char *variable);
 
 #define EGRESS_PORTS_MAX (1U << 22) /* 48 MiB of kernel memory for one policy */
 

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/cleanup.h"
 #include "policy/document.h"
 
 /* Types of values, as bits. */
@@ -37,6 +38,12 @@ struct refused_key {
 	const char *key;
 	const char *reason; /* follows the quoted key: "'limits' is not ..." */
 };
+
+/* A rule that loads but does not bite is worse than none. */
+#define NOT_ENFORCED "is not enforced by this version of jobcage; remove it"
+
+/* A table and the number of its entries, as a shape wants them. */
+#define FIELDS(table) (table), ARRAY_SIZE(table)
 
 struct shape {
 	const char *what; /* "a policy" */

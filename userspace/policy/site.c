@@ -6,10 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/job.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "policy/permission.h"
 #include "policy/shape.h"
 #include "policy/value.h"
+
+/* Slot 0 is never given out. */
+#define JOBS_MAX (JOB_SLOTS - 1)
 
 enum { DATASET_NAME, DATASET_PATH, DATASET_OWNER, DATASET_FIELD_CNT };
 
@@ -20,23 +25,48 @@ static const struct field dataset_fields[] = {
 };
 
 static const struct refused_key dataset_refused[] = {
-	{ "manifest", "is not enforced by this version of jobcage; remove it" },
+	{ "manifest", NOT_ENFORCED },
 	{ "access", "is for each policy to say, in its own 'datasets'" },
 };
 
-static const struct shape dataset_shape = { "a dataset", dataset_fields, DATASET_FIELD_CNT,
-					    dataset_refused, ARRAY_SIZE(dataset_refused) };
+static const struct shape dataset_shape = { "a dataset", FIELDS(dataset_fields),
+					    FIELDS(dataset_refused) };
 
-enum { SITE_SCHEMA, SITE_VERSION, SITE_DATASETS, SITE_FIELD_CNT };
+enum { LIMIT_JOBS, LIMIT_JOBS_PER_USER, LIMIT_FIELD_CNT };
+
+static const struct field limit_fields[] = {
+	[LIMIT_JOBS] = { "jobs", KIND_INTEGER },
+	[LIMIT_JOBS_PER_USER] = { "jobs_per_user", KIND_INTEGER },
+};
+
+static const struct shape limit_shape = { "'limits'", FIELDS(limit_fields), NULL, 0 };
+
+enum {
+	SITE_SCHEMA,
+	SITE_VERSION,
+	SITE_DATASETS,
+	SITE_POLICIES_FIELD,
+	SITE_PERMISSIONS,
+	SITE_LIMITS,
+	SITE_ALERTS,
+	SITE_SELF_TEST,
+	SITE_FIELD_CNT,
+};
 
 static const struct field site_fields[] = {
 	[SITE_SCHEMA] = { "$schema", KIND_STRING },
 	[SITE_VERSION] = { "version", KIND_INTEGER, .is_required = true },
-	[SITE_DATASETS] = { "datasets", KIND_LIST, .is_required = true, .entry_kinds = KIND_OBJECT,
+	[SITE_DATASETS] = { "datasets", KIND_LIST, .entry_kinds = KIND_OBJECT,
 			    .shape = &dataset_shape },
+	[SITE_POLICIES_FIELD] = { "policies", KIND_STRING },
+	[SITE_PERMISSIONS] = { "permissions", KIND_LIST, .entry_kinds = KIND_OBJECT,
+			       .shape = &permission_shape },
+	[SITE_LIMITS] = { "limits", KIND_OBJECT, .shape = &limit_shape },
+	[SITE_ALERTS] = { "alerts", KIND_STRING },
+	[SITE_SELF_TEST] = { "self_test", KIND_BOOLEAN },
 };
 
-static const struct shape site_shape = { "a site file", site_fields, SITE_FIELD_CNT, NULL, 0 };
+const struct shape site_shape = { "a site file", FIELDS(site_fields), NULL, 0 };
 
 static void dataset_clear(struct dataset *dataset)
 {
@@ -51,7 +81,12 @@ void site_free(struct site *site)
 		return;
 	for (size_t i = 0; i < site->dataset_cnt; i++)
 		dataset_clear(&site->datasets[i]);
+	for (size_t i = 0; i < site->permission_cnt; i++)
+		permission_clear(&site->permissions[i]);
 	free(site->datasets);
+	free(site->permissions);
+	free(site->policies);
+	free(site->alerts);
 	free(site->file);
 	free(site);
 }
@@ -139,20 +174,130 @@ static void read_datasets(struct site *site, const struct cursor *at)
 	}
 }
 
+static void read_permissions(struct site *site, const struct cursor *at)
+{
+	struct cursor entry;
+
+	site->permissions = calloc(json_array_size(at->node->value) + 1,
+				   sizeof(*site->permissions));
+	if (!site->permissions) {
+		cursor_error(at, "out of memory");
+		return;
+	}
+	for (const struct node *node = at->node->child; node; node = node->next) {
+		entry = cursor_at(at, node);
+		read_permission(&entry, &site->permissions[site->permission_cnt++]);
+	}
+}
+
+static void read_limits(struct site *site, const struct cursor *at)
+{
+	const struct node *members[LIMIT_FIELD_CNT];
+	struct cursor jobs, jobs_per_user;
+
+	shape_members(&limit_shape, at, members);
+	jobs = cursor_at(at, members[LIMIT_JOBS]);
+	jobs_per_user = cursor_at(at, members[LIMIT_JOBS_PER_USER]);
+	if (jobs.node)
+		value_count(&jobs, JOBS_MAX, &site->limits.jobs);
+	if (jobs_per_user.node)
+		value_count(&jobs_per_user, JOBS_MAX, &site->limits.jobs_per_user);
+}
+
+static void read_policies(struct site *site, const struct cursor *at)
+{
+	char *path;
+
+	if (!value_path(at, &path))
+		return;
+	free(site->policies);
+	site->policies = path;
+}
+
+static void read_alerts(struct site *site, const struct cursor *at)
+{
+	value_path(at, &site->alerts);
+}
+
+static void read_self_test(struct site *site, const struct cursor *at)
+{
+	site->self_test = json_is_true(at->node->value);
+}
+
+static void read_version(struct site *site, const struct cursor *at)
+{
+	(void)site;
+	value_version(at);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct origin *left = &((const struct diag *)a)->origin;
+	const struct origin *right = &((const struct diag *)b)->origin;
+
+	if (left->line != right->line)
+		return left->line > right->line ? 1 : -1;
+	return (left->column > right->column) - (left->column < right->column);
+}
+
+/* From the top of the file, as people read. */
+static void order_diags(struct diag_list *diags, size_t first)
+{
+	if (diags->cnt > first)
+		qsort(diags->items + first, diags->cnt - first, sizeof(*diags->items),
+		      compare_places);
+}
+
 static int read_site(struct site *site, const struct document *document, struct diag_list *diags)
 {
-	struct cursor at = { document, document->root, diags }, version, datasets;
+	static void (*const readers[])(struct site *site, const struct cursor *at) = {
+		[SITE_VERSION] = read_version,
+		[SITE_DATASETS] = read_datasets,
+		[SITE_POLICIES_FIELD] = read_policies,
+		[SITE_PERMISSIONS] = read_permissions,
+		[SITE_LIMITS] = read_limits,
+		[SITE_ALERTS] = read_alerts,
+		[SITE_SELF_TEST] = read_self_test,
+	};
+	struct cursor at = { document, document->root, diags }, member;
 	const struct node *members[SITE_FIELD_CNT];
-	size_t error_cnt = diags->error_cnt;
+	size_t error_cnt = diags->error_cnt, first = diags->cnt;
 
 	shape_members(&site_shape, &at, members);
-	version = cursor_at(&at, members[SITE_VERSION]);
-	datasets = cursor_at(&at, members[SITE_DATASETS]);
-	if (members[SITE_VERSION])
-		value_version(&version);
-	if (members[SITE_DATASETS])
-		read_datasets(site, &datasets);
+	for (size_t i = 0; i < SITE_FIELD_CNT; i++) {
+		member = cursor_at(&at, members[i]);
+		if (members[i] && readers[i])
+			readers[i](site, &member);
+	}
+	order_diags(diags, first);
 	return diags->error_cnt == error_cnt ? 0 : -EINVAL;
+}
+
+/* Loading */
+
+static int read_text(const char *file, struct diag_list *diags, char **ret_text, size_t *ret_len)
+{
+	int err = file_read(file, DOCUMENT_SIZE_MAX, ret_text, ret_len);
+
+	if (err && err != -ENOENT)
+		origin_error(diags, (struct origin){ .file = file }, "cannot read: %s",
+			     strerror(-err));
+	return err;
+}
+
+static struct site *make_site(const char *file, struct diag_list *diags)
+{
+	_cleanup_(cleanup_site) struct site *site = calloc(1, sizeof(*site));
+
+	if (site) {
+		site->file = strdup(file);
+		site->policies = strdup(SITE_POLICIES);
+		site->self_test = true;
+	}
+	if (site && site->file && site->policies)
+		return TAKE_PTR(site);
+	origin_error(diags, (struct origin){ .file = file }, "out of memory");
+	return NULL;
 }
 
 int site_load(const char *file, struct diag_list *diags, struct site **ret_site)
@@ -163,24 +308,80 @@ int site_load(const char *file, struct diag_list *diags, struct site **ret_site)
 	size_t len;
 	int err;
 
-	err = file_read(file, DOCUMENT_SIZE_MAX, &text, &len);
-	if (err && err != -ENOENT)
-		origin_error(diags, (struct origin){ .file = file }, "cannot read: %s",
-			     strerror(-err));
+	err = read_text(file, diags, &text, &len);
 	if (err)
 		return err;
-	site = calloc(1, sizeof(*site));
-	if (site)
-		site->file = strdup(file);
-	if (!site || !site->file) {
-		origin_error(diags, (struct origin){ .file = file }, "out of memory");
+	site = make_site(file, diags);
+	if (!site)
 		return -ENOMEM;
-	}
 	err = document_parse(text, len, site->file, diags, &document);
 	if (!err)
 		err = read_site(site, document, diags);
 	if (err)
 		return err;
 	*ret_site = TAKE_PTR(site);
+	return 0;
+}
+
+int site_find(const char *file, struct diag_list *diags, struct site **ret_site)
+{
+	int err = site_load(file ? file : SITE_FILE, diags, ret_site);
+
+	if (err != -ENOENT)
+		return err;
+	if (file) {
+		origin_error(diags, (struct origin){ .file = file }, "cannot read: %s",
+			     strerror(ENOENT));
+		return err;
+	}
+	*ret_site = NULL;
+	return 0;
+}
+
+/* Asking */
+
+static bool name_is_good(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && len <= NAME_LEN_MAX && *name != '.' && !name[strspn(name, NAME_CHARS)];
+}
+
+bool site_may_run(const struct site *site, uid_t uid, const gid_t *gids, size_t gid_cnt,
+		  const char *policy_name)
+{
+	if (!uid)
+		return true;
+	if (!site || !name_is_good(policy_name))
+		return false;
+	for (size_t i = 0; i < site->permission_cnt; i++) {
+		if (permission_is_for(&site->permissions[i], uid, gids, gid_cnt) &&
+		    permission_names(&site->permissions[i], policy_name))
+			return true;
+	}
+	return false;
+}
+
+bool site_may_bring_policy(const struct site *site, uid_t uid, const gid_t *gids, size_t gid_cnt)
+{
+	if (!uid)
+		return true;
+	for (size_t i = 0; site && i < site->permission_cnt; i++) {
+		if (site->permissions[i].own_policies &&
+		    permission_is_for(&site->permissions[i], uid, gids, gid_cnt))
+			return true;
+	}
+	return false;
+}
+
+int site_policy_path(const struct site *site, const char *name, char **ret_path)
+{
+	char *path;
+
+	if (!name_is_good(name))
+		return -EINVAL;
+	if (asprintf(&path, "%s/%s.json", site ? site->policies : SITE_POLICIES, name) < 0)
+		return -ENOMEM;
+	*ret_path = path;
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Words, names, ids and paths; see value.h. Networks and ports are in net.c. */
+/* Words, names, ids and paths; see value.h. Amounts are in amount.c, networks and ports in net.c. */
 #include "policy/value.h"
 
 #include <limits.h>
@@ -9,9 +9,8 @@
 #include "base/cleanup.h"
 #include "policy/nearest.h"
 
-#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-#define NAME_CHARS LETTERS "0123456789._-"
 #define ID_CHARS NAME_CHARS ":/"
+#define VARIABLE_CHARS LETTERS "0123456789_"
 
 static const struct word mode_word[] = { { "enforce", MODE_ENFORCE }, { "audit", MODE_AUDIT } };
 static const struct word access_word[] = {
@@ -163,4 +162,29 @@ bool value_path(const struct cursor *at, char **ret_path)
 	else
 		return give(at, strdup(path), ret_path);
 	return false;
+}
+
+bool path_is_in(const char *path, const char *root)
+{
+	size_t len = strlen(root);
+
+	return len == 1 || (!strncmp(path, root, len) && (!path[len] || path[len] == '/'));
+}
+
+/* How many characters could begin a variable's name. */
+static size_t variable_len(const char *text)
+{
+	return *text >= '0' && *text <= '9' ? 0 : strspn(text, VARIABLE_CHARS);
+}
+
+bool variable_is_name(const char *text)
+{
+	size_t len = variable_len(text);
+
+	return len && !text[len];
+}
+
+bool variable_is_pattern(const char *text)
+{
+	return variable_is_name(text) || !strcmp(text + variable_len(text), "*");
 }

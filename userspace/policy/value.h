@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The values of policies: names, ids, paths, words, networks and ports.
+ * The values of policies: names, ids, paths, words, amounts, networks and ports.
  *
  * Each function checks the value at a cursor, whose JSON type is right already. It returns true
  * and the value, or false after reporting what is wrong; then the result is untouched. Strings
@@ -17,6 +17,8 @@
 
 #define POLICY_VERSION 1
 #define NAME_LEN_MAX 64
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define NAME_CHARS LETTERS "0123456789._-"
 
 struct word {
 	const char *text;
@@ -50,6 +52,31 @@ bool value_id(const struct cursor *at, char **ret_id);
 
 /* An absolute path without '.' and '..'; comes back without doubled and trailing slashes. */
 bool value_path(const struct cursor *at, char **ret_path);
+
+/* Whether the path is the root or lies below it; both as value_path() gives them. */
+bool path_is_in(const char *path, const char *root);
+
+/*
+ * A variable's name, or in a pattern also the beginning of one and '*'. text is the value at the
+ * cursor, or its key.
+ */
+bool variable_is_name(const char *text);
+bool variable_is_pattern(const char *text);
+
+/* 1 to max. */
+bool value_count(const struct cursor *at, uint64_t max, uint64_t *ret_count);
+
+/* "90s", "1h30m": days, hours, minutes and seconds in this order; more than 0, up to max_ms. */
+bool value_duration(const struct cursor *at, uint64_t max_ms, uint64_t *ret_ms);
+
+/* "512MiB", "1TB": more than 0, up to INT64_MAX bytes. */
+bool value_size(const struct cursor *at, uint64_t *ret_bytes);
+
+/*
+ * Digits without leading zeros; moves *text behind them. What does not fit is UINT64_MAX. False,
+ * and nothing moved, if there are none.
+ */
+bool number_take(const char **text, uint64_t *ret_number);
 
 /* Sets addr and prefixlen; ports and port_cnt; protocol and protocol_cnt. */
 bool value_cidr(const struct cursor *at, struct rule *rule);

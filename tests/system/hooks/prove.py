@@ -16,6 +16,7 @@ import cases as table
 import jobs
 import world
 from cases import Case, TMPFS, places
+from keeper import Actor, Cgroup
 
 PINS = '/sys/fs/bpf/jobcage'
 DETACH_PATIENCE = 30  # seconds; a link is let go after a grace period
@@ -34,6 +35,8 @@ HOOKS = {
     'file_path_chown': ('ds', 'here chown {t}/f', 'EACCES', 'OK'),
     'file_path_chroot': ('closed', 'here chroot {t}', 'EACCES', 'OK'),
     'exec_bprm_check': ('out', 'here exec {o}/tool', 'EACCES', 'OK'),
+    # An outsider that enters; behind it, a child of the job would still be labelled by its cgroup.
+    'enter_cgroup_move_task': ('ds', 'crew open_write {t}/f', 'EACCES', 'OK'),
     # From here on children are outsiders.
     'task_task_alloc': ('ds', 'fork open_write {t}/f', 'EACCES', 'OK'),
     'file_file_open': ('closed', 'here open_read {t}/f', 'EACCES', 'OK'),
@@ -87,11 +90,27 @@ def case_of(name, tree, line):
     return Case(here['token'], line.format(**here), folders=(here['t'], here['o']))
 
 
+def ask_entering(job, case):
+    """An outsider with threads, moved into the job's cgroup; and a child that an outsider has there."""
+    cgroup = jobs.cgroup_of(job.process.pid)
+    entered, parent = Actor(), Actor(born=cgroup)
+    entered.ask('crew open_path /')
+    Cgroup(os.path.basename(cgroup), os.path.dirname(cgroup)).enter(entered.pid)
+    answers = {entered.ask(case.denied), parent.ask(case.denied.replace('crew', 'born'))}
+    entered.close()
+    parent.close()
+    return answers.pop() if len(answers) == 1 else str(sorted(answers))
+
+
+def ask(job, case):
+    return ask_entering(job, case) if case.denied.startswith('crew') else job.ask(case.name, case.denied)
+
+
 def poll(job, case, expected):
     """Asks until the answer is as expected: a detached program may still be called for a moment."""
     until = time.monotonic() + DETACH_PATIENCE
     while True:
-        answer = job.ask(case.name, case.denied)
+        answer = ask(job, case)
         if answer == expected or time.monotonic() > until:
             return answer
         time.sleep(0.05)
@@ -105,16 +124,15 @@ def detach_hook(program):
 def detach_cgroup_program(job, attach_type):
     """All of that type on the job's cgroup."""
     cgroup = jobs.cgroup_of(job.process.pid)
-    bpftool = next((path for path in ('/usr/sbin/bpftool', '/usr/local/sbin/bpftool') if os.path.exists(path)), 'bpftool')
-    listed = subprocess.run([bpftool, '-j', 'cgroup', 'show', cgroup], check=True, stdout=subprocess.PIPE).stdout
+    listed = subprocess.run([world.BPFTOOL, '-j', 'cgroup', 'show', cgroup], check=True, stdout=subprocess.PIPE).stdout
     for program in json.loads(listed):
         if program['attach_type'] == attach_type:
-            subprocess.run([bpftool, 'cgroup', 'detach', cgroup, attach_type, 'id', str(program['id'])], check=True)
+            subprocess.run([world.BPFTOOL, 'cgroup', 'detach', cgroup, attach_type, 'id', str(program['id'])], check=True)
 
 
 def prove_one(report, job, case, name, answers, detach):
     attached, detached = answers
-    first = job.ask(case.name, case.denied)
+    first = ask(job, case)
     detach()
     second = poll(job, case, detached)
     complaints = [f'with {name} it gave {first}, not {attached}'] if first != attached else []

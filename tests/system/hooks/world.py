@@ -11,6 +11,7 @@ from cases import PLAIN, ROOT, TMPFS
 TREES = ('ds', 'closed', 'out')
 DEPTH = 300  # more than the kernel programs walk
 PROGRAM = '/usr/bin/true'
+BPFTOOL = next((path for path in ('/usr/sbin/bpftool', '/usr/local/sbin/bpftool') if os.path.exists(path)), 'bpftool')
 
 
 def run(*words):

@@ -2,6 +2,9 @@
 """
 kill -9 at every system call that matters, of the launcher and of the monitor, from the first to the last.
 
+With the programs loaded by another job, a point costs two seconds and all of them can be tried (--soak). Loading and removing the programs
+themselves takes half a minute a point: of what happens only then, a sample is tried.
+
 strace counts the calls of each process by itself, so "the 12th bpf()" is the launcher's or the monitor's, whoever comes to it. Whatever
 is hit: the command never does what is denied, and the next run leaves nothing of it.
 """
@@ -15,16 +18,18 @@ import traces
 
 CALLS = ["bpf", "mkdir", "openat", "write", "rename", "flock", "unlink", "rmdir", "sendto"]
 
-# Where one thing is done and what belongs to it is not: hit in every run, whatever the sample.
+# Where one thing is done and what belongs to it is not: hit in every run, whatever the sample. The call is the one that a
+# pattern's end is in; what may stand before it is earlier calls.
 CROSSROADS = [
-    r"BPF_MAP_TYPE_RINGBUF",   # the state file is there, the job's slot still looks free
+    r"O_TMPFILE.*?\n.*?bpf\(",  # the state file is there, the job's slot still looks free
     r'map_name="roots"',       # the job's slot is taken, its policy's still looks free
     r"cgroup\.procs",          # the first process has its label, but not its cgroup
     r"sendto\(",               # all is in force, and the launcher does not know it
+    r"write\(.*job_end",       # all is known of the end, and nothing is written
     r"cgroup\.kill",           # the end is written, and the job is still there
     r"BPF_MAP_DELETE_ELEM",    # the slots are half free again
-    r"unlink\(.*\.progress",   # all but the job's files is gone
-    r"unlink\(.*\.json",       # the job's file has lost its other half
+    r"unlink\(.*\.json",       # all but the job's files is gone
+    r"unlink\(.*\.progress",   # the job's own file is gone, but not those beside it
 ]
 
 # The denied act first; a breach is seen by its mark. Both are done within the process itself, before any other starts.
@@ -38,7 +43,7 @@ def strace(world, job_id, inject=None):
             os.unlink(f"{world.out}/{name}")
     log = f"{world.log}/{job_id}.strace"
     # --seccomp-bpf is quick, but strace drops the signals that it is to inject.
-    how = ["-e", inject] if inject else ["--seccomp-bpf"]
+    how = ["-e", inject] if inject else ["--seccomp-bpf", "-s", "4096"]
     wrap = ["strace", "-f", "-q", "-o", log, "-e", "trace=" + ",".join(CALLS), *how]
     job = world.shell(COMMAND, job_id=job_id, wrap=wrap)
     with open(log, encoding="utf-8", errors="replace") as stream:
@@ -56,14 +61,21 @@ def points(world):
 
 
 def crossroads(all_points):
-    found = [next((point for point in all_points if re.search(pattern, point[2])), None) for pattern in CROSSROADS]
-    return [point for point in found if point]
+    text = "\n".join(line for _, _, line in all_points)
+    found = [re.search(pattern, text, re.DOTALL if r"\n" in pattern else 0) for pattern in CROSSROADS]
+    return [all_points[text.count("\n", 0, match.end())] for match in found if match]
 
 
-def sample(all_points, wanted):
-    """Spread over all, besides the crossroads."""
-    step = max(1, len(all_points) // max(wanted, 1))
-    return sorted({*all_points[step // 2::step], *crossroads(all_points)}, key=all_points.index)
+def spread(all_points, wanted):
+    """That many of them, evenly."""
+    return [all_points[(2 * i + 1) * len(all_points) // (2 * wanted)] for i in range(wanted)]
+
+
+def only_cold(all_points):
+    """What is done only when nothing is loaded: until the pins have their name, and from the end of the job's files on."""
+    named = next(i for i, point in enumerate(all_points) if point[0] == "rename")
+    removed = next(i for i, point in enumerate(all_points) if re.search(r"unlink\(.*\.progress", point[2]))
+    return all_points[:named + 1] + all_points[removed + 1:]
 
 
 def kill_at(check, world, point):
@@ -97,20 +109,33 @@ def sweep(check, world, what, victim):
                codes)
 
 
-def warm(check, world, wanted):
+def kill_and_sweep(check, world, chosen):
+    """A point that hangs is a failure, and the others are still tried."""
+    for point in chosen:
+        try:
+            what, victim = kill_at(check, world, point)
+            sweep(check, world, what, victim)
+        except subprocess.TimeoutExpired:
+            check.that(f"killed at {point[0]}() number {point[1]}: all ends in time", False)
+
+
+def warm(check, world, is_soak):
     """With the programs loaded: from launch to end."""
+    # Makes the ring that the slot keeps for its next jobs: so all runs from here on make the same calls.
+    world.shell("true")
+    world.settles(check, "the first run")
     all_points = points(world)
     check.equal("every crossroads is found", len(crossroads(all_points)), len(CROSSROADS))
-    for point in sample(all_points, wanted):
-        what, victim = kill_at(check, world, point)
-        sweep(check, world, what, victim)
+    sample = {*spread(all_points, 6), *crossroads(all_points)}
+    kill_and_sweep(check, world, all_points if is_soak else sorted(sample, key=all_points.index))
 
 
 def cold(check, world, is_soak):
-    """With nothing loaded: what is killed is also the loading, and the removal. Each costs two loads."""
-    chosen = points(world) if is_soak else [("rename", 1, "of the pins")]
-    check.that("there is something to kill", chosen)
-    for point in chosen:
-        what, victim = kill_at(check, world, point)
-        sweep(check, world, what, victim)
+    """With nothing loaded: what is killed is also the loading, and the removal."""
+    chosen = [("rename", 1, "of the pins")]
+    if is_soak:
+        all_points = only_cold(points(world))
+        check.that("the loading is seen call by call", len(all_points) > 100, len(all_points))
+        chosen += spread(all_points, 20)
+    kill_and_sweep(check, world, chosen)
     check.that("the last job takes the pins along", not os.path.exists(traces.PIN_ROOT))

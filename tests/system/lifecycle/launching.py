@@ -50,7 +50,7 @@ def refusals(check, world, keeper):
         ("path that does not exist", {"policy": gone},
          rf'\Ajobcage run: {place.format(gone)}rule "gone": /no/such/place: No such file or directory\n\Z'),
         ("missing site", {"options": ["--site", "/no/such.json"]}, r"\A/no/such.json: error: .*\n\Z"),
-        ("unprivileged user", {"wrap": SMALL}, says.format("only root")),
+        ("unprivileged user", {"wrap": SMALL}, says.format(".*for root")),
         ("unknown user", {"options": ["--user", "nobody-at-all"]}, says.format(".*no.* user")),
         ("user id that no integer holds", {"options": ["--user", str(2**32)]}, says.format(".*no.* user")),
         ("id that would leave the folder", {"job_id": "../x", "alerts": f"{world.alerts}/x"}, says.format("job id")),

@@ -4,7 +4,7 @@ import re
 import sys
 import time
 
-WAIT_S = 60  # for anything that happens in the end; an emulated machine on a busy host is slow
+WAIT_S = 120  # for anything that happens in the end; an emulated machine on a busy host is slow
 
 
 def wait_for(condition, seconds=WAIT_S):

@@ -12,6 +12,8 @@ MONITOR_COMM = "jobcage-monitor"
 # bpf(2)
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 NEXT_ID = {"programs": 11, "maps": 12, "links": 31}
+MAP_GET_FD_BY_ID = 14
+MAP_TYPE_RINGBUF = 27
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -27,6 +29,23 @@ def bpf_ids(kind):
         ids.append(attr.next_id)
         attr.start_id = attr.next_id
     return ids
+
+
+def is_ring(map_id):
+    attr = _IdAttr(start_id=map_id)
+    fd = _libc.syscall(SYS_BPF, MAP_GET_FD_BY_ID, ctypes.byref(attr), ctypes.sizeof(attr))
+    if fd < 0:
+        return False
+    with open(f"/proc/self/fdinfo/{fd}", encoding="utf-8") as stream:
+        info = stream.read()
+    os.close(fd)
+    return f"map_type:\t{MAP_TYPE_RINGBUF}\n" in info
+
+
+def bpf_maps():
+    """All but the rings that wait for the next job of their slot, as long as another job keeps the programs."""
+    ids = bpf_ids("maps")
+    return [map_id for map_id in ids if not is_ring(map_id)] if os.path.isdir(PIN_ROOT) else ids
 
 
 def monitors():
@@ -77,7 +96,9 @@ def snapshot():
         "state file": sorted(glob.glob(f"{STATE_JOBS}/*")),
         "monitor": monitors(),
         "mount": mounts(),
-        **{f"bpf {kind}": bpf_ids(kind) for kind in NEXT_ID},
+        "bpf programs": bpf_ids("programs"),
+        "bpf maps": bpf_maps(),
+        "bpf links": bpf_ids("links"),
     }
 
 

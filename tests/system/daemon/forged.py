@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Requests that no jobcage sends: each is refused or its connection closed, and the daemon is what it was before."""
+import json
+import os
+import socket
+import struct
+import subprocess
+import time
+
+from harness import wait_for
+from house import ALICE, CAROL
+from protocol import CLOSED, PACKET_MAX, Client, answer_to, as_user, child, error_of, result_of
+
+JOBS = {"version": 1, "op": "jobs"}
+
+
+def padded(size):
+    """A sound request of so many bytes."""
+    text = json.dumps(JOBS | {"pad": ""})
+    return json.dumps(JOBS | {"pad": "x" * (size - len(text))}).encode()
+
+
+def memfd(content, size=None):
+    fd = os.memfd_create("body")
+    os.write(fd, content)
+    if size is not None:
+        os.ftruncate(fd, size)
+    return fd
+
+
+def malformed(check, house):
+    nested = b'{"version": 1, "op": "jobs", "x": ' + b"[" * 8000 + b"]" * 8000 + b"}"
+    rows = [
+        # what, message, its answer
+        ("sound", JOBS, "ok"),
+        ("sound, and as large as may be", padded(PACKET_MAX), "ok"),
+        ("a byte too large", padded(PACKET_MAX + 1), "EBADMSG"),
+        ("100,000 bytes", padded(100000), "EBADMSG"),
+        ("no JSON", b"\xde\xad\xbe\xef" * 8, "EBADMSG"),
+        ("truncated", json.dumps(JOBS).encode()[:-3], "EBADMSG"),
+        ("two objects", json.dumps(JOBS).encode() * 2, "EBADMSG"),
+        ("a list", [JOBS], "EBADMSG"),
+        ("a number", b"1", "EBADMSG"),
+        ("nested 8,000 deep", nested, "EBADMSG"),
+        ("a key twice", b'{"version": 1, "op": "jobs", "op": "teardown"}', "EBADMSG"),
+        ("not UTF-8", b'{"version": 1, "op": "jobs", "x": "\xff\xfe"}', "EBADMSG"),
+        ("a NUL in a string", b'{"version": 1, "op": "jobs\\u0000teardown"}', "EBADMSG"),
+        ("an unpaired surrogate", b'{"version": 1, "op": "jobs", "x": "\\ud800"}', "EBADMSG"),
+        ("a number without end", b'{"version": 1, "op": "jobs", "x": ' + b"9" * 4000 + b"}", "EBADMSG"),
+        ("no version", {"op": "jobs"}, "EPROTONOSUPPORT"),
+        ("version 2", {"version": 2, "op": "jobs"}, "EPROTONOSUPPORT"),
+        ("version as a text", {"version": "1", "op": "jobs"}, "EPROTONOSUPPORT"),
+        ("no operation", {"version": 1}, "ENOSYS"),
+        ("an unknown operation", {"version": 1, "op": "reboot"}, "ENOSYS"),
+        ("an operation that is no text", {"version": 1, "op": ["jobs"]}, "ENOSYS"),
+        ("a policy that is no text", {"version": 1, "op": "run", "policy": 7}, "EINVAL"),
+        ("a policy outside the folder", {"version": 1, "op": "run", "policy": "digits-/../../x"}, "EPERM"),
+        ("a job id outside the folder", {"version": 1, "op": "run", "policy": "plain", "job": "../x"}, "EINVAL"),
+        ("a command that is no text", {"version": 1, "op": "status", "job": {"a": 1}}, "EINVAL"),
+        ("a process id below zero", {"version": 1, "op": "whois", "pid": -1}, "ESRCH"),
+        ("a process id beyond all", {"version": 1, "op": "whois", "pid": 2**62}, "ESRCH"),
+    ]
+    before = house.daemon.fd_cnt()
+    for what, message, answer in rows:
+        check.equal(f"{what}", error_of(answer_to(ALICE, message)), answer)
+    check.that("the daemon lives", house.daemon.is_alive())
+    check.that("and holds no descriptor more", wait_for(lambda: house.daemon.fd_cnt() == before), f"{house.daemon.fd_cnt()}, not {before}")
+    house.settles(check, "malformed requests")
+
+
+def bodies(check, house):
+    """Messages whose body is in a descriptor."""
+    notice = json.dumps({"version": 1, "body": "memfd"}).encode()
+    text = json.dumps(JOBS).encode()
+
+    def by_body(make, user=ALICE):
+        def talk():
+            client = Client()
+            fds = make()
+            client.send(notice, fds + [os.pidfd_open(os.getpid())])
+            return client.receive()
+        return error_of(as_user(user, talk))
+
+    def pipe():
+        read, write = os.pipe()
+        os.write(write, text)
+        return [read]
+
+    def many():
+        return [os.open("/dev/null", os.O_RDONLY) for _ in range(200)]
+
+    rows = [
+        ("a sound body", lambda: [memfd(text)], "ok"),
+        ("no body", lambda: [], "EBADMSG"),
+        ("an empty body", lambda: [memfd(b"")], "EBADMSG"),
+        ("a body of 64 KiB and a byte", lambda: [memfd(text, 64 * 1024 + 1)], "EBADMSG"),
+        ("a body of a TiB", lambda: [memfd(text, 2**40)], "EBADMSG"),
+        ("a pipe as body", pipe, "EBADMSG"),
+        ("a folder as body", lambda: [os.open("/", os.O_RDONLY)], "EBADMSG"),
+        ("a file as body", lambda: [os.open("/etc/passwd", os.O_RDONLY)], "EBADMSG"),
+        ("a pidfd as body", lambda: [os.pidfd_open(os.getpid())], "EBADMSG"),
+        ("a body that names a body", lambda: [memfd(notice)], "ENOSYS"),
+        ("200 descriptors", many, "EBADMSG"),
+    ]
+    before = house.daemon.fd_cnt()
+    for what, make, answer in rows:
+        check.equal(what, by_body(make), answer)
+    big = json.dumps({"version": 1, "op": "run", "policy_text": "[" * 4000000}).encode()
+    check.equal("4 MB of a policy, of whom may bring none", by_body(lambda: [memfd(big)], ALICE) in ("EPERM", "EBADMSG"), True)
+    check.equal("4 MB of brackets as a policy", by_body(lambda: [memfd(big)], CAROL), "EINVAL")
+    check.that("no descriptor is kept", wait_for(lambda: house.daemon.fd_cnt() == before), f"{house.daemon.fd_cnt()}, not {before}")
+    house.settles(check, "bodies")
+
+
+def senders(check, house):
+    """A request is of who sends it, by a pidfd of that very process."""
+    def with_pidfd(make):
+        return error_of(as_user(ALICE, lambda: Client().ask("jobs", pidfd=make())))
+
+    def dead():
+        process = subprocess.Popen(["true"])
+        fd = os.pidfd_open(process.pid)
+        process.wait()
+        return fd
+
+    check.equal("its own pidfd", with_pidfd(lambda: os.pidfd_open(os.getpid())), "ok")
+    check.equal("no pidfd", error_of(answer_to(ALICE, JOBS, [])), "EINVAL")
+    check.equal("a pidfd of init", with_pidfd(lambda: os.pidfd_open(1)), "EPERM")
+    check.equal("a pidfd of the daemon", with_pidfd(lambda: os.pidfd_open(house.daemon.pid)), "EPERM")
+    check.equal("a pidfd of a process that is gone", with_pidfd(dead), "EPERM")
+    check.equal("no pidfd but a file", with_pidfd(lambda: os.open("/dev/null", os.O_RDONLY)), "EINVAL")
+    check.equal("no pidfd but a file that has its line", with_pidfd(lambda: memfd(b"\nPid:\t1\n")), "EINVAL")
+
+    def other_process():
+        """The connection is the parent's, the message its child's."""
+        client = Client()
+        return result_of(*child(None, lambda: client.ask("run", policy="plain", job="handed")))
+
+    check.equal("a connection handed to another process", error_of(as_user(ALICE, other_process)), "EPERM")
+    check.equal("of root, handed to a user", error_of(handed_by_root()), "EPERM")
+    check.equal("credentials that are not the sender's", forged_credentials(), "PermissionError")
+    house.settles(check, "senders")
+
+
+def handed_by_root():
+    """root connects, and lets a user ask."""
+    client = Client()
+    try:
+        return result_of(*child(ALICE, lambda: client.ask("teardown")))
+    finally:
+        client.close()
+
+
+def forged_credentials():
+    """The kernel must refuse them already."""
+    def talk():
+        client = Client()
+        client.sock.sendmsg([json.dumps(JOBS).encode()],
+                            [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, struct.pack("3i", 1, 0, 0))])
+        return client.receive()
+    answer = as_user(ALICE, talk)
+    return answer.split(":")[0] if isinstance(answer, str) else answer
+
+
+def repeated(check, house):
+    """On one connection: some requests, not any number."""
+    def talk():
+        client = Client()
+        return [error_of(client.ask("jobs")) for _ in range(20)]
+    answers = as_user(ALICE, talk)
+    served = answers.index("EBUSY") if "EBUSY" in answers else 0
+    check.that("one connection is good for some requests", served >= 3, answers)
+    check.equal("then it is closed", set(answers[served + 1:]), {CLOSED})
+    check.equal("another one is served", error_of(as_user(ALICE, lambda: Client().ask("jobs"))), "ok")
+
+
+def stalled(check, house):
+    """Clients that send nothing, or take no answer, are dropped in time; others are served meanwhile."""
+    before = house.daemon.fd_cnt()
+    silent = [Client(timeout=30) for _ in range(20)]
+    deaf = Client(timeout=30)
+    deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    for _ in range(10):
+        deaf.send(JOBS, [os.pidfd_open(os.getpid())])
+    start = time.monotonic()
+    check.equal("others are served at once", error_of(as_user(ALICE, lambda: Client().ask("jobs"))), "ok")
+    check.equal("and run", house.shell("exit 5", user=ALICE).status, 5)
+    check.that("without waiting for them", time.monotonic() - start < 8, f"{time.monotonic() - start:.1f} s")
+    check.equal("the silent ones are dropped", {client.receive() for client in silent}, {CLOSED})
+    took = time.monotonic() - start
+    check.that("after 10 s", 8 < took < 20, f"{took:.1f} s")
+    deaf.close()
+    check.that("nothing of them is held", wait_for(lambda: house.daemon.fd_cnt() <= before), f"{house.daemon.fd_cnt()}, not {before}")
+    house.settles(check, "stalled clients")

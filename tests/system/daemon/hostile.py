@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A launcher that speaks the protocol itself and keeps what jobcage's own would have given up."""
+import ctypes
+import hashlib
+import mmap
+import os
+import socket
+import threading
+
+from harness import wait_for
+from house import ALICE
+from protocol import Client, as_user, error_of
+
+CLONE_FILES, CLONE_NEWNS, CLONE_NEWUSER = 0x400, 0x20000, 0x10000000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def unshare(flags):
+    if _libc.unshare(flags):
+        raise OSError(ctypes.get_errno(), "unshare")
+
+
+def may_write(path):
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
+        return True
+    except OSError:
+        return False
+
+
+def run(client, house, **members):
+    return client.ask("run", policy="plain", job=house.new_id(), command="hostile", **members)
+
+
+def threads(check, house):
+    """A thread that was there before the policy is under it too, and so is what it starts."""
+    path = f"{house.digits}/a"
+
+    def launch():
+        said, go = [], threading.Event()
+
+        def other():
+            said.append(may_write(path))
+            go.wait()
+            said.append(may_write(path))
+            pid = os.fork()
+            if not pid:
+                os._exit(may_write(path))
+            said.append(bool(os.waitpid(pid, 0)[1]))
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        wait_for(lambda: said)
+        answer = error_of(run(Client(), house))
+        go.set()
+        thread.join()
+        return [answer, may_write(path), *said]
+
+    check.equal("answer, first thread, second one before and after, its child", as_user(ALICE, launch), ["ok", False, True, False, False])
+    house.settles(check, "threads")
+
+
+def asked_by_thread(check, house):
+    """The message comes from a second thread: the process is its own all the same."""
+    path = f"{house.digits}/a"
+
+    def launch():
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append([error_of(run(Client(), house)), may_write(path)]))
+        thread.start()
+        thread.join()
+        return answers[0] + [may_write(path)]
+
+    check.equal("answer, the thread that asked, the first one", as_user(ALICE, launch), ["ok", False, False])
+    house.settles(check, "asked by a thread")
+
+
+def descriptors(check, house):
+    """What is open before the policy and would be a way round it."""
+    digits, patients = f"{house.digits}/a", f"{house.patients}/p"
+
+    def launch(make, **members):
+        def talk():
+            kept = make()
+            answer = run(Client(), house, **members)
+            return [error_of(answer), answer.get("error", ""), bool(kept)]
+        return as_user(ALICE, talk)
+
+    def connected():
+        listener = socket.create_server(("127.0.0.1", 0))
+        return [listener, socket.create_connection(listener.getsockname())]
+
+    def mapped():
+        with open(digits, "r+b") as stream:
+            return mmap.mmap(stream.fileno(), 0)
+
+    rows = [
+        ("nothing", lambda: [True], "ok", ""),
+        ("a dataset's file for reading", lambda: open(digits, "rb"), "ok", ""),
+        ("a dataset's file for writing", lambda: open(digits, "r+b"), "EPERM", "dataset:digits"),
+        ("a dataset's folder", lambda: [os.open(house.digits, os.O_RDONLY)], "ok", ""),
+        ("a writable map of a dataset's file", mapped, "EPERM", "dataset:digits"),
+        ("a file of a dataset not granted", lambda: open(patients, "rb"), "EPERM", "dataset:patients"),
+        ("the folder of a dataset not granted, by O_PATH", lambda: [os.open(house.patients, os.O_PATH)], "EPERM", "dataset:patients"),
+        ("a UNIX socket", socket.socketpair, "ok", ""),
+        ("a TCP socket that is connected", connected, "EPERM", "network socket"),
+        ("a TCP socket that is not", lambda: [socket.socket()], "EPERM", "network socket"),
+        ("a UDP socket", lambda: [socket.socket(type=socket.SOCK_DGRAM)], "EPERM", "network socket"),
+        ("an IPv6 socket", lambda: [socket.socket(socket.AF_INET6)], "EPERM", "network socket"),
+    ]
+    for what, make, answer, words in rows:
+        got = launch(make) or [None, "", None]
+        check.equal(f"keeps {what}", got[0], answer)
+        check.that(f"keeps {what}: why", words in got[1], got[1])
+    got = launch(lambda: open(digits, "r+b"), keep=[], inherit=[0, 1, 2])
+    check.equal("claims not to keep what it keeps", got[0], "EPERM")
+    house.unharmed(check, "descriptors")
+    house.settles(check, "descriptors")
+
+
+def hidden_descriptors(check, house):
+    """A second thread has a file table of its own, with a writable descriptor of the dataset in it."""
+    def launch():
+        ready, go, wrote = threading.Event(), threading.Event(), []
+
+        def other():
+            unshare(CLONE_FILES)
+            fd = os.open(f"{house.digits}/a", os.O_WRONLY | os.O_APPEND)
+            ready.set()
+            go.wait()
+            try:
+                wrote.append(os.write(fd, b"breach"))
+            except OSError as error:
+                wrote.append(error.strerror)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        ready.wait()
+        answer = error_of(run(Client(), house))
+        # Refused, it is in no job and free to write: the thread waits, and ends with the process.
+        if answer == "ok":
+            go.set()
+            thread.join()
+        return [answer, wrote]
+
+    check.equal("a descriptor in a second thread's own table: answer, what it wrote", as_user(ALICE, launch), ["EPERM", []])
+    house.unharmed(check, "hidden descriptors")
+    house.settles(check, "hidden descriptors")
+
+
+def scratch(check, house):
+    """A policy with an environment: only a tmpfs of the launcher's own may become what the job may write to."""
+    house.policy("env", environment={"private": ["/tmp"], "scratch": "/var/tmp"})
+
+    def launch(make):
+        def talk():
+            client = Client()
+            first = client.ask("run", policy="env", job=house.new_id())
+            digest = hashlib.sha256(first.get("policy_text", "").encode()).hexdigest()
+            fds = make()
+            again = client.ask("run", policy="env", job=house.new_id(), environment_of=digest, fds=fds)
+            return [first.get("step"), error_of(again)]
+        return as_user(ALICE, talk)
+
+    def own_tmpfs():
+        """As a user may: in a user namespace of its own, which nobody maps."""
+        unshare(CLONE_NEWUSER | CLONE_NEWNS)
+        if _libc.mount(b"none", b"/mnt", b"tmpfs", 0, None):
+            raise OSError(ctypes.get_errno(), "mount")
+        return [os.open("/mnt", os.O_PATH)]
+
+    def below_own():
+        own_tmpfs()
+        os.mkdir("/mnt/below")
+        return [os.open("/mnt/below", os.O_PATH)]
+
+    rows = [
+        ("a tmpfs of its own", own_tmpfs, "ok"),
+        ("a folder in it", below_own, "EPERM"),
+        ("the root", lambda: [os.open("/", os.O_PATH)], "EPERM"),
+        ("everybody's /dev/shm", lambda: [os.open("/dev/shm", os.O_PATH)], "EPERM"),
+        ("everybody's /tmp", lambda: [os.open("/tmp", os.O_PATH)], "EPERM"),
+        ("the dataset", lambda: [os.open(house.digits, os.O_PATH)], "EPERM"),
+        ("no folder but a memfd", lambda: [os.memfd_create("x")], "EPERM"),
+        ("/proc", lambda: [os.open("/proc", os.O_PATH)], "EPERM"),
+    ]
+    for what, make, answer in rows:
+        got = launch(make)
+        check.equal(f"{what} as its scratch", got, ["environment", answer])
+    wrong = as_user(ALICE, lambda: Client().ask("run", policy="env", environment_of="0" * 64).get("step"))
+    check.equal("an environment of another policy", wrong, "environment")
+    house.settles(check, "scratch")
+
+
+def id_maps(check, house):
+    """map_ids is for a user namespace that the sender has just made, and maps nobody but himself."""
+    def plain():
+        return error_of(Client().ask("map_ids"))
+
+    def made():
+        client = Client()
+        unshare(CLONE_NEWUSER)
+        answer = error_of(client.ask("map_ids"))
+        with open("/proc/self/uid_map", encoding="ascii") as stream:
+            return [answer, stream.read().split()]
+
+    check.equal("without a namespace of his own", as_user(ALICE, plain), "EPERM")
+    check.equal("with one", as_user(ALICE, made), ["ok", [str(ALICE.uid), str(ALICE.uid), "1"]])
+    check.that("root has no use for it", plain() != "ok")

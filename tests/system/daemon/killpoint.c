@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * killpoint - stops a process with SIGKILL at one of its system calls.
+ *
+ *	killpoint PID NUMBER
+ *
+ * Seizes the process, says "ready", and lists each call from then on that changes something outside the process, as it is entered: its
+ * number counted from 1, its name and its first arguments. The process is killed as it enters the one of that NUMBER (0: none), which is therefore
+ * not done. Ends with the process; killed itself, it lets the process go. Only the process is watched, not its children.
+ *
+ * strace can do this too, but takes half a second to start and prints what nobody reads, fifty times in a test.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct {
+	long nr;
+	const char *name;
+} calls[] = {
+	{ SYS_bpf, "bpf" },
+	{ SYS_openat, "openat" },
+	{ SYS_write, "write" },
+	{ SYS_pwrite64, "pwrite64" },
+	{ SYS_mkdirat, "mkdirat" },
+	{ SYS_renameat2, "renameat2" },
+	{ SYS_linkat, "linkat" },
+	{ SYS_unlinkat, "unlinkat" },
+	{ SYS_ftruncate, "ftruncate" },
+	{ SYS_flock, "flock" },
+	{ SYS_sendmsg, "sendmsg" },
+	{ SYS_recvmsg, "recvmsg" },
+	{ SYS_clone, "clone" },
+	{ SYS_ioctl, "ioctl" },
+	{ SYS_epoll_ctl, "epoll_ctl" },
+	{ SYS_wait4, "wait4" },
+	{ SYS_pidfd_send_signal, "pidfd_send_signal" },
+#ifdef SYS_mkdir
+	{ SYS_mkdir, "mkdir" },
+	{ SYS_rmdir, "rmdir" },
+	{ SYS_rename, "rename" },
+	{ SYS_link, "link" },
+	{ SYS_unlink, "unlink" },
+#endif
+};
+
+static pid_t target;
+
+/* A path tells more than a pointer; what is no path prints as nothing. */
+static void read_path(unsigned long long address, char *room, size_t size)
+{
+	char mem[32];
+	int fd;
+	ssize_t n;
+
+	*room = '\0';
+	snprintf(mem, sizeof(mem), "/proc/%d/mem", target);
+	fd = open(mem, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = pread(fd, room, size - 1, (off_t)address);
+	close(fd);
+	room[n < 0 ? 0 : n] = '\0';
+	for (char *c = room; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '\0';
+}
+
+static bool is_entry(const char **ret_name, char *room, size_t size)
+{
+	struct __ptrace_syscall_info info;
+	unsigned long long args[6];
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, target, sizeof(info), &info) < 0 ||
+	    info.op != PTRACE_SYSCALL_INFO_ENTRY)
+		return false;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		char first[48], second[48];
+
+		if (calls[i].nr != (long)info.entry.nr)
+			continue;
+		memcpy(args, info.entry.args, sizeof(args));
+		read_path(args[0], first, sizeof(first));
+		read_path(args[1], second, sizeof(second));
+		*ret_name = calls[i].name;
+		snprintf(room, size, "%lld %s %s", (long long)args[0], first, second);
+		return true;
+	}
+	return false;
+}
+
+/* The signal to hand on when the process goes on. */
+static int signal_of(int status)
+{
+	int sig = WSTOPSIG(status);
+
+	return status >> 16 || sig == (SIGTRAP | 0x80) ? 0 : sig;
+}
+
+static int follow(long wanted)
+{
+	char arguments[160];
+	const char *name;
+	long number = 0;
+	int status;
+
+	while (waitpid(target, &status, __WALL) == target) {
+		if (WIFEXITED(status) || WIFSIGNALED(status))
+			return 0;
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80) &&
+		    is_entry(&name, arguments, sizeof(arguments))) {
+			printf("%ld %s %s\n", ++number, name, arguments);
+			if (number == wanted) {
+				kill(target, SIGKILL);
+				continue;
+			}
+		}
+		if (ptrace(PTRACE_SYSCALL, target, 0, (long)signal_of(status)) && errno != ESRCH)
+			return 1;
+	}
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 3) {
+		fprintf(stderr, "usage: killpoint PID NUMBER\n");
+		return 2;
+	}
+	target = atoi(argv[1]);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (ptrace(PTRACE_SEIZE, target, 0, PTRACE_O_TRACESYSGOOD) ||
+	    ptrace(PTRACE_INTERRUPT, target, 0, 0)) {
+		perror("killpoint");
+		return 1;
+	}
+	puts("ready");
+	return follow(atol(argv[2]));
+}

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""
+kill -9 of the daemon at each of its system calls that change something, while it starts a job, ends one, and replaces rules.
+
+killpoint lists the calls of an undisturbed one first. Two witnesses toil through all of it: what they attempt is never let, and every
+attempt is in their record. After each kill the next daemon has to set right whatever was half done.
+"""
+import os
+import re
+import subprocess
+
+from cage import PROJECT
+from harness import WAIT_S, wait_for
+from house import ALICE, ROOT
+from toil import Toil
+
+KILLPOINT = os.environ.get("JOBCAGE_KILLPOINT", f"{PROJECT}/build/tests/killpoint")
+
+# Where one thing is done and what belongs to it is not: hit in every run, whatever the sample.
+CROSSROADS = {
+    "launch": [r"mkdir .*jobcage-v", r"write .*cgroup|write \d+ +\d", r"sendmsg"],
+    "reload": [r"link", r"rename", r"sendmsg"],
+    "finish": [r"rmdir .*jobcage-v", r"unlink.*json", r"unlink.*progress"],
+}
+
+
+class Watched:
+    """The daemon's calls, from here on; it is killed at the one of that number."""
+
+    def __init__(self, house, number=0):
+        self.log = f"{house.log}/killpoint"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen([KILLPOINT, str(house.daemon.pid), str(number)], stdout=log)
+        wait_for(lambda: self.lines(0))
+
+    def lines(self, first=1):
+        with open(self.log, encoding="utf-8", errors="replace") as stream:
+            return stream.read().splitlines()[first:]
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        return self.lines()
+
+
+class Scenario:
+    """One of the daemon's doings. prepare() before it is watched, act() under watch, judge() when the next daemon runs."""
+
+    def __init__(self, house):
+        self.house, self.cnt = house, 0
+
+    def victim(self):
+        self.cnt += 1
+        return f"v-{self.name}-{self.cnt}"
+
+
+class Launch(Scenario):
+    name = "launch"
+    script = "echo x 2>/dev/null >>$DIGITS/a && echo breach; echo ran"
+
+    def prepare(self):
+        pass
+
+    def act(self):
+        self.job = self.house.shell(self.script, job_id=self.victim(), user=ALICE)
+
+    def judge(self, check, what):
+        ran = self.job.out == "ran\n"
+        check.that(f"{what}: it ran obeying, or did not run", ran or self.job.out == "", self.job.out)
+        check.equal(f"{what}: status", self.job.status, 0 if ran else 125)
+        check.that(f"{what}: status 125 has one line", ran or re.fullmatch(r"jobcage run: .+\n", self.job.err), self.job.err)
+        gone(check, self.house, what, self.job)
+        if ran:
+            self.house.accounted(check, what, self.job, 1)
+        else:
+            paired(check, what, self.job)
+
+
+class Finish(Scenario):
+    name = "finish"
+
+    def prepare(self):
+        self.toil = Toil(self.house, period_ms=5, job_id=self.victim(), user=ALICE)
+        self.toil.goes()
+        self.toil.attempts_on(3)
+
+    def act(self):
+        self.toil.end()
+        self.toil.job.finish()
+        wait_for(lambda: not self.house.daemon.is_alive() or self.toil.job.end() and not state_of(self.toil.job), 3)
+
+    def judge(self, check, what):
+        gone(check, self.house, what, self.toil.job)
+        self.toil.judge(check, what)
+        self.house.accounted(check, what, self.toil.job, self.toil[8])
+
+
+class Reload(Scenario):
+    """Two policies in turn, which both deny what the job attempts."""
+    name = "reload"
+
+    def __init__(self, house):
+        super().__init__(house)
+        self.version = 0
+        self.write()
+        self.toil = Toil(house, period_ms=20, job_id="v-reload", policy="turning")
+        self.toil.goes()
+
+    def write(self):
+        self.version += 1
+        self.house.policy("turning", rules=[{"id": f"turn-{self.version % 2}", "path": "/usr/share", "access": "read"}])
+
+    def prepare(self):
+        self.write()
+
+    def act(self):
+        self.house.ask("reload", "v-reload")
+
+    def judge(self, check, what):
+        check.that(f"{what}: the job goes on", self.toil.attempts_on())
+        check.equal(f"{what}: nothing denied is done", self.toil[16], 0)
+        check.equal(f"{what}: a reload after it", self.house.ask("reload", "v-reload").returncode, 0)
+        want = self.house.ask("policy", "check", f"{self.house.policies}/turning.json").stdout
+        digest = (self.house.status("v-reload") or {}).get("digest", "none")
+        check.that(f"{what}: the job obeys the new policy", digest[:12] in want, f"{digest} not in {want}")
+
+    def close(self, check):
+        self.toil.end()
+        self.toil.job.finish()
+        self.toil.judge(check, "the job of all reloads")
+        events = self.house.record(self.toil.job)
+        changes = [event["unmapped"]["jobcage"] for event in events if event["metadata"]["event_code"] == "job_policy"]
+        check.that("the changes are told", changes)
+        check.equal("each from what the one before came to",
+                    [change["old_digest"] for change in changes[1:]], [change["new_digest"] for change in changes[:-1]])
+        end = self.toil.job.end()
+        check.equal("the job of all reloads: attempts, denied", (sum(end.get("denied", {}).values())), self.toil[8])
+
+
+def state_of(job):
+    return os.path.exists(f"/run/jobcage/jobs/{job.id}.json")
+
+
+def gone(check, house, what, job):
+    """The next daemon leaves nothing of a job that is over."""
+    check.that(f"{what}: nothing of the job is left", wait_for(lambda: not state_of(job), 25))
+
+
+def paired(check, what, job):
+    codes = [event["metadata"]["event_code"] for event in job.events() if event["metadata"]["event_code"] != "finding"]
+    check.that(f"{what}: its record has one start and one end, or none", codes in ([], ["job_start", "job_end"]), codes)
+
+
+def points_of(scenario, house):
+    """What the daemon does, undisturbed. The first run is not the one to look at: it makes what later ones share."""
+    for _ in range(2):
+        scenario.prepare()
+        watched = Watched(house)
+        scenario.act()
+        lines = watched.end()
+    return lines
+
+
+def sample(lines, name, wanted):
+    chosen = {next((i for i, line in enumerate(lines) if re.search(pattern, line)), None) for pattern in CROSSROADS[name]} - {None}
+    step = max(1, len(lines) // max(wanted - len(chosen), 1))
+    return sorted(chosen | set(range(step // 2, len(lines), step)))
+
+
+def kill_at(check, house, scenario, lines, at):
+    what = f"{scenario.name}, killed at {lines[at]}"
+    scenario.prepare()
+    watched = Watched(house, at + 1)
+    scenario.act()
+    # The calls are not the same each time: then it was killed at none.
+    killed = wait_for(lambda: not house.daemon.is_alive(), 1)
+    watched.end()
+    if killed:
+        house.daemon.process.wait()
+        house.daemon.start()
+    scenario.judge(check, what)
+    return bool(killed)
+
+
+def sweep(check, house, scenario, wanted):
+    lines = points_of(scenario, house)
+    with open(f"{house.log}/points-{scenario.name}", "w", encoding="utf-8") as stream:
+        stream.write("\n".join(lines))
+    for pattern in CROSSROADS[scenario.name]:
+        check.that(f"{scenario.name}: {pattern} is one of its calls", any(re.search(pattern, line) for line in lines))
+    chosen = sample(lines, scenario.name, wanted)
+    killed = sum(kill_at(check, house, scenario, lines, at) for at in chosen)
+    print(f"#    {scenario.name}: killed at {killed} of {len(chosen)} points, of {len(lines)} that there are", flush=True)
+    return killed
+
+
+def killed(check, house, wanted):
+    """wanted: points of each doing."""
+    witnesses = [Toil(house, period_ms=25, user=user, job_id=f"witness-{user.name}") for user in (ALICE, ROOT)]
+    check.that("the witnesses toil", all([witness.goes() for witness in witnesses]))
+    reload = Reload(house)
+    cnt = sum(sweep(check, house, scenario, wanted) for scenario in (Launch(house), Finish(house), reload))
+    check.that("the daemon was killed often enough", cnt >= min(40, 3 * wanted - 6), cnt)
+    reload.close(check)
+    for witness in witnesses:
+        witness.end()
+        witness.job.finish()
+        witness.judge(check, witness.job.id)
+        house.accounted(check, witness.job.id, witness.job, witness[8])
+    house.settles(check, "kills")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The control socket, spoken by hand: so that what no jobcage would send is sent."""
+import array
+import contextlib
+import json
+import os
+import socket
+
+from harness import WAIT_S
+from house import SOCKET
+
+PACKET_MAX = 16 * 1024
+CLOSED = "closed"
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, timeout=WAIT_S):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.settimeout(timeout)
+        self.sock.connect(SOCKET)
+
+    def send(self, data, fds=()):
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.sock.sendmsg([data if isinstance(data, bytes) else json.dumps(data).encode()], ancillary)
+
+    def receive(self):
+        """The answer; or CLOSED."""
+        try:
+            data, ancillary, _, _ = self.sock.recvmsg(PACKET_MAX, socket.CMSG_SPACE(16))
+        except ConnectionError:
+            return CLOSED
+        for _, _, fds in ancillary:
+            for fd in array.array("i", fds):
+                os.close(fd)
+        return json.loads(data) if data else CLOSED
+
+    def ask(self, op, fds=(), pidfd=None, **members):
+        """A request as it should be, and its answer. pidfd None: one's own."""
+        own = os.pidfd_open(os.getpid()) if pidfd is None else pidfd
+        try:
+            self.send({"version": 1, "op": op} | members, [own, *fds])
+        except ConnectionError:
+            return CLOSED
+        finally:
+            if pidfd is None:
+                os.close(own)
+        return self.receive()
+
+    def close(self):
+        self.sock.close()
+
+
+def child(user, call):
+    """Forks; the child becomes the user (None: stays who it is) and calls. Returns (pid, descriptor that its result can be read from as JSON)."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(write)
+        return pid, read
+    status = 1
+    with contextlib.suppress(BaseException):
+        os.close(read)
+        if user:
+            user.become()
+        try:
+            result = call()
+        except Exception as error:
+            result = f"{type(error).__name__}: {error}"
+        os.write(write, json.dumps(result).encode())
+        status = 0
+    os._exit(status)
+
+
+def result_of(pid, fd):
+    """Waits for the child. None: it was killed, or ended without a word."""
+    with os.fdopen(fd, "rb") as stream:
+        text = stream.read()
+    os.waitpid(pid, 0)
+    return json.loads(text) if text else None
+
+
+def as_user(user, call):
+    return result_of(*child(user, call))
+
+
+def answer_to(user, data, fds=None):
+    """What the daemon says to one message of the user; fds None: a pidfd of the sender."""
+    def talk():
+        client = Client()
+        client.send(data, [os.pidfd_open(os.getpid())] if fds is None else fds)
+        return client.receive()
+    return as_user(user, talk)
+
+
+def error_of(answer):
+    """Its errno's name; 'ok'; or what came instead of an answer."""
+    if isinstance(answer, dict):
+        return "ok" if answer.get("ok") else answer.get("errno")
+    return answer

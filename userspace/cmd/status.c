@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* jobcage status: one job in full. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cmd/ask.h"
+#include "cmd/cmd.h"
+
+static const char help_text[] =
+	"Usage: jobcage status [--json] JOB\n"
+	"Shows one job: what it obeys, what was denied, whether its record is complete, and what its\n"
+	"self-test found.\n"
+	"\n"
+	"      --json   as a JSON object\n"
+	"  -h, --help   this text\n"
+	"\n"
+	"Exit status: 0; 1 if there is no such job, or the daemon cannot be asked.\n";
+
+static long long number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void print_counts(const char *label, const json_t *counts)
+{
+	printf("%-12s file %lld, exec %lld, network %lld\n", label, number(counts, "file"),
+	       number(counts, "exec"), number(counts, "network"));
+}
+
+static void print_record(const json_t *record)
+{
+	long long missing = number(record, "lost") + number(record, "malformed") +
+			    number(record, "write_failures");
+
+	printf("%-12s %lld decisions, %lld delivered; %s", "record", number(record, "decisions"),
+	       number(record, "delivered"), missing ? "INCOMPLETE: " : "complete so far\n");
+	if (missing)
+		printf("%lld lost, %lld malformed, %lld not written\n", number(record, "lost"),
+		       number(record, "malformed"), number(record, "write_failures"));
+}
+
+static void print_start(const json_t *job)
+{
+	time_t start = number(job, "start_ms") / 1000;
+	struct tm tm;
+	char text[64];
+
+	localtime_r(&start, &tm);
+	strftime(text, sizeof(text), "%F %T %z", &tm);
+	printf("%-12s %s, pid %lld\n", "started", text, number(job, "pid"));
+}
+
+static void print_self_test(const json_t *self_test)
+{
+	if (!json_is_object(self_test)) {
+		printf("%-12s not known: switched off, or made by an earlier controller\n",
+		       "self-test");
+		return;
+	}
+	printf("%-12s %s: %lld acts refused, %lld allowed, as they must be, in %.1f ms\n",
+	       "self-test",
+	       json_is_true(json_object_get(self_test, "passed")) ? "passed" : "FAILED",
+	       number(self_test, "refused"), number(self_test, "allowed"),
+	       number(self_test, "duration_us") / 1000.0);
+}
+
+static void print_status(const json_t *job)
+{
+	printf("%-12s %s%s\n", "job", ask_text(job, "job"),
+	       json_is_true(json_object_get(job, "attached")) ? " (attached cgroup)" : "");
+	printf("%-12s %s (%.12s), %s mode, %lld rules\n", "policy", ask_text(job, "policy"),
+	       ask_text(job, "digest"), ask_text(job, "mode"), number(job, "rules"));
+	printf("%-12s %s\n", "from", ask_text(job, "source"));
+	printf("%-12s %s\n", "command", ask_text(job, "command"));
+	printf("%-12s %s (%lld), asked for by %lld\n", "user", ask_text(job, "user"),
+	       number(job, "uid"), number(job, "asked_by"));
+	print_start(job);
+	printf("%-12s %s\n", "cgroup", ask_text(job, "cgroup"));
+	printf("%-12s %s\n", "backend", ask_text(job, "backend"));
+	printf("%-12s %s\n", "alerts", ask_text(job, "alerts"));
+	print_counts("denied", json_object_get(job, "denied"));
+	print_counts("would deny", json_object_get(job, "would_deny"));
+	print_record(json_object_get(job, "record"));
+	print_self_test(json_object_get(job, "self_test"));
+}
+
+int cmd_status(int argc, char **argv)
+{
+	struct ask_options options = {
+		.command = "status",
+		.help_text = help_text,
+		.args_min = 1,
+		.args_max = 1,
+		.has_json = true,
+	};
+	int status = ask_parse(argc, argv, &options);
+	json_auto_t *answer = NULL;
+	const json_t *job;
+
+	if (status >= 0)
+		return status;
+	status = ask(&options, "status", json_pack("{s:s}", "job", options.args[0]), &answer);
+	if (status)
+		return status;
+	job = json_object_get(answer, "job");
+	if (options.json)
+		return ask_print_json(job);
+	print_status(job);
+	return 0;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Jobs whose controller died; see adopt.h. */
+#include "daemon/adopt.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "job/content.h"
+#include "kern/publish.h"
+
+static void cleanup_sink(struct sink **sink)
+{
+	sink_close(*sink);
+}
+
+static int open_orphan_sink(const struct job *job, struct error *err, struct sink **ret_sink)
+{
+	if (strcmp(job->alerts, "-") && !watch_open_sink(job->alerts, err, ret_sink))
+		return 0;
+	return watch_open_sink(DEFAULT_ALERTS, err, ret_sink);
+}
+
+static int watch_orphan(struct controller *controller, struct job *job, struct error *err)
+{
+	_cleanup_(cleanup_sink) struct sink *sink = NULL;
+	struct watch *watch;
+	int r = open_orphan_sink(job, err, &sink);
+
+	if (!r)
+		r = controller_add(controller, job, sink, err, &watch);
+	if (r)
+		return r;
+	TAKE_PTR(sink);
+	/* Its controller may have died before the start was written. */
+	watch_announce(watch);
+	watch_tell_absence(watch);
+	watch_seen(watch);
+	return 0;
+}
+
+static int adopt_one(struct controller *controller, struct job_state *state, const json_t *content,
+		     struct error *err)
+{
+	struct job *job;
+	int r = job_adopt(&controller->rulesets, state, content, err, &job);
+
+	if (r)
+		return r;
+	r = watch_orphan(controller, job, err);
+	if (!r)
+		return 0;
+	*state = job->state;
+	job->state = (struct job_state)JOB_STATE_NONE;
+	ruleset_forget(&controller->rulesets, job->rules);
+	job_free(job);
+	return r;
+}
+
+/*
+ * Trouble with one orphan must not keep others, or a new job, from being looked after. Those that
+ * failed are held until all are seen, so that the search passes over them.
+ */
+void adopt_orphans(struct controller *controller)
+{
+	struct job_state *failed = NULL;
+	size_t failed_cnt = 0;
+
+	for (;;) {
+		struct job_state state = JOB_STATE_NONE, *grown;
+		json_auto_t *content = NULL;
+		struct error err = { 0 };
+		int r = job_state_adopt(&err, &state, &content);
+
+		if (r > 0) {
+			r = adopt_one(controller, &state, content, &err);
+			if (!r)
+				continue;
+		}
+		if (r < 0)
+			fprintf(stderr, "jobcage: warning: %s\n", err.text);
+		grown = state.fd < 0 ? NULL : realloc(failed, (failed_cnt + 1) * sizeof(*failed));
+		if (!grown) {
+			job_state_close(&state);
+			break;
+		}
+		failed = grown;
+		failed[failed_cnt++] = state;
+	}
+	for (size_t i = 0; i < failed_cnt; i++)
+		job_state_close(&failed[i]);
+	free(failed);
+}
+
+/* The end of an orphan of another build: its ring cannot be read by this one. */
+static int end_foreign(struct job_state *state, const json_t *content)
+{
+	_cleanup_free_ char *path = content_to_bytes(json_object_get(content, "cgroup"));
+	bool is_attached = json_is_true(json_object_get(content, "is_attached"));
+	struct cgroup cgroup = CGROUP_NONE;
+	bool populated = true;
+	int r = path ? cgroup_open(path, NULL, &cgroup) : -ENOMEM;
+
+	if (r == -ENOENT)
+		populated = false;
+	else if (!r)
+		r = cgroup_is_populated(&cgroup, &populated);
+	if (!populated) {
+		if (!r && !is_attached)
+			cgroup_remove(&cgroup);
+		fprintf(stderr,
+			"jobcage: warning: job %s of another build has ended; its last events are lost\n",
+			state->id);
+		job_state_remove(state);
+	}
+	cgroup_close(&cgroup);
+	return populated ? -EBUSY : 0;
+}
+
+int adopt_clear_other_build(void)
+{
+	for (;;) {
+		_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
+		json_auto_t *content = NULL;
+		int r = job_state_adopt(NULL, &state, &content);
+
+		if (r <= 0)
+			break;
+		r = end_foreign(&state, content);
+		if (r)
+			return r;
+	}
+	return job_state_any() ? -EBUSY : kern_remove(NULL);
+}

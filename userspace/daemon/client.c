@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* A command's side of the daemon's socket; see client.h. */
+#include "daemon/client.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "daemon/message.h"
+
+/* The daemon takes requests one by one, and each has a self-test of its own. */
+#define ANSWER_S 60
+
+int client_connect(struct error *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = CONTROL_SOCKET };
+	const struct timeval wait = { .tv_sec = ANSWER_S };
+	_cleanup_fd_ int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (sock < 0 || setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) ||
+	    setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)))
+		return error_errno(err, -errno, "cannot make a socket");
+	if (!connect(sock, (struct sockaddr *)&addr, sizeof(addr)))
+		return TAKE_FD(sock);
+	if (errno == ENOENT || errno == ECONNREFUSED)
+		return error_set(err, -ENOENT, "no jobcage daemon listens at " CONTROL_SOCKET);
+	return error_errno(err, -errno, "cannot reach the daemon at " CONTROL_SOCKET);
+}
+
+/* errno by the name that the daemon gave it. */
+static int code_of(const char *name)
+{
+	for (int code = 1; name && code < 200; code++) {
+		const char *known = strerrorname_np(code);
+
+		if (known && !strcmp(known, name))
+			return -code;
+	}
+	return -EIO;
+}
+
+static int read_answer(int sock, struct error *err, json_t **ret_answer)
+{
+	struct message message;
+	const char *text;
+	int r = message_receive(sock, MESSAGE_BODY_MAX, &message);
+
+	if (r == -EAGAIN)
+		return error_set(err, -ETIMEDOUT, "the daemon does not answer");
+	if (r <= 0)
+		return error_errno(err, r ? r : -ECONNRESET, "the daemon's answer");
+	text = message_string(&message, "error");
+	if (json_is_true(json_object_get(message.json, "ok")))
+		*ret_answer = json_incref(message.json);
+	else
+		r = error_set(err, code_of(message_string(&message, "errno")), "%s",
+			      text ? text : "the daemon refuses, and does not say why");
+	message_free(&message);
+	return r < 0 ? r : 0;
+}
+
+int client_call(int sock, const char *op, json_t *members, const int *fds, size_t fd_cnt,
+		struct error *err, json_t **ret_answer)
+{
+	json_auto_t *request = json_pack("{s:i, s:s}", "version", MESSAGE_VERSION, "op", op);
+	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+	int all[MESSAGE_FDS_MAX] = { pidfd };
+	int r;
+
+	if (request && members)
+		json_object_update(request, members);
+	json_decref(members);
+	if (pidfd < 0)
+		return error_errno(err, -errno, "pidfd_open");
+	if (fd_cnt >= MESSAGE_FDS_MAX)
+		return error_errno(err, -EINVAL, "cannot ask the daemon");
+	if (fd_cnt)
+		memcpy(all + 1, fds, fd_cnt * sizeof(*fds));
+	r = message_send(sock, request, all, fd_cnt + 1);
+	/* It may have said why before it hung up. */
+	if (r && r != -EPIPE)
+		return error_errno(err, r, "cannot ask the daemon");
+	return read_answer(sock, err, ret_answer);
+}
+
+int client_ask(const char *op, json_t *members, struct error *err, json_t **ret_answer)
+{
+	_cleanup_fd_ int sock = client_connect(err);
+
+	if (sock >= 0)
+		return client_call(sock, op, members, NULL, 0, err, ret_answer);
+	json_decref(members);
+	return sock;
+}

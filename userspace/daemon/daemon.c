@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The controller of a whole machine; see daemon.h. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "daemon/limits.h"
+#include "daemon/lock.h"
+#include "daemon/notify.h"
+#include "daemon/reload.h"
+#include "daemon/server.h"
+
+static void warn(const struct error *err)
+{
+	fprintf(stderr, "jobcage: warning: %s\n", err->text);
+}
+
+/* --- the site --------------------------------------------------------------------------------- */
+
+int daemon_load_site(struct daemon *daemon, struct error *err)
+{
+	struct diag_list diags = { 0 };
+	struct site *site = NULL;
+	int r = site_find(daemon->site_file, &diags, &site);
+
+	diag_print(&diags, stderr);
+	if (r && diags.cnt)
+		error_set(err, r, "%s:%u:%u: %s", diags.items[0].origin.file,
+			  diags.items[0].origin.line, diags.items[0].origin.column,
+			  diags.items[0].text);
+	else if (r)
+		error_errno(err, r, "cannot read the site file");
+	diag_free(&diags);
+	if (r)
+		return r;
+	site_free(daemon->site);
+	daemon->site = site;
+	return 0;
+}
+
+/* --- signals ---------------------------------------------------------------------------------- */
+
+struct signals {
+	struct daemon *daemon;
+	int fd;
+	struct loop_source source;
+};
+
+static void on_signal(void *arg)
+{
+	struct signals *signals = arg;
+	struct signalfd_siginfo info;
+	struct error err = { 0 };
+
+	if (read(signals->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGHUP) {
+		signals->daemon->is_stopping = true;
+		return;
+	}
+	notify("RELOADING=1");
+	if (daemon_reload(signals->daemon, NULL, &err, NULL) < 0)
+		warn(&err);
+	notify("READY=1");
+}
+
+static int watch_signals(struct daemon *daemon, struct error *err, struct signals *signals)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	signals->daemon = daemon;
+	signals->fd = sigprocmask(SIG_BLOCK, &mask, NULL)
+			      ? -1
+			      : signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	signal(SIGPIPE, SIG_IGN);
+	if (signals->fd < 0)
+		return error_errno(err, -errno, "signalfd");
+	return loop_add(daemon->controller->loop_fd, &signals->source, signals->fd, EPOLLIN,
+			on_signal, signals);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+void daemon_tear_down(struct daemon *daemon)
+{
+	daemon->is_tearing_down = true;
+	for (struct watch *watch = daemon->controller->watches; watch; watch = watch->next)
+		watch_kill(watch, END_BY_KILL);
+}
+
+static bool is_done(const struct daemon *daemon)
+{
+	return daemon->is_stopping || (daemon->is_tearing_down && !daemon->controller->watches);
+}
+
+static int soonest(int a, int b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a < b ? a : b;
+}
+
+static int run_loop(struct daemon *daemon, struct error *err)
+{
+	int watchdog_ms = notify_watchdog_ms();
+	int64_t barked_ms = 0;
+
+	while (!is_done(daemon)) {
+		int timeout =
+			soonest(controller_tick(daemon->controller), server_tick(daemon->server));
+		int64_t now = controller_now_ms();
+		int r;
+
+		if (watchdog_ms && now - barked_ms >= watchdog_ms / 2) {
+			notify("WATCHDOG=1");
+			barked_ms = now;
+		}
+		if (watchdog_ms)
+			timeout = soonest(timeout, watchdog_ms / 2);
+		r = loop_step(daemon->controller->loop_fd, timeout);
+		if (r)
+			return error_errno(err, r, "epoll_wait");
+	}
+	return 0;
+}
+
+static int open_all(struct daemon *daemon, struct error *err, struct signals *signals)
+{
+	int r = daemon_load_site(daemon, err);
+
+	if (!r)
+		r = controller_new(true, err, &daemon->controller);
+	if (!r)
+		r = watch_signals(daemon, err, signals);
+	if (!r)
+		r = controller_open(daemon->controller, err);
+	if (!r)
+		r = server_open(daemon, err, &daemon->server);
+	return r;
+}
+
+int daemon_run(const char *site_file, struct error *err)
+{
+	struct daemon daemon = { .site_file = site_file };
+	struct signals signals = { .fd = -1 };
+	_cleanup_fd_ int lock = lock_take(err);
+	int r;
+
+	if (lock < 0)
+		return lock;
+	limits_lift();
+	r = open_all(&daemon, err, &signals);
+	if (!r) {
+		notify("READY=1");
+		fprintf(stderr, "jobcage: the daemon is ready; %zu jobs are running\n",
+			daemon.controller->watch_cnt);
+		r = run_loop(&daemon, err);
+	}
+	notify("STOPPING=1");
+	server_close(daemon.server);
+	if (signals.fd >= 0)
+		close(signals.fd);
+	controller_free(daemon.controller);
+	site_free(daemon.site);
+	return r;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Resource limits of a controller's own process.
+ */
+#ifndef JOBCAGE_DAEMON_LIMITS_H
+#define JOBCAGE_DAEMON_LIMITS_H
+
+/*
+ * Lifts what the caller's limits are: they are meant for the job. A controller holds every root
+ * open and must be able to write a job's record to its end.
+ */
+void limits_lift(void);
+
+#endif

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Rules of running jobs, renewed; see renew.h. */
+#include "daemon/renew.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/cleanup.h"
+#include "job/state.h"
+#include "kern/publish.h"
+
+/* Mounts come in bursts: how long to wait for the next one before the rules are looked at. */
+#define MOUNTS_SETTLE_MS 500
+
+static void warn(const struct error *err)
+{
+	fprintf(stderr, "jobcage: warning: %s\n", err->text);
+}
+
+/* --- another policy --------------------------------------------------------------------------- */
+
+static int replace_one(struct controller *controller, struct watch *watch, struct policy *policy,
+		       struct error *err)
+{
+	struct ruleset *rules;
+	int r = ruleset_get(&controller->rulesets, policy, watch->job->alerts, err, &rules);
+
+	if (r)
+		return r;
+	if (rules == watch->job->rules) {
+		ruleset_put(&controller->rulesets, rules);
+		return 0;
+	}
+	r = watch_replace(watch, rules, err);
+	if (r)
+		ruleset_put(&controller->rulesets, rules);
+	return r ? r : 1;
+}
+
+static void settle_all(struct controller *controller, struct error *err)
+{
+	if (policy_barrier(controller->kern, err))
+		return;
+	for (struct watch *watch = controller->watches; watch; watch = watch->next)
+		watch_settle(watch);
+}
+
+int controller_replace(struct controller *controller, controller_choose_fn choose, void *arg,
+		       struct error *err)
+{
+	_cleanup_fd_ int lock = state_lock(err);
+	int cnt = 0, failure = 0;
+
+	if (lock < 0)
+		return lock;
+	for (struct watch *watch = controller->watches; watch; watch = watch->next) {
+		struct policy *policy = choose(arg, watch->job);
+		int r = policy ? replace_one(controller, watch, policy, failure ? NULL : err) : 0;
+
+		if (r > 0)
+			cnt++;
+		else if (r < 0 && !failure)
+			failure = error_prefix(err, "job %s keeps its rules", watch->job->id);
+	}
+	if (cnt)
+		settle_all(controller, failure ? NULL : err);
+	return failure ? failure : cnt;
+}
+
+/* --- paths that lead elsewhere ---------------------------------------------------------------- */
+
+static void tell(struct controller *controller, const struct ruleset *rules, const char *text)
+{
+	for (struct watch *watch = controller->watches; watch; watch = watch->next)
+		if (watch->job->rules == rules)
+			watch_find(watch, "Root of a rule changed", text);
+}
+
+/* The old rules hold until a job is refreshed, and for good if it cannot be. */
+static int refresh(struct controller *controller, struct ruleset *rules, struct error *err)
+{
+	int r = ruleset_refresh(&controller->rulesets, rules, err);
+
+	for (struct watch *watch = controller->watches; !r && watch; watch = watch->next)
+		if (watch->job->rules == rules)
+			r = job_refresh(watch->job, err);
+	if (!r)
+		r = policy_barrier(controller->kern, err);
+	if (!r)
+		ruleset_settle(&controller->rulesets, rules);
+	return r;
+}
+
+static const char *news_of(const struct root_change *change)
+{
+	switch (change->news) {
+	case ROOT_REPLACED: return "leads to another file now";
+	case ROOT_GONE: return "leads nowhere now";
+	case ROOT_APPEARED: return "exists now";
+	case ROOT_REMOUNTED:
+		return change->is_read_only ? "was mounted read-only" : "was mounted writable";
+	case ROOT_MOUNT_BELOW: return "has another file system mounted below it";
+	}
+	return "changed";
+}
+
+static void print_key(FILE *out, const char *what, const struct root_key *key)
+{
+	if (key->ino)
+		fprintf(out, "%s inode %llu on device %u:%u", what, (unsigned long long)key->ino,
+			key->dev >> 20, key->dev & 0xfffff);
+}
+
+/* One sentence for each change. */
+static char *describe(const struct policy *policy, const struct root_change *changes, size_t cnt)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	for (size_t i = 0; out && i < cnt; i++) {
+		const struct rule *rule = policy_rule(policy, changes[i].rule);
+
+		fprintf(out, "%s%s (rule \"%s\") %s", i ? "; " : "", rule ? rule->path : "?",
+			rule ? rule->id : "?", news_of(&changes[i]));
+		print_key(out, ": before", &changes[i].old);
+		print_key(out, changes[i].old.ino ? ", now" : ": now", &changes[i].now);
+	}
+	if (out && fclose(out)) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+/* A root that is gone keeps its rule for the file that was there: nothing can be resolved. */
+static bool is_resolvable(const struct root_change *changes, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++)
+		if (changes[i].news == ROOT_GONE)
+			return false;
+	return true;
+}
+
+static void renew_changed(struct controller *controller, struct ruleset *rules,
+			  const struct root_change *changes, size_t cnt)
+{
+	_cleanup_free_ char *change = describe(rules->policy, changes, cnt);
+	_cleanup_free_ char *text = NULL;
+	struct error err = { 0 };
+	int r = -ENOENT;
+
+	if (is_resolvable(changes, cnt))
+		r = refresh(controller, rules, &err);
+	else
+		error_set(&err, r, "a path leads nowhere");
+	rules->renewal_failed = r;
+	if (r && asprintf(&text,
+			  "%s; every rule still holds for the file it was made for, because "
+			  "the rules cannot be resolved anew: %s",
+			  change ? change : "paths changed", err.text) < 0)
+		text = NULL;
+	if (!r && asprintf(&text, "%s; the rules have been resolved anew",
+			   change ? change : "paths changed") < 0)
+		text = NULL;
+	tell(controller, rules, text ? text : "paths changed");
+}
+
+/* Adopted rules hold no files yet: whatever became of the paths, they are resolved now. */
+static void hold_adopted(struct controller *controller, struct ruleset *rules)
+{
+	struct error err = { 0 };
+
+	if (!refresh(controller, rules, &err))
+		return;
+	rules->renewal_failed = true;
+	tell(controller, rules, err.text);
+}
+
+static void renew_one(struct controller *controller, struct ruleset *rules)
+{
+	_cleanup_free_ struct root_change *changes = NULL;
+	struct error err = { 0 };
+	size_t cnt = 0;
+
+	if (rules->renewal_failed)
+		return;
+	if (!rules->roots.fd_cnt) {
+		hold_adopted(controller, rules);
+		return;
+	}
+	if (roots_check(controller->kern, rules->policy, &rules->roots, &err, &changes, &cnt))
+		warn(&err);
+	else if (cnt)
+		renew_changed(controller, rules, changes, cnt);
+}
+
+void renew_roots(struct controller *controller)
+{
+	_cleanup_fd_ int lock = -1;
+	struct error err = { 0 };
+
+	lock = state_lock(&err);
+	if (lock < 0) {
+		warn(&err);
+		return;
+	}
+	for (struct ruleset *rules = controller->rulesets.first; rules; rules = rules->next)
+		renew_one(controller, rules);
+}
+
+/* --- the mount table -------------------------------------------------------------------------- */
+
+static void on_mounts(void *arg)
+{
+	struct controller *controller = arg;
+	int64_t soon = controller_now_ms() + MOUNTS_SETTLE_MS;
+
+	for (struct ruleset *rules = controller->rulesets.first; rules; rules = rules->next)
+		rules->renewal_failed = false;
+	if (controller->roots_ms > soon)
+		controller->roots_ms = soon;
+}
+
+void renew_watch_mounts(struct controller *controller)
+{
+	if (controller->mounts_fd >= 0)
+		return;
+	controller->mounts_fd = open("/proc/self/mounts", O_RDONLY | O_CLOEXEC);
+	if (controller->mounts_fd >= 0 &&
+	    loop_add(controller->loop_fd, &controller->mounts_source, controller->mounts_fd,
+		     EPOLLPRI, on_mounts, controller))
+		close(TAKE_FD(controller->mounts_fd));
+}

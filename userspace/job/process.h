@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A process that is known by its number and by a pidfd. The kernel's files want the number, which
+ * is another process's as soon as this one is reaped; only the pidfd stays what it was.
+ */
+#ifndef JOBCAGE_JOB_PROCESS_H
+#define JOBCAGE_JOB_PROCESS_H
+
+#include <sys/types.h>
+
+/*
+ * Whether the pidfd is of the process with that number, and that process is not dead yet. What was
+ * done by number before a call that returns 0 was done to this process. Returns 0, -ESRCH or
+ * another -errno.
+ */
+int process_check(pid_t pid, int pidfd);
+
+#endif

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What a policy became in the kernel; see ruleset.h. */
+#include "job/ruleset.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "job/state.h"
+#include "kern/publish.h"
+
+static void ruleset_free(struct ruleset *ruleset)
+{
+	policy_free(ruleset->policy);
+	roots_free(&ruleset->roots);
+	roots_free(&ruleset->old_roots);
+	cleanup_fd(&ruleset->policy_fd);
+	free(ruleset->alerts);
+	free(ruleset);
+}
+
+/* Takes policy over, whatever happens. */
+static struct ruleset *add(struct rulesets *rulesets, struct policy *policy, const char *alerts)
+{
+	struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
+
+	if (!ruleset) {
+		policy_free(policy);
+		return NULL;
+	}
+	*ruleset = (struct ruleset){
+		.policy = policy,
+		.alerts = strdup(alerts),
+		.old_slot = POLICY_SLOTS,
+		.policy_fd = -1,
+		.job_cnt = 1,
+	};
+	if (!ruleset->alerts) {
+		ruleset_free(ruleset);
+		return NULL;
+	}
+	ruleset->next = rulesets->first;
+	rulesets->first = ruleset;
+	return ruleset;
+}
+
+static void drop(struct rulesets *rulesets, struct ruleset *ruleset)
+{
+	struct ruleset **at = &rulesets->first;
+
+	while (*at != ruleset)
+		at = &(*at)->next;
+	*at = ruleset->next;
+	ruleset_free(ruleset);
+}
+
+/* Rules that hold for other files by now are of no use to a new job. */
+static bool is_current(struct rulesets *rulesets, const struct ruleset *ruleset)
+{
+	_cleanup_free_ struct root_change *changes = NULL;
+	size_t cnt;
+
+	return ruleset->is_published && ruleset->roots.fd_cnt &&
+	       !roots_check(rulesets->kern, ruleset->policy, &ruleset->roots, NULL, &changes,
+			    &cnt) &&
+	       !cnt;
+}
+
+static struct ruleset *find(struct rulesets *rulesets, const struct policy *policy,
+			    const char *alerts)
+{
+	for (struct ruleset *r = rulesets->first; r; r = r->next)
+		if (!strcmp(r->policy->digest, policy->digest) && !strcmp(r->alerts, alerts) &&
+		    is_current(rulesets, r))
+			return r;
+	return NULL;
+}
+
+struct ruleset *ruleset_ref(struct ruleset *ruleset)
+{
+	ruleset->job_cnt++;
+	return ruleset;
+}
+
+int ruleset_get(struct rulesets *rulesets, struct policy *policy, const char *alerts,
+		struct error *err, struct ruleset **ret_ruleset)
+{
+	struct ruleset *ruleset = find(rulesets, policy, alerts);
+	int r;
+
+	if (ruleset) {
+		policy_free(policy);
+		*ret_ruleset = ruleset_ref(ruleset);
+		return 0;
+	}
+	ruleset = add(rulesets, policy, alerts);
+	if (!ruleset)
+		return error_errno(err, -ENOMEM, "cannot hold the policy");
+	r = policy_choose_slot(rulesets->kern, err, &ruleset->slot);
+	if (r)
+		drop(rulesets, ruleset);
+	else
+		*ret_ruleset = ruleset;
+	return r;
+}
+
+/* A terminal, a pipe or /dev/null as the place for alerts is not ours to close. */
+static bool is_regular(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
+static int publish(struct rulesets *rulesets, const struct ruleset *ruleset, __u32 slot,
+		   struct error *err, struct roots *ret_roots)
+{
+	const char *const own[] = { KERN_PIN_ROOT, STATE_ROOT,
+				    is_regular(ruleset->alerts) ? ruleset->alerts : NULL, NULL };
+
+	return policy_publish(rulesets->kern, ruleset->policy, own, slot, err, ret_roots);
+}
+
+int ruleset_publish(struct rulesets *rulesets, struct ruleset *ruleset, struct error *err)
+{
+	int r;
+
+	if (ruleset->is_published)
+		return 0;
+	r = publish(rulesets, ruleset, ruleset->slot, err, &ruleset->roots);
+	ruleset->is_published = !r;
+	return r;
+}
+
+int ruleset_refresh(struct rulesets *rulesets, struct ruleset *ruleset, struct error *err)
+{
+	struct roots roots;
+	__u32 slot;
+	int r = policy_choose_slot(rulesets->kern, err, &slot);
+
+	if (!r)
+		r = publish(rulesets, ruleset, slot, err, &roots);
+	if (r)
+		return r;
+	ruleset->old_slot = ruleset->slot;
+	ruleset->old_roots = ruleset->roots;
+	ruleset->slot = slot;
+	ruleset->roots = roots;
+	return 0;
+}
+
+void ruleset_settle(struct rulesets *rulesets, struct ruleset *ruleset)
+{
+	if (ruleset->old_slot >= POLICY_SLOTS)
+		return;
+	if (!policy_slot_in_use(rulesets->kern, ruleset->old_slot))
+		policy_withdraw(rulesets->kern, ruleset->old_slot);
+	roots_free(&ruleset->old_roots);
+	ruleset->old_slot = POLICY_SLOTS;
+}
+
+int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *alerts, __u32 slot,
+		  struct error *err, struct ruleset **ret_ruleset)
+{
+	struct ruleset *ruleset = rulesets->first;
+
+	while (ruleset && ruleset->slot != slot)
+		ruleset = ruleset->next;
+	if (ruleset) {
+		policy_free(policy);
+		*ret_ruleset = ruleset_ref(ruleset);
+		return 0;
+	}
+	ruleset = add(rulesets, policy, alerts);
+	if (!ruleset)
+		return error_errno(err, -ENOMEM, "cannot hold the policy");
+	ruleset->slot = slot;
+	ruleset->is_published = true;
+	*ret_ruleset = ruleset;
+	return 0;
+}
+
+int ruleset_policy_fd(struct ruleset *ruleset, struct error *err)
+{
+	if (ruleset->policy_fd < 0)
+		ruleset->policy_fd = state_make_policy(ruleset->policy->canonical, err);
+	return ruleset->policy_fd;
+}
+
+void ruleset_put(struct rulesets *rulesets, struct ruleset *ruleset)
+{
+	if (!ruleset || --ruleset->job_cnt)
+		return;
+	if (!policy_slot_in_use(rulesets->kern, ruleset->slot))
+		policy_withdraw(rulesets->kern, ruleset->slot);
+	drop(rulesets, ruleset);
+}
+
+void ruleset_forget(struct rulesets *rulesets, struct ruleset *ruleset)
+{
+	if (!--ruleset->job_cnt)
+		drop(rulesets, ruleset);
+}
+
+void rulesets_forget(struct rulesets *rulesets)
+{
+	while (rulesets->first)
+		drop(rulesets, rulesets->first);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a policy became in the kernel, shared by all jobs of one controller that obey it.
+ *
+ * Jobs share a rule set if their policies have the same digest and the same file of our own is
+ * closed to them. The last job that lets go withdraws it, unless a job of another controller has
+ * adopted the same slot.
+ *
+ * The caller holds the lock of job/state.h around everything that changes a set.
+ */
+#ifndef JOBCAGE_JOB_RULESET_H
+#define JOBCAGE_JOB_RULESET_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "kern/kern.h"
+#include "kern/roots.h"
+#include "policy/policy.h"
+
+struct ruleset {
+	struct ruleset *next;
+	struct policy *policy; /* owned */
+	char *alerts;          /* owned: where the jobs' alerts go, closed to them if a file */
+	__u32 slot;
+	__u32 old_slot; /* before ruleset_refresh(), until ruleset_settle(); POLICY_SLOTS: none */
+	bool is_published;
+	bool renewal_failed; /* said already that its paths cannot be resolved anew */
+	struct roots roots;  /* empty if adopted: the files are not held */
+	struct roots old_roots;
+	int policy_fd; /* state_make_policy(); -1 until it is asked for */
+	unsigned int job_cnt;
+};
+
+/* All of one controller. */
+struct rulesets {
+	struct kern *kern; /* borrowed */
+	struct ruleset *first;
+};
+
+/*
+ * The rule set for a policy: one that is there, or a new one in a slot that is chosen but not
+ * filled. Takes policy over, whatever happens. Give back with ruleset_put().
+ */
+int ruleset_get(struct rulesets *rulesets, struct policy *policy, const char *alerts,
+		struct error *err, struct ruleset **ret_ruleset);
+
+/* Fills the slot, unless it is filled. On failure nothing is left in the kernel. */
+int ruleset_publish(struct rulesets *rulesets, struct ruleset *ruleset, struct error *err);
+
+/*
+ * Resolves the rules' paths anew and puts the result under a new slot, which the caller gives to
+ * every job of the set with job_refresh() before it calls ruleset_settle(). On failure nothing has
+ * changed.
+ */
+int ruleset_refresh(struct rulesets *rulesets, struct ruleset *ruleset, struct error *err);
+
+/* Withdraws the slot that was in use before. The caller let a policy_barrier() pass. */
+void ruleset_settle(struct rulesets *rulesets, struct ruleset *ruleset);
+
+/* The rule set of an adopted job, as that slot holds it. Takes policy over, whatever happens. */
+int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *alerts, __u32 slot,
+		  struct error *err, struct ruleset **ret_ruleset);
+
+/* The file for job_state_put_policy(); the rule set's. -errno. */
+int ruleset_policy_fd(struct ruleset *ruleset, struct error *err);
+
+struct ruleset *ruleset_ref(struct ruleset *ruleset);
+void ruleset_put(struct rulesets *rulesets, struct ruleset *ruleset);
+
+/* One reference, or all of them, without touching the kernel: the jobs go on. */
+void ruleset_forget(struct rulesets *rulesets, struct ruleset *ruleset);
+void rulesets_forget(struct rulesets *rulesets);
+
+#endif

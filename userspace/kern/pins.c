@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The names of what is pinned; see pins.h. */
+#include "kern/pins.h"
+
+const char *const pin_map_names[KERN_MAPS] = {
+	[MAP_JOB_BY_TASK] = "job_by_task",       [MAP_JOB_BY_CGROUP] = "job_by_cgroup",
+	[MAP_JOB_BY_ATTACH] = "job_by_attach",   [MAP_JOB_BY_SLOT] = "job_by_slot",
+	[MAP_STATS_BY_JOB] = "stats_by_job",     [MAP_RING_BY_JOB] = "ring_by_job",
+	[MAP_POLICY_BY_SLOT] = "policy_by_slot", [MAP_ROOTS_BY_POLICY] = "roots_by_policy",
+	[MAP_NETS_BY_POLICY] = "nets_by_policy", [MAP_PORTS_BY_POLICY] = "ports_by_policy",
+	[MAP_KERNEL_STATS] = "kernel_stats",     [MAP_IDENTIFY_REQ] = "identify_req",
+	[MAP_LABEL_REQ] = "label_req",           [MAP_KERNEL_BUILD] = "kernel_build",
+};
+
+const char *const pin_prog_names[KERN_PROGS] = {
+	[PROG_CONNECT4] = "egress_connect4", [PROG_CONNECT6] = "egress_connect6",
+	[PROG_SENDMSG4] = "egress_sendmsg4", [PROG_SENDMSG6] = "egress_sendmsg6",
+	[PROG_IDENTIFY] = "identify_files",  [PROG_MEMBERS] = "member_tasks",
+	[PROG_LABEL] = "enter_tasks",
+};
