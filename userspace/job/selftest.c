@@ -397,23 +397,24 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 {
 	_cleanup_(trial_free) struct trial trial = { .label = label, .policy = policy };
 	uint64_t start_us = now_us();
-	int r;
+	int r, collected;
 
 	r = make_plan(&trial, cgroup->fd);
 	if (r)
 		return error_errno(err, r, "self-test: cannot start");
 	r = make_folder(&trial, err);
-	if (!r)
-		r = canary_run(kern, label, cgroup,
-			       &(struct canary_plan){ .folder = trial.folder,
-						      .attempts = trial.attempts,
-						      .cnt = trial.cnt,
-						      .results = trial.results },
-			       err);
-	if (!r)
-		r = collect(kern, ring, &trial, err);
 	if (r)
 		return r;
+	r = canary_run(kern, label, cgroup,
+		       &(struct canary_plan){ .folder = trial.folder,
+					      .attempts = trial.attempts,
+					      .cnt = trial.cnt,
+					      .results = trial.results },
+		       err);
+	/* Also what a canary that died has left. */
+	collected = collect(kern, ring, &trial, r ? NULL : err);
+	if (r || collected)
+		return r ? r : collected;
 	r = fill_selftest(&trial, ret_selftest);
 	if (r)
 		return error_errno(err, r, "self-test");

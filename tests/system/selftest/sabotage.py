@@ -21,7 +21,6 @@ BPFTOOL = next((path for path in ("/usr/sbin/bpftool", "/usr/local/sbin/bpftool"
 
 # bpf/abi/policy.h
 MODE_AUDIT = 2
-POLICY_VALUE_SIZE = 76
 SLOTS = 64  # that are looked at
 ROOT_KEY = struct.Struct("<IIQ")  # dev, type, ino
 GO_AHEAD_S = 0.5  # for a program that has been detached to be called no more
@@ -31,6 +30,8 @@ GO_AHEAD_S = 0.5  # for a program that has been detached to be called no more
 MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, MAP_GET_FD_BY_ID = 1, 2, 3, 14
 OBJ_PIN, OBJ_GET, PROG_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD, RAW_TRACEPOINT_OPEN = 6, 7, 13, 15, 17
 ATTR_SIZE = 128
+LINK_INFO = struct.Struct("<4xII")  # bpf_link_info: id, prog_id
+VALUE_SIZE = struct.Struct("<12xI")  # bpf_map_info: value_size
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -59,12 +60,17 @@ def copy_pin(path, new_path):
     os.close(fd)
 
 
+def info_of(fd):
+    info = ctypes.create_string_buffer(ATTR_SIZE)
+    bpf(OBJ_GET_INFO_BY_FD, "<IIQ", fd, ATTR_SIZE, ctypes.addressof(info))
+    return info.raw
+
+
 def link_and_program(path):
     """Id of a pinned link, descriptor of its program."""
-    fd, info = obj_get(path), ctypes.create_string_buffer(ATTR_SIZE)
-    bpf(OBJ_GET_INFO_BY_FD, "<IIQ", fd, ATTR_SIZE, ctypes.addressof(info))
+    fd = obj_get(path)
+    link, program = LINK_INFO.unpack_from(info_of(fd))
     os.close(fd)
-    _, link, program = struct.unpack_from("<III", info.raw)
     return link, bpf(PROG_GET_FD_BY_ID, "<I", program)
 
 
@@ -147,8 +153,8 @@ def remove_root(path):
 
 def set_audit(_):
     """The kernel holds the policy for one of audit mode."""
-    slot, value = struct.pack("<I", last_policy()[0]), ctypes.create_string_buffer(POLICY_VALUE_SIZE)
-    fd = obj_get(pin("policy_by_slot"))
+    fd, slot = obj_get(pin("policy_by_slot")), struct.pack("<I", last_policy()[0])
+    value = ctypes.create_string_buffer(VALUE_SIZE.unpack_from(info_of(fd))[0])
     map_call(MAP_LOOKUP_ELEM, fd, slot, value)
     struct.pack_into("<I", value, 0, MODE_AUDIT)
     map_call(MAP_UPDATE_ELEM, fd, slot, value)
