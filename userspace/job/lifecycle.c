@@ -390,6 +390,17 @@ static void settle(struct job *job)
 		job_state_update(&job->state, content, NULL);
 }
 
+/* The slot of rules that did not come into force is another policy's soon. */
+static void forget_next(struct job *job)
+{
+	json_auto_t *content = NULL;
+
+	job->next_policy_slot = POLICY_SLOTS;
+	content = content_of(job);
+	if (content)
+		job_state_update(&job->state, content, NULL);
+}
+
 int job_replace(struct job *job, struct ruleset *rules, struct error *err, struct ruleset **ret_old)
 {
 	int r = ruleset_publish(job->rulesets, rules, err);
@@ -398,8 +409,10 @@ int job_replace(struct job *job, struct ruleset *rules, struct error *err, struc
 		r = write_next(job, rules, err);
 	if (!r)
 		r = job_replace_policy(job->rulesets->kern, job->label, rules->slot, err);
-	if (r)
+	if (r) {
+		forget_next(job);
 		return r;
+	}
 	*ret_old = job->rules;
 	job->rules = rules;
 	settle(job);
