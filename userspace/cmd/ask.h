@@ -26,8 +26,8 @@ struct ask_options {
 int ask_parse(int argc, char **argv, struct ask_options *options);
 
 /*
- * Asks the daemon (members are taken over). Returns 0 and the answer (decref it), or the exit status after it
- * has said why not.
+ * Asks the daemon (members are taken over). Returns 0 and the answer (decref it), or the exit
+ * status after it has said why not.
  */
 int ask(const struct ask_options *options, const char *op, json_t *members, json_t **ret_answer);
 

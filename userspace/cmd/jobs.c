@@ -56,9 +56,8 @@ static int widest(const json_t *jobs, const char *key, size_t at_least)
 	size_t i, width = at_least;
 	json_t *job;
 
-	json_array_foreach(jobs, i, job)
-		if (strlen(ask_text(job, key)) > width)
-			width = strlen(ask_text(job, key));
+	json_array_foreach(jobs, i, job) if (strlen(ask_text(job, key)) > width)
+		width = strlen(ask_text(job, key));
 	return width;
 }
 
@@ -72,7 +71,8 @@ static void print_table(const json_t *jobs)
 
 	printf("%-*s  %-*s  %-7s  %-*s  %7s  %6s  %s\n", id, "JOB", policy, "POLICY", "MODE", user,
 	       "USER", "PID", "AGE", "COMMAND");
-	json_array_foreach(jobs, i, job) {
+	json_array_foreach(jobs, i, job)
+	{
 		char age[32];
 
 		print_age(json_integer_value(json_object_get(job, "start_ms")), age, sizeof(age));
@@ -102,7 +102,9 @@ static int list(const struct ask_options *options, json_t **ret_jobs)
 
 int cmd_jobs(int argc, char **argv)
 {
-	struct ask_options options = { .command = "jobs", .help_text = help_text, .has_json = true };
+	struct ask_options options = { .command = "jobs",
+				       .help_text = help_text,
+				       .has_json = true };
 	int status = ask_parse(argc, argv, &options);
 	json_auto_t *jobs = NULL;
 

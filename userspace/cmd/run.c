@@ -48,7 +48,8 @@ static const char help_text[] =
 	"                      (default: what the site says, or " DEFAULT_ALERTS ")\n"
 	"      --no-self-test  do not try the rules before the command runs\n"
 	"      --no-daemon     look after the job by a process of its own, whatever daemon runs\n"
-	"  -s, --site FILE     the site file (default: " SITE_FILE ", if it exists), with --no-daemon\n"
+	"  -s, --site FILE     the site file (default: " SITE_FILE
+	", if it exists), with --no-daemon\n"
 	"\n"
 	"Without a daemon only root can start jobs, and --no-daemon goes without saying.\n"
 	"\n"
@@ -104,9 +105,10 @@ static int check_options(const struct run_options *options)
 		return fail("--policy is missing: which policy is the job to obey?");
 	if (!*options->command)
 		return fail("the command is missing");
-	if (geteuid() && (options->user || options->alerts || options->site ||
-			  options->no_daemon || options->no_self_test))
-		return fail("--user, --alerts, --site, --no-daemon and --no-self-test are for root");
+	if (geteuid() && (options->user || options->alerts || options->site || options->no_daemon ||
+			  options->no_self_test))
+		return fail(
+			"--user, --alerts, --site, --no-daemon and --no-self-test are for root");
 	return -1;
 }
 
@@ -231,9 +233,10 @@ static int enforce_alone(struct launch *launch, struct error *err)
 	int r;
 
 	if (geteuid())
-		return error_set(err, -EPERM,
-				 "no jobcage daemon listens, and only root can start a job without one; "
-				 "ask the platform's admin");
+		return error_set(
+			err, -EPERM,
+			"no jobcage daemon listens, and only root can start a job without one; "
+			"ask the platform's admin");
 	if (launch->options->job && job_id_check(launch->options->job, err))
 		return err->code;
 	launch->policy = load_policy(launch->options);
@@ -330,11 +333,13 @@ static int enforce_by_daemon(struct launch *launch, int sock, struct error *err)
 	json_auto_t *members = NULL, *answer = NULL;
 
 	if (options->site)
-		return error_set(err, -EINVAL, "a daemon runs, which has its own site file; --site "
-					       "needs --no-daemon");
+		return error_set(err, -EINVAL,
+				 "a daemon runs, which has its own site file; --site "
+				 "needs --no-daemon");
 	if (options->alerts && !strcmp(options->alerts, "-"))
-		return error_set(err, -EINVAL, "a daemon runs, which cannot write to this standard "
-					       "output; --alerts - needs --no-daemon");
+		return error_set(err, -EINVAL,
+				 "a daemon runs, which cannot write to this standard "
+				 "output; --alerts - needs --no-daemon");
 	memcpy(keep, options->keep, sizeof(options->keep));
 	keep[options->keep_cnt] = sock;
 	r = launch_close_files(keep, options->keep_cnt + 1);

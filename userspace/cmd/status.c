@@ -59,7 +59,8 @@ static void print_self_test(const json_t *self_test)
 		return;
 	}
 	printf("%-12s %s: %lld acts refused, %lld allowed, as they must be, in %.1f ms\n",
-	       "self-test", json_is_true(json_object_get(self_test, "passed")) ? "passed" : "FAILED",
+	       "self-test",
+	       json_is_true(json_object_get(self_test, "passed")) ? "passed" : "FAILED",
 	       number(self_test, "refused"), number(self_test, "allowed"),
 	       number(self_test, "duration_us") / 1000.0);
 }

@@ -31,6 +31,7 @@ struct controller {
 	bool is_daemon; /* keeps the programs while no job runs, and looks for orphans */
 	int mounts_fd;
 	struct loop_source mounts_source;
+	uint64_t enter_failures; /* of kernel_stats, as far as they were mended */
 	int64_t tick_ms, roots_ms, orphans_ms; /* CLOCK_MONOTONIC: when each is due */
 };
 
@@ -62,9 +63,9 @@ struct watch *controller_find(const struct controller *controller, const char *i
 struct watch *controller_find_label(const struct controller *controller, struct job_label label);
 
 /*
- * A new policy for some jobs: what choose() returns for a job, which is a policy that the controller
- * takes over, or NULL to leave the job as it is. Returns how many got other rules, or -errno: err
- * says of the first that failed, which keeps its rules.
+ * A new policy for some jobs: what choose() returns for a job, which is a policy that the
+ * controller takes over, or NULL to leave the job as it is. Returns how many got other rules, or
+ * -errno: err says of the first that failed, which keeps its rules.
  */
 typedef struct policy *(*controller_choose_fn)(void *arg, const struct job *job);
 int controller_replace(struct controller *controller, controller_choose_fn choose, void *arg,

@@ -116,8 +116,8 @@ static int run_loop(struct daemon *daemon, struct error *err)
 	int64_t barked_ms = 0;
 
 	while (!is_done(daemon)) {
-		int timeout = soonest(controller_tick(daemon->controller),
-				      server_tick(daemon->server));
+		int timeout =
+			soonest(controller_tick(daemon->controller), server_tick(daemon->server));
 		int64_t now = controller_now_ms();
 		int r;
 

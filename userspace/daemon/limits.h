@@ -6,8 +6,8 @@
 #define JOBCAGE_DAEMON_LIMITS_H
 
 /*
- * Lifts what the caller's limits are: they are meant for the job. A controller holds every root open
- * and must be able to write a job's record to its end.
+ * Lifts what the caller's limits are: they are meant for the job. A controller holds every root
+ * open and must be able to write a job's record to its end.
  */
 void limits_lift(void);
 

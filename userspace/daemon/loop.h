@@ -21,9 +21,9 @@ struct loop_source {
 	void *arg;
 };
 
-#define LOOP_SOURCE_NONE   \
-	{                  \
-		.fd = -1   \
+#define LOOP_SOURCE_NONE \
+	{                \
+		.fd = -1 \
 	}
 
 /* Returns a descriptor to close, or -errno. */

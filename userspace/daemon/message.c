@@ -190,8 +190,8 @@ static int parse_body(struct arrival *arrival, size_t max, json_t **ret_json)
 	return 0;
 }
 
-static int parse_packet(const char *packet, size_t len, size_t body_max,
-			struct arrival *arrival, json_t **ret_json)
+static int parse_packet(const char *packet, size_t len, size_t body_max, struct arrival *arrival,
+			json_t **ret_json)
 {
 	json_auto_t *json = NULL;
 	const char *body;

@@ -24,11 +24,11 @@
 #define MESSAGE_FDS_MAX 3 /* besides the body */
 
 struct message {
-	json_t *json;            /* an object of MESSAGE_VERSION; owned */
+	json_t *json;             /* an object of MESSAGE_VERSION; owned */
 	int fds[MESSAGE_FDS_MAX]; /* close-on-exec; owned */
 	size_t fd_cnt;
-	bool has_sender;      /* the socket has SO_PASSCRED */
-	struct ucred sender;  /* as the kernel says */
+	bool has_sender;     /* the socket has SO_PASSCRED */
+	struct ucred sender; /* as the kernel says */
 };
 
 /*
@@ -38,8 +38,9 @@ struct message {
 int message_send(int sock, const json_t *json, const int *fds, size_t fd_cnt);
 
 /*
- * Takes one message, with a body of at most body_max bytes. Returns 1, 0 if the other side has hung up, or -errno: -EBADMSG for what is no
- * message, -EPROTONOSUPPORT for one of another version, -EAGAIN.
+ * Takes one message, with a body of at most body_max bytes. Returns 1, 0 if the other side has hung
+ * up, or -errno: -EBADMSG for what is no message, -EPROTONOSUPPORT for one of another version,
+ * -EAGAIN.
  */
 int message_receive(int sock, size_t body_max, struct message *ret_message);
 void message_free(struct message *message);

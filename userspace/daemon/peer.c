@@ -91,8 +91,8 @@ static int read_groups(int sock, const struct ucred *sender, struct peer *peer)
 	return 0;
 }
 
-int peer_identify(struct daemon *daemon, int sock, const struct message *message,
-		  struct error *err, struct peer *ret_peer)
+int peer_identify(struct daemon *daemon, int sock, const struct message *message, struct error *err,
+		  struct peer *ret_peer)
 {
 	struct peer peer = {
 		.pid = message->sender.pid,

@@ -25,11 +25,11 @@ struct peer {
 
 /*
  * The sender of a message must be the process that connected, must send a pidfd of itself first
- * among its descriptors, so that the process id cannot be another's by the time it is used, and must be in no job.
- * Returns 0 or -errno. Free with peer_free().
+ * among its descriptors, so that the process id cannot be another's by the time it is used, and
+ * must be in no job. Returns 0 or -errno. Free with peer_free().
  */
-int peer_identify(struct daemon *daemon, int sock, const struct message *message,
-		  struct error *err, struct peer *ret_peer);
+int peer_identify(struct daemon *daemon, int sock, const struct message *message, struct error *err,
+		  struct peer *ret_peer);
 void peer_free(struct peer *peer);
 
 #endif

@@ -8,9 +8,9 @@
 #include "daemon/daemon.h"
 
 /*
- * For the job of that id, or all (NULL). Returns how many jobs got other rules, or -errno: err tells
- * of the first that keeps the rules it has because of an error. *ret_unchanged (may be NULL): jobs
- * whose policy is the same, or which brought their own.
+ * For the job of that id, or all (NULL). Returns how many jobs got other rules, or -errno: err
+ * tells of the first that keeps the rules it has because of an error. *ret_unchanged (may be NULL):
+ * jobs whose policy is the same, or which brought their own.
  */
 int daemon_reload(struct daemon *daemon, const char *job_id, struct error *err,
 		  size_t *ret_unchanged);

@@ -158,8 +158,9 @@ static void renew_changed(struct controller *controller, struct ruleset *rules,
 	else
 		error_set(&err, r, "a path leads nowhere");
 	rules->renewal_failed = r;
-	if (r && asprintf(&text, "%s; every rule still holds for the file it was made for, because "
-				 "the rules cannot be resolved anew: %s",
+	if (r && asprintf(&text,
+			  "%s; every rule still holds for the file it was made for, because "
+			  "the rules cannot be resolved anew: %s",
 			  change ? change : "paths changed", err.text) < 0)
 		text = NULL;
 	if (!r && asprintf(&text, "%s; the rules have been resolved anew",

@@ -9,7 +9,8 @@
 
 #include "daemon/controller.h"
 
-/* How often paths are compared with the files that are held; sooner when the mount table changes. */
+/* How often paths are compared with the files that are held; sooner when the mount table changes.
+ */
 #define RENEW_MS 10000
 
 /* Once there are jobs: has the loop tell of changes of the mount table. */

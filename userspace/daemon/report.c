@@ -45,11 +45,10 @@ static json_t *record_state(const struct watch *watch, const struct job_stats *s
 {
 	const struct job_progress *progress = watch->job->state.progress;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "decisions",
-			 (json_int_t)stats->sequence, "delivered", (json_int_t)progress->delivered,
-			 "lost", (json_int_t)stats->lost, "malformed",
-			 (json_int_t)progress->malformed, "write_failures",
-			 (json_int_t)progress->write_failures, "events",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "decisions", (json_int_t)stats->sequence,
+			 "delivered", (json_int_t)progress->delivered, "lost",
+			 (json_int_t)stats->lost, "malformed", (json_int_t)progress->malformed,
+			 "write_failures", (json_int_t)progress->write_failures, "events",
 			 (json_int_t)progress->sequence);
 }
 
@@ -64,8 +63,8 @@ json_t *report_status(const struct watch *watch)
 	    !put(report, "would_deny", counts(stats.would_deny)) ||
 	    !put(report, "record", record_state(watch, &stats)) ||
 	    !put(report, "rules", json_integer(policy->rule_cnt)) ||
-	    !put(report, "source", watch->job->source ? text_json(watch->job->source)
-						      : json_null()) ||
+	    !put(report, "source",
+		 watch->job->source ? text_json(watch->job->source) : json_null()) ||
 	    !put(report, "alerts", text_json(watch->job->alerts)) ||
 	    !put(report, "runtime_ms", json_integer(policy->limits.runtime_ms)) ||
 	    !put(report, "backend",
@@ -86,8 +85,8 @@ struct others {
 
 static void add_other(void *arg, const json_t *content)
 {
-	static const char *const keys[] = { "policy", "digest", "command", "user",   "uid",
-					    "asked_by", "pid",  "start_ms", "cgroup" };
+	static const char *const keys[] = { "policy",   "digest", "command",  "user",  "uid",
+					    "asked_by", "pid",    "start_ms", "cgroup" };
 	const char *id = json_string_value(json_object_get(content, "id"));
 	struct others *others = arg;
 	json_auto_t *report = NULL;

@@ -173,10 +173,10 @@ static const struct {
 	request_fn fn;
 	bool is_for_root;
 } operations[] = {
-	{ "run", request_run, false },         { "map_ids", request_map_ids, false },
-	{ "jobs", request_jobs, false },       { "status", request_status, false },
-	{ "kill", request_kill, false },       { "whois", request_whois, false },
-	{ "attach", request_attach, true },    { "reload", request_reload, true },
+	{ "run", request_run, false },          { "map_ids", request_map_ids, false },
+	{ "jobs", request_jobs, false },        { "status", request_status, false },
+	{ "kill", request_kill, false },        { "whois", request_whois, false },
+	{ "attach", request_attach, true },     { "reload", request_reload, true },
 	{ "teardown", request_teardown, true },
 };
 

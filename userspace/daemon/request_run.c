@@ -74,15 +74,17 @@ static int find_policy(struct daemon *daemon, const struct message *message,
 	if (!!name + !!file + !!text != 1)
 		return error_set(err, -EINVAL, "the request names no policy, or more than one");
 	if (name && !site_may_run(daemon->site, peer->uid, peer->groups, peer->group_cnt, name))
-		return error_set(err, -EPERM,
-				 "the site does not let you run policy \"%s\"; ask the platform's admin",
-				 name);
+		return error_set(
+			err, -EPERM,
+			"the site does not let you run policy \"%s\"; ask the platform's admin",
+			name);
 	if (file && peer->uid)
 		return error_set(err, -EPERM, "only root may name a policy's file");
 	if (text && !site_may_bring_policy(daemon->site, peer->uid, peer->groups, peer->group_cnt))
-		return error_set(err, -EPERM,
-				 "the site does not let you bring a policy of your own; name one of its "
-				 "policies");
+		return error_set(
+			err, -EPERM,
+			"the site does not let you bring a policy of your own; name one of its "
+			"policies");
 	if (text)
 		return parse_text(daemon, text, err, ret_policy);
 	if (name)
@@ -121,9 +123,10 @@ static int check_limits(const struct daemon *daemon, const struct peer *peer, st
 				 controller->watch_cnt);
 	if (limits && limits->jobs_per_user && peer->uid &&
 	    jobs_of(controller, peer->uid) >= limits->jobs_per_user)
-		return error_set(err, -EDQUOT,
-				 "you run as many jobs as the site allows (limits.jobs_per_user: %llu)",
-				 (unsigned long long)limits->jobs_per_user);
+		return error_set(
+			err, -EDQUOT,
+			"you run as many jobs as the site allows (limits.jobs_per_user: %llu)",
+			(unsigned long long)limits->jobs_per_user);
 	return 0;
 }
 
@@ -183,14 +186,16 @@ static int fill_request(struct daemon *daemon, const struct message *message,
 			const struct peer *peer, struct policy *policy, struct rooms *rooms,
 			struct error *err, struct job_request *request)
 {
-	const char *id = message_string(message, "job"), *alerts = message_string(message, "alerts");
+	const char *id = message_string(message, "job"),
+		   *alerts = message_string(message, "alerts");
 	const char *site_alerts = daemon->site && daemon->site->alerts ? daemon->site->alerts
 								       : DEFAULT_ALERTS;
 
 	if (alerts && (peer->uid || *alerts != '/'))
-		return error_set(err, -EPERM,
-				 "the daemon's alerts go where the site says; only root may name an "
-				 "absolute path");
+		return error_set(
+			err, -EPERM,
+			"the daemon's alerts go where the site says; only root may name an "
+			"absolute path");
 	if (!id && make_id(policy, rooms->id, sizeof(rooms->id), err))
 		return err->code;
 	request->id = id ? id : rooms->id;
@@ -237,8 +242,8 @@ static int start(struct daemon *daemon, const struct message *message, const str
 /* The launcher makes the environment, and asks again with its scratch. */
 static int ask_for_environment(struct policy *policy, json_t **ret_answer)
 {
-	*ret_answer = json_pack("{s:s, s:s}", "step", "environment", "policy_text",
-				policy->canonical);
+	*ret_answer =
+		json_pack("{s:s, s:s}", "step", "environment", "policy_text", policy->canonical);
 	policy_free(policy);
 	return *ret_answer ? 0 : -ENOMEM;
 }
@@ -305,8 +310,8 @@ static int check_cgroup(const struct daemon *daemon, const char *path, struct er
 	for (const struct watch *w = daemon->controller->watches; w; w = w->next)
 		if (is_within(path, w->job->cgroup_path) || is_within(w->job->cgroup_path, path))
 			return error_set(err, -EEXIST,
-					 "cgroup %s is, holds or belongs to job \"%s\" already", path,
-					 w->job->id);
+					 "cgroup %s is, holds or belongs to job \"%s\" already",
+					 path, w->job->id);
 	return 0;
 }
 
@@ -332,9 +337,10 @@ int request_attach(struct daemon *daemon, const struct message *message, const s
 		return r;
 	if (policy->environment.is_present) {
 		policy_free(policy);
-		return error_set(err, -EINVAL,
-				 "the policy has an environment, which a cgroup that exists cannot be "
-				 "given; attach it under a policy without one");
+		return error_set(
+			err, -EINVAL,
+			"the policy has an environment, which a cgroup that exists cannot be "
+			"given; attach it under a policy without one");
 	}
 	request.source = source;
 	return start(daemon, message, peer, &request, policy, err, ret_answer);

@@ -89,8 +89,7 @@ static int serve(struct client *client, const struct message *message)
 
 	if (++client->request_cnt > REQUESTS_MAX)
 		return refuse(client->sock, -EBUSY, "too many requests on one connection") ?: 1;
-	r = answer(client->sock,
-		   request_handle(client->server->daemon, client->sock, message));
+	r = answer(client->sock, request_handle(client->server->daemon, client->sock, message));
 	client->deadline_ms = controller_now_ms() + CLIENT_MS;
 	return r;
 }
@@ -99,8 +98,8 @@ static void on_client(void *arg)
 {
 	struct client *client = arg;
 	struct message message;
-	int r = message_receive(client->sock,
-				request_body_max(client->server->daemon, client->uid), &message);
+	int r = message_receive(client->sock, request_body_max(client->server->daemon, client->uid),
+				&message);
 
 	if (r == -EAGAIN)
 		return;

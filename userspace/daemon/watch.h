@@ -23,7 +23,8 @@ struct watch {
 	struct ring *ring;             /* owned; NULL if the job never got one */
 	struct sink *sink;             /* owned */
 	struct loop_source ring_source, cgroup_source;
-	struct ruleset *previous; /* rules that were replaced, while the ring may hold their records */
+	struct ruleset *previous; /* rules that were replaced, while the ring may hold their records
+				   */
 	struct alert_job about;
 	json_t *self_test; /* what it came to, for the record; NULL if adopted or switched off */
 	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
@@ -60,8 +61,9 @@ void watch_drain(struct watch *watch);
 void watch_take(struct watch *watch);
 
 /*
- * Puts the job under other rules; takes the reference over if it succeeds. After a policy_barrier(),
- * which many jobs may share, watch_settle() lets go of the old ones and writes the event.
+ * Puts the job under other rules; takes the reference over if it succeeds. After a
+ * policy_barrier(), which many jobs may share, watch_settle() lets go of the old ones and writes
+ * the event.
  */
 int watch_replace(struct watch *watch, struct ruleset *rules, struct error *err);
 void watch_settle(struct watch *watch);

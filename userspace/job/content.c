@@ -57,9 +57,8 @@ json_t *content_of(const struct job *job)
 		"command", content_bytes(job->command), "user", job->user, "uid",
 		(json_int_t)job->uid, "asked_by", (json_int_t)job->asked_by, "pid",
 		(json_int_t)job->pid, "start_ms", (json_int_t)job->start_ms, "start_boot_ms",
-		(json_int_t)job->start_boot_ms, "alerts",
-		content_bytes(job->alerts), "source", source, "policy", policy->name, "digest",
-		policy->digest);
+		(json_int_t)job->start_boot_ms, "alerts", content_bytes(job->alerts), "source",
+		source, "policy", policy->name, "digest", policy->digest);
 }
 
 /* The numbers and the borrowed texts of a state file. */
@@ -78,10 +77,11 @@ static int unpack(const json_t *content, struct error *err, struct fields *f)
 	if (json_unpack_ex((json_t *)content, &json_err, 0, "{s:i}", "version", &f->version))
 		return error_set(err, -EINVAL, "state file: %s", json_err.text);
 	if (f->version != CONTENT_VERSION)
-		return error_set(err, -EINVAL,
-				 "state file: version %d, this build knows %d; end the job with the "
-				 "build that started it",
-				 f->version, CONTENT_VERSION);
+		return error_set(
+			err, -EINVAL,
+			"state file: version %d, this build knows %d; end the job with the "
+			"build that started it",
+			f->version, CONTENT_VERSION);
 	if (json_unpack_ex((json_t *)content, &json_err, 0,
 			   "{s:s, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:I, s:I, "
 			   "s:o, s:o, s:s, s:s}",
@@ -90,14 +90,13 @@ static int unpack(const json_t *content, struct error *err, struct fields *f)
 			   "cgroup", &f->cgroup, "is_attached", &f->is_attached, "command",
 			   &f->command, "user", &f->user, "uid", &f->uid, "asked_by", &f->asked_by,
 			   "pid", &f->pid, "start_ms", &f->start_ms, "start_boot_ms",
-			   &f->start_boot_ms, "alerts", &f->alerts, "source",
-			   &f->source, "policy", &f->policy, "digest", &f->digest))
+			   &f->start_boot_ms, "alerts", &f->alerts, "source", &f->source, "policy",
+			   &f->policy, "digest", &f->digest))
 		return error_set(err, -EINVAL, "state file: %s", json_err.text);
 	return 0;
 }
 
-int content_read(struct job *job, const json_t *content, struct error *err,
-		 __u32 *ret_policy_slot)
+int content_read(struct job *job, const json_t *content, struct error *err, __u32 *ret_policy_slot)
 {
 	struct fields f;
 	int r = unpack(content, err, &f);

@@ -16,8 +16,7 @@ json_t *content_of(const struct job *job);
  * The slot of the policy, which ruleset_adopt() wants, and all members of job that the file tells.
  * Returns 0 or -errno.
  */
-int content_read(struct job *job, const json_t *content, struct error *err,
-		 __u32 *ret_policy_slot);
+int content_read(struct job *job, const json_t *content, struct error *err, __u32 *ret_policy_slot);
 
 /* Text that may be any bytes: what is not UTF-8 stands in hexadecimal. NULL without memory. */
 json_t *content_bytes(const char *bytes);

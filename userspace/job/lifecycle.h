@@ -27,17 +27,17 @@
 /* What is asked for. Borrowed, but for the policy. */
 struct job_request {
 	const char *id;
-	struct policy *policy;  /* job_create() takes it over */
-	const char *source;     /* the policy's file, for reload; NULL: there is none */
-	const char *command;    /* for people */
-	const char *user;       /* who the command runs as */
+	struct policy *policy; /* job_create() takes it over */
+	const char *source;    /* the policy's file, for reload; NULL: there is none */
+	const char *command;   /* for people */
+	const char *user;      /* who the command runs as */
 	uid_t uid;
 	uid_t asked_by;
-	pid_t pid;              /* the process that becomes the job; 0: attach */
-	int pidfd;              /* of the same */
-	const char *cgroup;     /* attach: the cgroup that becomes the job; else NULL */
-	int scratch_fd;         /* on the job's own superblock, or -1 */
-	const char *alerts;     /* absolute path, or "-" */
+	pid_t pid;                /* the process that becomes the job; 0: attach */
+	int pidfd;                /* of the same */
+	const char *cgroup;       /* attach: the cgroup that becomes the job; else NULL */
+	int scratch_fd;           /* on the job's own superblock, or -1 */
+	const char *alerts;       /* absolute path, or "-" */
 	int inherit[INHERIT_MAX]; /* descriptors the job keeps */
 	size_t inherit_cnt;
 };
@@ -51,10 +51,10 @@ struct job {
 	uint64_t start_ms;      /* Unix time */
 	uint64_t start_boot_ms; /* CLOCK_BOOTTIME */
 	bool is_adopted;
-	bool is_attached;  /* the cgroup is somebody else's: not killed, not removed */
+	bool is_attached; /* the cgroup is somebody else's: not killed, not removed */
 	struct job_label label;
 	__u32 next_policy_slot; /* of a replacement under way; POLICY_SLOTS: none */
-	int scratch_fd;    /* holds the superblock; -1: none */
+	int scratch_fd;         /* holds the superblock; -1: none */
 	char *cgroup_path;
 	struct cgroup cgroup; /* fd -1 if it does not exist (any more) */
 	struct job_state state;
@@ -72,6 +72,12 @@ int job_create(struct rulesets *rulesets, const struct job_request *request, str
  * would be a way round it. Returns 0 or -errno.
  */
 int job_admit(struct job *job, const struct job_request *request, struct error *err);
+
+/*
+ * Labels what is in the job's cgroup without a label, until nothing is. *ret_cnt: how many there
+ * were. The caller holds the state lock. Returns 0 or -errno.
+ */
+int job_label_cgroup_members(struct job *job, struct error *err, size_t *ret_cnt);
 
 /*
  * Puts the job under other rules (the reference is taken over if it succeeds) with one store; until

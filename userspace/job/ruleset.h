@@ -26,9 +26,9 @@ struct ruleset {
 	__u32 old_slot; /* before ruleset_refresh(), until ruleset_settle(); POLICY_SLOTS: none */
 	bool is_published;
 	bool renewal_failed; /* said already that its paths cannot be resolved anew */
-	struct roots roots;    /* empty if adopted: the files are not held */
+	struct roots roots;  /* empty if adopted: the files are not held */
 	struct roots old_roots;
-	int policy_fd;         /* state_make_policy(); -1 until it is asked for */
+	int policy_fd; /* state_make_policy(); -1 until it is asked for */
 	unsigned int job_cnt;
 };
 
