@@ -120,7 +120,7 @@ static void finish_if_over(struct controller *controller, struct watch *watch)
 
 static void on_ring(void *arg)
 {
-	watch_drain(arg);
+	watch_take(arg);
 }
 
 static void on_cgroup(void *arg)

@@ -15,6 +15,9 @@
 #include "kern/jobs.h"
 #include "kern/member.h"
 
+/* What one job's ring gets of the loop's time before it is another's turn. */
+#define TURN_RECORDS 64
+
 /* --- who and where, for every event ----------------------------------------------------------- */
 
 static char *read_line(const char *path)
@@ -182,6 +185,12 @@ void watch_drain(struct watch *watch)
 {
 	if (watch->ring)
 		ring_drain(watch->ring);
+}
+
+void watch_take(struct watch *watch)
+{
+	if (watch->ring)
+		ring_take(watch->ring, TURN_RECORDS);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

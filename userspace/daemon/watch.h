@@ -57,6 +57,8 @@ void watch_find(struct watch *watch, const char *title, const char *text);
 
 /* Turns all records that are there into events. */
 void watch_drain(struct watch *watch);
+/* Writes events for some of the records: other jobs and clients wait for their turn. */
+void watch_take(struct watch *watch);
 
 /*
  * Puts the job under other rules; takes the reference over if it succeeds. After a

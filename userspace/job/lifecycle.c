@@ -383,10 +383,12 @@ static int write_next(struct job *job, struct ruleset *rules, struct error *err)
 static void settle(struct job *job)
 {
 	json_auto_t *content = NULL;
+	int r = job_state_settle_policy(&job->state, NULL);
 
 	job->next_policy_slot = POLICY_SLOTS;
 	content = content_of(job);
-	if (!job_state_settle_policy(&job->state, NULL) && content)
+	/* -ENOENT: a controller that died had come that far. */
+	if ((!r || r == -ENOENT) && content)
 		job_state_update(&job->state, content, NULL);
 }
 
@@ -454,6 +456,9 @@ static int adopt_rules(struct job *job, __u32 slot, struct error *err)
 	struct policy *policy = NULL;
 	int r = job_state_get_policy(&job->state, which, err, &canonical);
 
+	/* Its controller died when the next policy had taken the other's place already. */
+	if (r == -ENOENT && which == JOB_POLICY_NEXT)
+		r = job_state_get_policy(&job->state, JOB_POLICY, err, &canonical);
 	if (r)
 		return r;
 	r = policy_parse(canonical, strlen(canonical), "the job's policy", NULL, &diags, &policy);

@@ -181,8 +181,18 @@ int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *
 	return 0;
 }
 
+/* A file whose last name is gone, with the last job that shared it, cannot get another. */
+static bool is_nameless(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) || !st.st_nlink;
+}
+
 int ruleset_policy_fd(struct ruleset *ruleset, struct error *err)
 {
+	if (ruleset->policy_fd >= 0 && is_nameless(ruleset->policy_fd))
+		cleanup_fd(&ruleset->policy_fd);
 	if (ruleset->policy_fd < 0)
 		ruleset->policy_fd = state_make_policy(ruleset->policy->canonical, err);
 	return ruleset->policy_fd;

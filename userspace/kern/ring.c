@@ -9,13 +9,21 @@
 
 #include "abi/event.h"
 #include "base/cleanup.h"
+#include "kern/jobs.h"
 
 struct ring {
 	struct ring_buffer *buffer;
 	struct job_label label;
 	ring_record_fn fn;
 	void *arg;
+	size_t left; /* records that may still be taken in this call */
 };
+
+/* More records than a ring can hold at once. */
+#define RECORDS_MAX (RING_SIZE / sizeof(struct event) + 1)
+
+/* Ends ring_buffer__consume(), which has taken the record by then. */
+#define ENOUGH (-ECANCELED)
 
 /* A ring outlives its job: what the slot's last one left in it is not this job's. */
 static bool is_of_another_job(const struct ring *ring, const void *data, size_t len)
@@ -32,7 +40,7 @@ static int on_sample(void *ctx, void *data, size_t len)
 
 	if (!is_of_another_job(ring, data, len))
 		ring->fn(ring->arg, data, len);
-	return 0;
+	return --ring->left ? 0 : ENOUGH;
 }
 
 /* The id of the ring of the job's slot, or 0. The map of maps is not asked: before 6.8 that waits. */
@@ -80,11 +88,19 @@ int ring_fd(const struct ring *ring)
 	return ring_buffer__epoll_fd(ring->buffer);
 }
 
+/* libbpf takes records as long as there are any: as long as a job likes, if it is quicker. */
+int ring_take(struct ring *ring, size_t max)
+{
+	int r;
+
+	ring->left = max;
+	r = ring_buffer__consume(ring->buffer);
+	return r < 0 && r != ENOUGH ? r : 0;
+}
+
 int ring_drain(struct ring *ring)
 {
-	int r = ring_buffer__consume(ring->buffer);
-
-	return r < 0 ? r : 0;
+	return ring_take(ring, RECORDS_MAX);
 }
 
 int ring_drain_to(struct ring *ring, ring_record_fn fn, void *arg)

@@ -69,6 +69,33 @@ def stopped(check, house, is_patient):
     house.settles(check, "SIGSTOP")
 
 
+def flood(check, house, seconds):
+    """A job that is denied more often than anyone can write down drowns nothing but its own alerts."""
+    house.policy("short", limits={"runtime": f"{seconds}s"})
+    log = f"{house.log}/flood.jsonl"
+    flooder = Toil(house, period_ms=0, threads=2, alerts=log, policy="short")
+    quiet = Toil(house, user=ALICE)
+    check.that("they toil", flooder.goes() and quiet.goes())
+    start = time.monotonic()
+    for user in (ALICE, ROOT):
+        check.equal(f"{user.name} runs a job meanwhile", house.shell("exit 5", user=user).status, 5)
+    check.equal("and is told what runs", house.ask("status", quiet.job.id).returncode, 0)
+    took = time.monotonic() - start
+    check.that("without waiting for the flood's end", took < seconds and flooder.job.process.poll() is None, f"{took:.1f} s")
+    check.equal("its time comes all the same", flooder.job.finish().status, 137)
+    check.that("at once", time.monotonic() - start < seconds + 5, f"{time.monotonic() - start:.1f} s")
+    quiet.end()
+    quiet.job.finish()
+    quiet.judge(check, "the quiet job")
+    house.accounted(check, "the quiet job", quiet.job, quiet[ATTEMPTS])
+    check.equal("the quiet job: none of its alerts is lost", quiet.job.end().get("lost"), 0)
+    flooder.judge(check, "the flood")
+    house.accounted(check, "the flood", flooder.job, flooder[ATTEMPTS], slack=2)
+    print(f"#    {flooder[ATTEMPTS]} attempts in {seconds} s: {flooder.job.end().get('lost')} counted as lost, "
+          f"{flooder.job.end().get('delivered')} events", flush=True)
+    house.settles(check, "flood")
+
+
 # --- other builds -----------------------------------------------------------------------------------------------
 
 def rebuilt(house, name, old, new):

@@ -8,6 +8,7 @@ attempt is in their record. After each kill the next daemon has to set right wha
 import os
 import re
 import subprocess
+import time
 
 from cage import PROJECT
 from harness import WAIT_S, wait_for
@@ -18,9 +19,24 @@ KILLPOINT = os.environ.get("JOBCAGE_KILLPOINT", f"{PROJECT}/build/tests/killpoin
 
 # Where one thing is done and what belongs to it is not: hit in every run, whatever the sample.
 CROSSROADS = {
-    "launch": [r"mkdir .*jobcage-v", r"write .*cgroup|write \d+ +\d", r"sendmsg"],
-    "reload": [r"link", r"rename", r"sendmsg"],
-    "finish": [r"rmdir .*jobcage-v", r"unlink.*json", r"unlink.*progress"],
+    "launch": [
+        r"linkat .*/proc/self/fd",  # the job's file is there, and nothing else of it
+        r"mkdir .*jobcage-v",       # the rules are there, and no cgroup
+        r"mkdir .*canary",          # all is there, and not tested
+        r"cgroup\.procs",           # the launcher has its label, but not its cgroup
+        r"sendmsg",                 # all is in force, and the launcher does not know it
+    ],
+    "reload": [
+        r"linkat .*/proc/self/fd",  # the new rules are there, and the job's file does not name them
+        r"rename .*",               # one of the two policies is to go
+        r"sendmsg",                 # all is done, and nobody knows it
+    ],
+    "finish": [
+        r"cgroup\.kill",            # the end is written, and the job is still there
+        r"rmdir .*jobcage-v",
+        r"unlink .*progress",       # all but the job's files is gone
+        r"unlink .*json",
+    ],
 }
 
 
@@ -103,7 +119,7 @@ class Reload(Scenario):
         super().__init__(house)
         self.version = 0
         self.write()
-        self.toil = Toil(house, period_ms=20, job_id="v-reload", policy="turning")
+        self.toil = Toil(house, period_ms=200, job_id="v-reload", policy="turning")
         self.toil.goes()
 
     def write(self):
@@ -169,16 +185,21 @@ def sample(lines, name, wanted):
 
 def kill_at(check, house, scenario, lines, at):
     what = f"{scenario.name}, killed at {lines[at]}"
+    start = time.monotonic()
     scenario.prepare()
+    t1=time.monotonic()
     watched = Watched(house, at + 1)
     scenario.act()
+    t2=time.monotonic()
     # The calls are not the same each time: then it was killed at none.
     killed = wait_for(lambda: not house.daemon.is_alive(), 1)
     watched.end()
     if killed:
         house.daemon.process.wait()
         house.daemon.start()
+    t3=time.monotonic()
     scenario.judge(check, what)
+    print(what, killed, "prepare %.1f act %.1f restart %.1f judge %.1f"%(t1-start,t2-t1,t3-t2,time.monotonic()-t3),flush=True)
     return bool(killed)
 
 
@@ -196,7 +217,7 @@ def sweep(check, house, scenario, wanted):
 
 def killed(check, house, wanted):
     """wanted: points of each doing."""
-    witnesses = [Toil(house, period_ms=25, user=user, job_id=f"witness-{user.name}") for user in (ALICE, ROOT)]
+    witnesses = [Toil(house, period_ms=200, user=user, job_id=f"witness-{user.name}") for user in (ALICE, ROOT)]
     check.that("the witnesses toil", all([witness.goes() for witness in witnesses]))
     reload = Reload(house)
     cnt = sum(sweep(check, house, scenario, wanted) for scenario in (Launch(house), Finish(house), reload))

@@ -26,9 +26,11 @@ class Toil:
         return struct.unpack_from("Q", self.map, at)[0]
 
     def goes(self):
-        """Waits until it runs, and lets it toil."""
+        """Waits until it runs, and lets it toil. What refuses it is said."""
         is_up = wait_for(lambda: self[THREADS] == self.threads or self.job.process.poll() is not None)
         struct.pack_into("Q", self.map, PHASE, 1)
+        if self.job.process.poll() is not None:
+            print(f"not started: {self.job.id}: {self.job.err}", flush=True)
         return is_up and self.job.process.poll() is None
 
     def end(self):
