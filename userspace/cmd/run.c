@@ -311,9 +311,11 @@ static int make_environment(struct launch *launch, int sock, json_t *members, js
 				    &launch->policy)
 		     : -EBADMSG;
 
+	if (r)
+		diag_error(&diags, r, "the policy that the daemon sent", err);
 	diag_free(&diags);
 	if (r)
-		return error_errno(err, r, "cannot read the policy from the daemon");
+		return r;
 	r = environment_make(launch->policy, launch->options->user ? &launch->user : NULL, ask_ids,
 			     &sock, err, &scratch_fd);
 	if (r)

@@ -30,12 +30,8 @@ int daemon_load_site(struct daemon *daemon, struct error *err)
 	int r = site_find(daemon->site_file, &diags, &site);
 
 	diag_print(&diags, stderr);
-	if (r && diags.cnt)
-		error_set(err, r, "%s:%u:%u: %s", diags.items[0].origin.file,
-			  diags.items[0].origin.line, diags.items[0].origin.column,
-			  diags.items[0].text);
-	else if (r)
-		error_errno(err, r, "cannot read the site file");
+	if (r)
+		diag_error(&diags, r, "the site file", err);
 	diag_free(&diags);
 	if (r)
 		return r;

@@ -18,23 +18,6 @@
 
 /* --- the policy ------------------------------------------------------------------------------- */
 
-/* The first diagnostic says enough for one sentence; 'jobcage policy check' lists all. */
-static int explain(const struct diag_list *diags, int r, struct error *err)
-{
-	const struct diag *diag = diags->items;
-
-	for (size_t i = 0; i < diags->cnt; i++)
-		if (diags->items[i].level == DIAG_ERROR) {
-			diag = &diags->items[i];
-			break;
-		}
-	if (!diags->cnt)
-		return error_errno(err, r, "cannot read the policy");
-	return error_set(err, r, "%s:%u:%u: %s%s", diag->origin.file, diag->origin.line,
-			 diag->origin.column, diag->text,
-			 diags->error_cnt > 1 ? " (and more: see 'jobcage policy check')" : "");
-}
-
 int request_load_policy(struct daemon *daemon, const char *file, struct error *err,
 			struct policy **ret_policy)
 {
@@ -42,7 +25,7 @@ int request_load_policy(struct daemon *daemon, const char *file, struct error *e
 	int r = policy_load(file, daemon->site, &diags, ret_policy);
 
 	if (r)
-		explain(&diags, r, err);
+		diag_error(&diags, r, "the policy", err);
 	diag_free(&diags);
 	return r;
 }
@@ -55,7 +38,7 @@ static int parse_text(struct daemon *daemon, const char *text, struct error *err
 			     ret_policy);
 
 	if (r)
-		explain(&diags, r, err);
+		diag_error(&diags, r, "the policy", err);
 	diag_free(&diags);
 	return r;
 }

@@ -437,9 +437,10 @@ static int adopt_rules(struct job *job, __u32 slot, struct error *err)
 	if (r)
 		return r;
 	r = policy_parse(canonical, strlen(canonical), "the job's policy", NULL, &diags, &policy);
-	if (r)
-		error_set(err, r, "cannot read the policy of job %s back: %s", job->id,
-			  diags.cnt ? diags.items[0].text : strerror(-r));
+	if (r) {
+		diag_error(&diags, r, "its policy", err);
+		error_prefix(err, "job %s cannot be adopted", job->id);
+	}
 	diag_free(&diags);
 	if (!r)
 		r = ruleset_adopt(job->rulesets, policy, job->alerts, slot, err, &job->rules);
