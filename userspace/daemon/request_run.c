@@ -6,15 +6,11 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "job/cgroup.h"
 #include "job/environment.h"
-
-/* Bytes of a command line that the record keeps. */
-#define COMMAND_MAX 4096
 
 /* --- the policy ------------------------------------------------------------------------------- */
 
@@ -113,16 +109,6 @@ static int check_limits(const struct daemon *daemon, const struct peer *peer, st
 	return 0;
 }
 
-static int make_id(const struct policy *policy, char *room, size_t size, struct error *err)
-{
-	unsigned int random;
-
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		return error_errno(err, -errno, "cannot make a job id");
-	snprintf(room, size, "%.48s-%08x", policy->name, random);
-	return 0;
-}
-
 static const char *user_name(uid_t uid, char *room, size_t size)
 {
 	const struct passwd *entry = getpwuid(uid);
@@ -149,7 +135,7 @@ static void fill_user(const struct message *message, const struct peer *peer,
 struct rooms {
 	char id[JOB_ID_MAX + 1];
 	char user[256];
-	char command[COMMAND_MAX];
+	char command[JOB_COMMAND_MAX];
 };
 
 /* Every event has it, so it is bounded; cut between characters. */
@@ -179,7 +165,7 @@ static int fill_request(struct daemon *daemon, const struct message *message,
 			err, -EPERM,
 			"the daemon's alerts go where the site says; only root may name an "
 			"absolute path");
-	if (!id && make_id(policy, rooms->id, sizeof(rooms->id), err))
+	if (!id && job_id_make(policy->name, err, rooms->id))
 		return err->code;
 	request->id = id ? id : rooms->id;
 	fill_command(message_string(message, "command"), rooms->command, sizeof(rooms->command));

@@ -24,6 +24,9 @@
 /* Descriptors that a job may inherit, at most. */
 #define INHERIT_MAX 32
 
+/* Bytes of a command line that the record keeps, with the NUL: every event has it. */
+#define JOB_COMMAND_MAX 4096
+
 /* What is asked for. Borrowed, but for the policy. */
 struct job_request {
 	const char *id;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +77,16 @@ int job_id_check(const char *id, struct error *err)
 			return error_set(err, -EINVAL,
 					 "job id \"%s\": only letters, digits, '.', '_' and '-'",
 					 id);
+	return 0;
+}
+
+int job_id_make(const char *policy_name, struct error *err, char ret_id[static JOB_ID_MAX + 1])
+{
+	unsigned int random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return error_errno(err, -errno, "cannot make a job id");
+	snprintf(ret_id, JOB_ID_MAX + 1, "%.48s-%08x", policy_name, random);
 	return 0;
 }
 

@@ -66,6 +66,9 @@ int state_lock(struct error *err);
 /* Letters, digits, '.', '_' and '-', not '.' first, at most JOB_ID_MAX. */
 int job_id_check(const char *id, struct error *err);
 
+/* For a job that was given none: the policy's name and a random number. Returns 0 or -errno. */
+int job_id_make(const char *policy_name, struct error *err, char ret_id[static JOB_ID_MAX + 1]);
+
 /* The policy a job obeys; and the one it is about to obey, while that is being put in its place. */
 enum job_policy {
 	JOB_POLICY,
