@@ -38,11 +38,6 @@ static void warn(const struct error *err)
 	fprintf(stderr, "jobcage: warning: %s\n", err->text);
 }
 
-int64_t controller_now_ms(void)
-{
-	return clock_ms(CLOCK_MONOTONIC);
-}
-
 int controller_new(bool is_daemon, struct error *err, struct controller **ret_controller)
 {
 	_cleanup_(cleanup_controller) struct controller *controller =
@@ -380,7 +375,7 @@ static bool is_out_of_time(const struct watch *watch)
 {
 	uint64_t limit = watch->job->rules->policy->limits.runtime_ms;
 
-	return limit && watch->job->start_boot_ms + limit <= clock_ms(CLOCK_BOOTTIME);
+	return limit && watch->job->start_boot_ms + limit <= (uint64_t)clock_ms(CLOCK_BOOTTIME);
 }
 
 static void look_after(struct controller *controller)
@@ -424,7 +419,7 @@ static bool is_due(int64_t now, int64_t *due_ms, int64_t every_ms)
 
 int controller_tick(struct controller *controller)
 {
-	int64_t now = controller_now_ms(), every = any_strays(controller) ? STRAYS_MS : TICK_MS;
+	int64_t now = clock_ms(CLOCK_MONOTONIC), every = any_strays(controller) ? STRAYS_MS : TICK_MS;
 
 	if (controller->tick_ms > now + every)
 		controller->tick_ms = now + every;

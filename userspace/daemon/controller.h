@@ -54,9 +54,6 @@ int controller_start(struct controller *controller, const struct job_request *re
 int controller_add(struct controller *controller, struct job *job, struct sink *sink,
 		   struct error *err, struct watch **ret_watch);
 
-/* CLOCK_MONOTONIC in ms: what the controller's due times are in. */
-int64_t controller_now_ms(void);
-
 /* The job of that id, or of that label; NULL if this controller has none. */
 struct watch *controller_find(const struct controller *controller, const char *id);
 struct watch *controller_find_label(const struct controller *controller, struct job_label label);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "daemon/limits.h"
 #include "daemon/lock.h"
 #include "daemon/notify.h"
@@ -114,7 +115,7 @@ static int run_loop(struct daemon *daemon, struct error *err)
 	while (!is_done(daemon)) {
 		int timeout =
 			soonest(controller_tick(daemon->controller), server_tick(daemon->server));
-		int64_t now = controller_now_ms();
+		int64_t now = clock_ms(CLOCK_MONOTONIC);
 		int r;
 
 		if (watchdog_ms && now - barked_ms >= watchdog_ms / 2) {

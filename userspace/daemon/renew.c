@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "job/state.h"
 #include "kern/publish.h"
 
@@ -217,7 +218,7 @@ void renew_roots(struct controller *controller)
 static void on_mounts(void *arg)
 {
 	struct controller *controller = arg;
-	int64_t soon = controller_now_ms() + MOUNTS_SETTLE_MS;
+	int64_t soon = clock_ms(CLOCK_MONOTONIC) + MOUNTS_SETTLE_MS;
 
 	for (struct ruleset *rules = controller->rulesets.first; rules; rules = rules->next)
 		rules->renewal_failed = false;

@@ -124,7 +124,7 @@ void watch_tell_absence(struct watch *watch)
 	snprintf(text, sizeof(text),
 		 "for %.1f s no controller looked after the job; its rules stayed in force, %llu "
 		 "records waited and %llu did not fit the ring",
-		 (int64_t)(clock_ms(CLOCK_REALTIME) - progress->seen_ms) / 1000.0,
+		 (clock_ms(CLOCK_REALTIME) - (int64_t)progress->seen_ms) / 1000.0,
 		 (unsigned long long)(stats.emitted - progress->delivered - progress->malformed),
 		 (unsigned long long)stats.lost);
 	watch_find(watch, "Controller was away", text);
@@ -169,7 +169,7 @@ static void on_record(void *arg, const void *data, size_t len)
 		struct alert_job about = about_record(watch, &decoded.event);
 
 		r = ocsf_decision(&about, &decoded, next_sequence(watch),
-				  (int64_t)(clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME)),
+				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME),
 				  &event);
 		write_event(watch, r, event);
 		progress->delivered++;
