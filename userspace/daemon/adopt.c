@@ -7,13 +7,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "daemon/warn.h"
 #include "job/content.h"
 #include "kern/publish.h"
-
-static void cleanup_sink(struct sink **sink)
-{
-	sink_close(*sink);
-}
 
 static int open_orphan_sink(const struct job *job, struct error *err, struct sink **ret_sink)
 {
@@ -79,7 +75,7 @@ void adopt_orphans(struct controller *controller)
 				continue;
 		}
 		if (r < 0)
-			fprintf(stderr, "jobcage: warning: %s\n", err.text);
+			warn(&err);
 		grown = state.fd < 0 ? NULL : realloc(failed, (failed_cnt + 1) * sizeof(*failed));
 		if (!grown) {
 			job_state_close(&state);

@@ -13,6 +13,7 @@
 #include "daemon/adopt.h"
 #include "daemon/lock.h"
 #include "daemon/renew.h"
+#include "daemon/warn.h"
 #include "job/state.h"
 #include "kern/publish.h"
 
@@ -26,16 +27,6 @@
 static void cleanup_controller(struct controller **controller)
 {
 	controller_free(*controller);
-}
-
-static void cleanup_sink(struct sink **sink)
-{
-	sink_close(*sink);
-}
-
-static void warn(const struct error *err)
-{
-	fprintf(stderr, "jobcage: warning: %s\n", err->text);
 }
 
 int controller_new(bool is_daemon, struct error *err, struct controller **ret_controller)
@@ -304,7 +295,7 @@ static int start_watched(struct controller *controller, const struct job_request
 	/* Before there can be a record of the job's own: the start is its first event. */
 	watch_announce(watch);
 	if (r)
-		watch_find(watch, "Self-test failed", err->text);
+		watch_tell(watch, "Self-test failed", err->text);
 	else
 		r = job_admit(job, request, err);
 	if (r)

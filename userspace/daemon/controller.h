@@ -58,15 +58,6 @@ int controller_add(struct controller *controller, struct job *job, struct sink *
 struct watch *controller_find(const struct controller *controller, const char *id);
 struct watch *controller_find_label(const struct controller *controller, struct job_label label);
 
-/*
- * A new policy for some jobs: what choose() returns for a job, which is a policy that the
- * controller takes over, or NULL to leave the job as it is. Returns how many got other rules, or
- * -errno: err says of the first that failed, which keeps its rules.
- */
-typedef struct policy *(*controller_choose_fn)(void *arg, const struct job *job);
-int controller_replace(struct controller *controller, controller_choose_fn choose, void *arg,
-		       struct error *err);
-
 /* What is due now: limits, strays, roots, orphans. Returns ms until it wants to be called again. */
 int controller_tick(struct controller *controller);
 

@@ -16,11 +16,7 @@
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "daemon/server.h"
-
-static void warn(const struct error *err)
-{
-	fprintf(stderr, "jobcage: warning: %s\n", err->text);
-}
+#include "daemon/warn.h"
 
 /* --- the site --------------------------------------------------------------------------------- */
 

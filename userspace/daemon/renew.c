@@ -10,16 +10,12 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "daemon/warn.h"
 #include "job/state.h"
 #include "kern/publish.h"
 
 /* Mounts come in bursts: how long to wait for the next one before the rules are looked at. */
 #define MOUNTS_SETTLE_MS 500
-
-static void warn(const struct error *err)
-{
-	fprintf(stderr, "jobcage: warning: %s\n", err->text);
-}
 
 /* --- another policy --------------------------------------------------------------------------- */
 
@@ -49,8 +45,8 @@ static void settle_all(struct controller *controller, struct error *err)
 		watch_settle(watch);
 }
 
-int controller_replace(struct controller *controller, controller_choose_fn choose, void *arg,
-		       struct error *err)
+int renew_policies(struct controller *controller, renew_choose_fn choose, void *arg,
+		   struct error *err)
 {
 	_cleanup_fd_ int lock = state_lock(err);
 	int cnt = 0, failure = 0;
@@ -77,7 +73,7 @@ static void tell(struct controller *controller, const struct ruleset *rules, con
 {
 	for (struct watch *watch = controller->watches; watch; watch = watch->next)
 		if (watch->job->rules == rules)
-			watch_find(watch, "Root of a rule changed", text);
+			watch_tell(watch, "Root of a rule changed", text);
 }
 
 /* The old rules hold until a job is refreshed, and for good if it cannot be. */

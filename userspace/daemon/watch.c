@@ -98,7 +98,7 @@ void watch_announce(struct watch *watch)
 	write_event(watch, r, event);
 }
 
-void watch_find(struct watch *watch, const char *title, const char *text)
+void watch_tell(struct watch *watch, const char *title, const char *text)
 {
 	json_t *event = NULL;
 	int r = ocsf_finding(&watch->about, title, text, clock_ms(CLOCK_REALTIME),
@@ -127,7 +127,7 @@ void watch_tell_absence(struct watch *watch)
 		 (clock_ms(CLOCK_REALTIME) - (int64_t)progress->seen_ms) / 1000.0,
 		 (unsigned long long)(stats.emitted - progress->delivered - progress->malformed),
 		 (unsigned long long)stats.lost);
-	watch_find(watch, "Controller was away", text);
+	watch_tell(watch, "Controller was away", text);
 }
 
 /*

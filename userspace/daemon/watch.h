@@ -52,8 +52,8 @@ void watch_tell_absence(struct watch *watch);
 /* Notes that it was looked after, now. */
 void watch_seen(struct watch *watch);
 
-/* A finding about the job. */
-void watch_find(struct watch *watch, const char *title, const char *text);
+/* Writes a finding about the job, which stands in its record beside the decisions. */
+void watch_tell(struct watch *watch, const char *title, const char *text);
 
 /* Turns all records that are there into events. */
 void watch_drain(struct watch *watch);

@@ -28,7 +28,9 @@ int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot);
 int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
 		   __u32 slot, struct error *err, struct roots *ret_roots);
 
-/* Only when no job names the slot and policy_barrier() has returned since. Waits for a grace period. */
+/*
+ * Only when no job names the slot and policy_barrier() has returned since. Waits for a grace period.
+ */
 void policy_withdraw(struct kern *kern, __u32 slot);
 
 /*
