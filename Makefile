@@ -19,7 +19,7 @@ INSTALL    ?= install
 
 BPF_SRCS := file exec sock egress task identify member enter
 
-BASE_SRCS   := diag error file
+BASE_SRCS   := diag error file path
 POLICY_SRCS := amount canonical document egress environment limits load merge nearest net parse permission rule shape \
 	       site value
 KERN_SRCS   := backend barrier features hooks identify iter jobs load member mounts need pins probe publish ring roots \

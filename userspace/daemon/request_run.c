@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "job/cgroup.h"
 #include "job/environment.h"
 
@@ -258,14 +259,6 @@ int request_map_ids(struct daemon *daemon, const struct message *message, const 
 
 /* --- attach ----------------------------------------------------------------------------------- */
 
-/* Is cgroup a itself, or below it? */
-static bool is_within(const char *cgroup, const char *a)
-{
-	size_t len = strlen(a);
-
-	return !strncmp(cgroup, a, len) && (cgroup[len] == '\0' || cgroup[len] == '/');
-}
-
 /* A daemon under the rules of a job could look after none. One cgroup has one job. */
 static int check_cgroup(const struct daemon *daemon, const char *path, struct error *err)
 {
@@ -274,10 +267,10 @@ static int check_cgroup(const struct daemon *daemon, const char *path, struct er
 
 	if (r)
 		return r;
-	if (is_within(own, path))
+	if (path_is_in(own, path))
 		return error_set(err, -EINVAL, "the daemon itself is in cgroup %s", path);
 	for (const struct watch *w = daemon->controller->watches; w; w = w->next)
-		if (is_within(path, w->job->cgroup_path) || is_within(w->job->cgroup_path, path))
+		if (path_is_in(path, w->job->cgroup_path) || path_is_in(w->job->cgroup_path, path))
 			return error_set(err, -EEXIST,
 					 "cgroup %s is, holds or belongs to job \"%s\" already",
 					 path, w->job->id);

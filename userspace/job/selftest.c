@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "job/canary.h"
 #include "job/state.h"
 #include "kern/jobs.h"
@@ -110,18 +111,11 @@ static void add_datasets(struct trial *trial)
 	}
 }
 
-static bool is_below(const char *path, const char *root)
-{
-	size_t len = strlen(root);
-
-	return !strncmp(path, root, len) && (path[len] == '/' || !path[len]);
-}
-
 static bool is_open(const struct rule *rule)
 {
 	return (rule->class == RULE_DATASET || rule->class == RULE_FILESYSTEM) &&
 	       rule->access >= ACCESS_READ && !rule->is_optional &&
-	       !is_below(rule->path, STATE_ROOT) && !is_below(rule->path, KERN_PIN_ROOT);
+	       !path_is_in(rule->path, STATE_ROOT) && !path_is_in(rule->path, KERN_PIN_ROOT);
 }
 
 static bool names_root(const struct policy *policy)
