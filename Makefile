@@ -26,7 +26,7 @@ KERN_SRCS   := backend barrier features hooks identify iter jobs load member mou
 	       roots_check
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
 JOB_SRCS    := attempt_dataset attempt_file attempt_net canary cgroup content destination environment environment_grant \
-	       environment_process launch lifecycle process ruleset selftest state
+	       environment_process inherited launch lifecycle process ruleset selftest state
 DAEMON_SRCS := adopt client controller daemon limits lock loop message monitor notify peer reload renew report request \
 	       request_run server watch
 CMD_SRCS    := ask attach daemon doctor jobs kill main named policy reload run status whois

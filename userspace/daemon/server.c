@@ -32,7 +32,7 @@ struct client {
 	struct server *server;
 	int sock;
 	struct loop_source source;
-	uid_t uid; /* who connected */
+	uid_t uid;           /* who connected */
 	int64_t deadline_ms; /* CLOCK_MONOTONIC */
 	unsigned int request_cnt;
 };

@@ -169,8 +169,7 @@ static void on_record(void *arg, const void *data, size_t len)
 		struct alert_job about = about_record(watch, &decoded.event);
 
 		r = ocsf_decision(&about, &decoded, next_sequence(watch),
-				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME),
-				  &event);
+				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
 		write_event(watch, r, event);
 		progress->delivered++;
 		progress->last_record = decoded.event.sequence;
