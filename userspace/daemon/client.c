@@ -51,9 +51,11 @@ static int read_answer(int sock, struct error *err, json_t **ret_answer)
 	int r = message_receive(sock, MESSAGE_BODY_MAX, &message);
 
 	if (r == -EAGAIN)
-		return error_set(err, -ETIMEDOUT, "the daemon does not answer");
+		return error_set(err, -ETIMEDOUT,
+				 "the daemon has not answered for %d s; its log may say why",
+				 ANSWER_S);
 	if (r <= 0)
-		return error_errno(err, r ? r : -ECONNRESET, "the daemon's answer");
+		return error_errno(err, r ? r : -ECONNRESET, "cannot read the daemon's answer");
 	text = message_string(&message, "error");
 	if (json_is_true(json_object_get(message.json, "ok")))
 		*ret_answer = json_incref(message.json);
@@ -76,7 +78,7 @@ int client_call(int sock, const char *op, json_t *members, const int *fds, size_
 		json_object_update(request, members);
 	json_decref(members);
 	if (pidfd < 0)
-		return error_errno(err, -errno, "pidfd_open");
+		return error_errno(err, -errno, "cannot open a pidfd of this process");
 	if (fd_cnt >= MESSAGE_FDS_MAX)
 		return error_errno(err, -EINVAL, "cannot ask the daemon");
 	if (fd_cnt)

@@ -270,24 +270,32 @@ static int self_test(struct watch *watch, struct error *err)
 	return r;
 }
 
+/* Takes sink over if it succeeds. */
+static int create_watched(struct controller *controller, const struct job_request *request,
+			  struct sink *sink, struct error *err, struct watch **ret_watch)
+{
+	struct job *job;
+	int r = job_create(&controller->rulesets, request, err, &job);
+
+	if (r)
+		return r;
+	r = controller_add(controller, job, sink, err, ret_watch);
+	if (r) {
+		job_end(job, NULL);
+		job_free(job);
+	}
+	return r;
+}
+
 /* Once the job is watched, a failure ends it like any other job: it is found empty. */
 static int start_watched(struct controller *controller, const struct job_request *request,
 			 bool is_self_tested, struct sink *sink, struct error *err,
 			 struct watch **ret_watch)
 {
 	struct watch *watch;
-	struct job *job;
-	int r;
+	int r = create_watched(controller, request, sink, err, &watch);
 
-	r = job_create(&controller->rulesets, request, err, &job);
 	if (r) {
-		sink_close(sink);
-		return r;
-	}
-	r = controller_add(controller, job, sink, err, &watch);
-	if (r) {
-		job_end(job, NULL);
-		job_free(job);
 		sink_close(sink);
 		return r;
 	}
@@ -297,7 +305,7 @@ static int start_watched(struct controller *controller, const struct job_request
 	if (r)
 		watch_tell(watch, "Self-test failed", err->text);
 	else
-		r = job_admit(job, request, err);
+		r = job_admit(watch->job, request, err);
 	if (r)
 		finish(controller, watch);
 	else
@@ -437,7 +445,7 @@ int controller_run(struct controller *controller, enum run_until until, struct e
 		int r = loop_step(controller->loop_fd, controller_tick(controller));
 
 		if (r)
-			return error_errno(err, r, "epoll_wait");
+			return error_errno(err, r, "cannot wait for what the jobs do");
 	}
 	return 0;
 }

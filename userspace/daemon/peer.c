@@ -33,7 +33,7 @@ static int check_connection(int sock, const struct message *message, struct erro
 	struct ucred peer;
 
 	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		return error_errno(err, -errno, "SO_PEERCRED");
+		return error_errno(err, -errno, "cannot see who has connected");
 	if (peer.pid != message->sender.pid || peer.uid != message->sender.uid)
 		return error_set(err, -EPERM,
 				 "the request comes from another process than the connection");

@@ -40,39 +40,73 @@ static int parse_text(struct daemon *daemon, const char *text, struct error *err
 	return r;
 }
 
-/* A policy by name, a file that root names, or a text that the site lets the user bring. */
-static int find_policy(struct daemon *daemon, const struct message *message,
-		       const struct peer *peer, struct error *err, char **ret_source,
-		       struct policy **ret_policy)
-{
-	const char *name = message_string(message, "policy");
-	const char *file = message_string(message, "policy_file");
-	const char *text = message_string(message, "policy_text");
-	_cleanup_free_ char *source = NULL;
-	int r = 0;
+/* How a request names its policy: one of them. */
+struct policy_choice {
+	const char *name; /* of the site */
+	const char *file; /* for root */
+	const char *text; /* where the site lets the user bring one */
+};
 
-	if (!!name + !!file + !!text != 1)
+static int check_choice(const struct daemon *daemon, const struct peer *peer,
+			const struct policy_choice *choice, struct error *err)
+{
+	const char *name = choice->name;
+
+	if (!!name + !!choice->file + !!choice->text != 1)
 		return error_set(err, -EINVAL, "the request names no policy, or more than one");
 	if (name && !site_may_run(daemon->site, peer->uid, peer->groups, peer->group_cnt, name))
 		return error_set(
 			err, -EPERM,
 			"the site does not let you run policy \"%s\"; ask the platform's admin",
 			name);
-	if (file && peer->uid)
+	if (choice->file && peer->uid)
 		return error_set(err, -EPERM, "only root may name a policy's file");
-	if (text && !site_may_bring_policy(daemon->site, peer->uid, peer->groups, peer->group_cnt))
+	if (choice->text &&
+	    !site_may_bring_policy(daemon->site, peer->uid, peer->groups, peer->group_cnt))
 		return error_set(
 			err, -EPERM,
 			"the site does not let you bring a policy of your own; name one of its "
 			"policies");
-	if (text)
-		return parse_text(daemon, text, err, ret_policy);
-	if (name)
-		r = site_policy_path(daemon->site, name, &source);
-	else if (!(source = strdup(file)))
-		r = -ENOMEM;
+	return 0;
+}
+
+static int name_source(const struct daemon *daemon, const struct policy_choice *choice,
+		       struct error *err, char **ret_source)
+{
+	char *source = NULL;
+	int r = 0;
+
+	if (choice->name)
+		r = site_policy_path(daemon->site, choice->name, &source);
+	else
+		source = strdup(choice->file);
+	if (r || !source)
+		return error_errno(err, r ? r : -ENOMEM, "policy \"%s\"",
+				   choice->name ? choice->name : choice->file);
+	*ret_source = source;
+	return 0;
+}
+
+/* *ret_source: the policy's file; NULL if the request brings its text. */
+static int find_policy(struct daemon *daemon, const struct message *message,
+		       const struct peer *peer, struct error *err, char **ret_source,
+		       struct policy **ret_policy)
+{
+	const struct policy_choice choice = {
+		.name = message_string(message, "policy"),
+		.file = message_string(message, "policy_file"),
+		.text = message_string(message, "policy_text"),
+	};
+	_cleanup_free_ char *source = NULL;
+	int r = check_choice(daemon, peer, &choice, err);
+
 	if (r)
-		return error_errno(err, r, "policy \"%s\"", name ? name : file);
+		return r;
+	if (choice.text)
+		return parse_text(daemon, choice.text, err, ret_policy);
+	r = name_source(daemon, &choice, err, &source);
+	if (r)
+		return r;
 	r = request_load_policy(daemon, source, err, ret_policy);
 	if (!r)
 		*ret_source = TAKE_PTR(source);
