@@ -25,7 +25,7 @@ POLICY_SRCS := amount canonical document egress environment limits load merge ne
 KERN_SRCS   := backend barrier features hooks identify iter jobs load member mounts need pins probe publish ring roots \
 	       roots_check
 ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := attempt_dataset attempt_file attempt_net canary cgroup content destination environment environment_grant \
+JOB_SRCS    := attempt_file attempt_net attempt_rule canary cgroup content destination environment environment_grant \
 	       environment_process inherited launch lifecycle process ruleset selftest state
 DAEMON_SRCS := adopt client controller daemon limits lock loop message monitor notify peer reload renew report request \
 	       request_run server watch
@@ -57,7 +57,8 @@ WARNINGS += -Werror
 endif
 
 CFLAGS   ?= -O2 -g
-CPPFLAGS += -D_GNU_SOURCE -DJOBCAGE_VERSION='"$(VERSION)"' -Iuserspace -Ibpf -isystem $(BUILD)/skel
+# OPENSSL_API_COMPAT: SHA-256 by itself is deprecated since 3.0 in favour of an interface that looks for providers.
+CPPFLAGS += -D_GNU_SOURCE -DOPENSSL_API_COMPAT=10100 -DJOBCAGE_VERSION='"$(VERSION)"' -Iuserspace -Ibpf -isystem $(BUILD)/skel
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 # A launcher is started for every job, and what the loader does for shared libraries would be most of its work (3.4 of 4
 # million instructions). So all but the C library, which looks up users by plugins, are linked in; SHARED=1 leaves them out.
@@ -84,7 +85,8 @@ LIB_OBJS := $(foreach s,$(BASE_SRCS),$(BUILD)/base/$(s).o) $(foreach s,$(POLICY_
 	    $(foreach s,$(JOB_SRCS),$(BUILD)/job/$(s).o) $(foreach s,$(DAEMON_SRCS),$(BUILD)/daemon/$(s).o)
 CMD_OBJS := $(foreach s,$(CMD_SRCS),$(BUILD)/cmd/$(s).o)
 BPF_OBJS := $(foreach s,$(BPF_SRCS),$(BUILD)/bpf/$(s).bpf.o)
-SKELS    := $(BUILD)/skel/jobcage.skel.h $(BUILD)/skel/probe.skel.h $(BUILD)/skel/layout.h
+SKELS    := $(BUILD)/skel/jobcage.skel.h $(BUILD)/skel/probe.skel.h $(BUILD)/skel/layout.h \
+	    $(BUILD)/skel/programs.h
 TESTS    := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/$(t))
 
 # --- targets ----------------------------------------------------------------------------------------
@@ -125,6 +127,10 @@ $(BUILD)/skel/layout.h: $(LAYOUT_SRCS)
 	@mkdir -p $(@D)
 	printf '#define JOBCAGE_LAYOUT "%.16s"\n' "$$(cat $^ | sha256sum)" >$@
 
+$(BUILD)/skel/programs.h: $(BUILD)/bpf/jobcage.o
+	@mkdir -p $(@D)
+	printf '#define JOBCAGE_PROGRAMS "%.16s"\n' "$$(sha256sum <$<)" >$@
+
 unit-tests: $(TESTS) ## build the unit tests
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIB_OBJS)
@@ -143,6 +149,10 @@ $(BUILD)/ocsf/examples: $(BUILD)/ocsf/examples.o $(BUILD)/ocsf/fixture.o $(LIB_O
 $(BUILD)/tests/act: $(wildcard tests/bpf/act*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
+
+$(BUILD)/tests/allow.bpf.o: tests/system/selftest/allow.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) -g -O2 -target bpf -Wall -I/usr/include/$(ARCH)-linux-gnu -c -o $@ $<
 
 # Programs of tools/bench. Those that run where no library may be read are linked statically.
 bench-programs: $(BENCH_PROGS:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.bpf.o

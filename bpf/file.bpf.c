@@ -120,21 +120,30 @@ static __always_inline bool is_under_fake_path(struct file *file)
  * file was judged. There only the rules count, which may name the layer too, and not the default:
  * the layer is no place the job asked for.
  */
-SEC("lsm/file_open")
-int BPF_PROG(file_file_open, struct file *file, int ret)
+static __noinline int judge_open(struct file *file)
 {
 	bool is_write = (file->f_mode & FMODE_WRITE) || (file->f_flags & O_TRUNC);
 	struct decision d = { .op = is_write ? OP_OPEN_WRITE : OP_OPEN_READ };
 	struct job job;
+	int verdict;
 
-	if (ret || !lsm_enter(&job, &ret) || is_under_fake_path(file))
-		return ret;
+	if (!lsm_enter(&job, &verdict) || is_under_fake_path(file))
+		return verdict;
 	d.dentry = file->f_path.dentry;
 	d.mnt = file->f_path.mnt;
 	if (is_granted(&job, &d, d.dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
 		       file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job.policy->file_default))
 		return LSM_ALLOW;
 	return lsm_refuse(&job, &d);
+}
+
+/* Apart from the judging, so that an outsider's open pays for nothing but the look at its storage. */
+SEC("lsm/file_open")
+int BPF_PROG(file_file_open, struct file *file, int ret)
+{
+	if (ret || !bpf_get_current_task_btf()->bpf_storage)
+		return ret;
+	return judge_open(file);
 }
 
 SEC("lsm/path_mknod")

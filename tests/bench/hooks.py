@@ -5,7 +5,7 @@ import random
 import subprocess
 
 import jobs
-from world import ROOT, Failed, make_cgroup, release, say
+from world import REST_S, ROOT, Failed, make_cgroup, release, say, settle
 
 RULES = 100
 DEPTHS = (2, 4, 11, 16)
@@ -100,6 +100,7 @@ def files_in_jobs(world, result):
     with form.ready(files.policy), jobs.job(world, form, files.policy):
         found["outside"] = files.measure("a process in no job, while a job runs")
         found["inside"] = files.measure("in a job", before=form.launch(files.policy))
+    settle(REST_S)
     again = files.measure("base again")
     for name, (opening, _) in found["base"].items():
         result.steady(f"open+close, {name}", opening, again[name][0])
@@ -142,6 +143,7 @@ def connects_in_jobs(world, result):
         for cnt in PREFIXES:
             launch = form.launch(prefix_policy(world, cnt))
             added[cnt] = connect(world, f"in a job with {cnt} prefixes", *launch) - base
+    settle(REST_S)
     result.steady("UDP connect", base, connect(world, "base again", cgroup=cgroup))
     os.rmdir(cgroup)
     for cnt in PREFIXES:

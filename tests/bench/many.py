@@ -9,7 +9,7 @@ import time
 
 import hooks
 import jobs
-from world import make_cgroup, say, wait_for
+from world import REST_S, make_cgroup, say, settle, wait_for
 
 KIB = 1024
 JOBS = {"embedded": (1, 100), "daemon": (1, 100, 1000)}
@@ -122,6 +122,7 @@ def many_jobs(world, result):
             first = first or costs
             for name, cost in costs.items():
                 result.row("P7", f"{name} among {cnt} jobs against one", cost / first[name], "x", 1.05)
+    settle(REST_S)
     result.steady("open+close, depth 11", base, world.opens(files.paths[11])[0])
 
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import jobs
-from world import ROOT, libraries, say
+from world import REST_S, ROOT, libraries, say, settle
 
 TRUE = "/usr/bin/true"
 BUNDLE = "/tmp/bundle"
@@ -27,7 +27,7 @@ class Spawns:
 
     def __init__(self, world):
         self.world = world
-        self.idle = {pause_ms: spawns(world, "nothing", 20, pause_ms)[0] for pause_ms in (SHORT_MS, LONG_MS)}
+        self.idle = {pause_ms: spawns(world, "nothing", 100, pause_ms)[0] for pause_ms in (SHORT_MS, LONG_MS)}
 
     def __call__(self, what, cnt, pause_ms, *command):
         instructions, latency, waits = spawns(self.world, what, cnt, pause_ms, *command)
@@ -74,6 +74,7 @@ def starts(world, result):
     measure = Spawns(world)
     rivals = measure_rivals(measure)
     ours = measure_jobs(world, measure, policy)
+    settle(REST_S)
     again = measure("a plain process again", 200, SHORT_MS, TRUE)
     result.steady("fork+exec of true", rivals["fork+exec"][1], again[1])
     # Last, because it changes the machine: from the first cgroup with a memory controller on, every fork costs more.

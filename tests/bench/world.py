@@ -18,8 +18,9 @@ ENVIRONMENT = {"PATH": "/usr/bin"}
 SYSTEM = ("true", "sleep", "bwrap", "crun")
 OWN = ("opens", "connects", "spawns", "landlocked")
 
-# What is run, and how long the machine is left alone before: what boot has put off is done then.
-OPENS, SETTLE_S = 20000, 60
+OPENS = 20000
+# How long the machine is left alone for what it has put off: after boot, and after programs were unloaded.
+SETTLE_S, REST_S = 60, 20
 
 
 class Failed(Exception):

@@ -391,6 +391,34 @@ static void look_after(struct controller *controller)
 	}
 }
 
+/*
+ * Tasks that came into a job's cgroup while the kernel had no memory for a label: they are under no
+ * rules until they get it here.
+ */
+static void mend_labels(struct controller *controller)
+{
+	_cleanup_fd_ int lock = -1;
+	struct kernel_stats stats;
+
+	if (kern_read_stats(controller->kern, &stats) ||
+	    stats.enter_failures == controller->enter_failures)
+		return;
+	lock = state_lock(NULL);
+	for (struct watch *watch = controller->watches; lock >= 0 && watch; watch = watch->next) {
+		struct error err = { 0 };
+		size_t cnt = 0;
+
+		if (job_label_cgroup_members(watch->job, &err, &cnt))
+			watch_tell(watch, "Processes without a label", err.text);
+		else if (cnt)
+			watch_tell(watch, "Processes without a label",
+				   "processes entered the job's cgroup while the kernel had no memory "
+				   "for their label; they have it now");
+	}
+	if (lock >= 0)
+		controller->enter_failures = stats.enter_failures;
+}
+
 static void look_for_orphans(struct controller *controller)
 {
 	_cleanup_fd_ int lock = state_lock(NULL);
@@ -422,8 +450,11 @@ int controller_tick(struct controller *controller)
 
 	if (controller->tick_ms > now + every)
 		controller->tick_ms = now + every;
-	if (is_due(now, &controller->tick_ms, every))
+	if (is_due(now, &controller->tick_ms, every)) {
 		look_after(controller);
+		if (controller->watches)
+			mend_labels(controller);
+	}
 	if (controller->watches && is_due(now, &controller->roots_ms, RENEW_MS))
 		renew_roots(controller);
 	if (controller->is_daemon && is_due(now, &controller->orphans_ms, ORPHANS_MS))

@@ -31,6 +31,7 @@ struct controller {
 	bool is_daemon; /* keeps the programs while no job runs, and looks for orphans */
 	int mounts_fd;
 	struct loop_source mounts_source;
+	uint64_t enter_failures; /* of kernel_stats, as far as they were mended */
 	int64_t tick_ms, roots_ms, orphans_ms; /* CLOCK_MONOTONIC: when each is due */
 };
 

@@ -341,10 +341,10 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 	/* By a controller that could not remove the job then. */
 	if (watch->job->state.progress->is_ended)
 		return;
-	watch->job->state.progress->is_ended = 1;
 	r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);
-
 	write_event(watch, r, event);
+	/* Not before: whoever adopts the job would take the event for written. */
+	watch->job->state.progress->is_ended = 1;
 }
 
 int watch_finish(struct watch *watch, struct error *err)

@@ -83,8 +83,8 @@ extern const struct act net_acts[];
 extern const size_t net_act_cnt;
 /* Where the policy denies destinations at all: a connection that no rule could name. */
 extern const struct act family_act;
-/* Where the policy denies programs by default. */
-extern const struct act exec_act;
+/* Where the policy denies programs by default; where it only has rules that deny some. */
+extern const struct act exec_act, exec_rule_act;
 /* Of a dataset granted for reading, and of one not granted. */
 extern const struct act dataset_write_act, dataset_read_act;
 /* What must be allowed: a place that the policy opens; a file in no tree. */

@@ -123,22 +123,22 @@ static int start(const struct canary_plan *plan, const struct cgroup *cgroup, st
 }
 
 /*
- * Ends both and waits until they are gone. Returns the canary's status as of waitpid(), or -EBUSY if
- * one cannot be ended.
+ * Ends both and waits until they are gone. Returns 0; the wait status of one that did not exit with
+ * 0; or -EBUSY if one cannot be ended.
  */
 static int reap(const struct canary *canary)
 {
 	const struct timespec pause = { .tv_nsec = REAP_PAUSE_NS };
-	int canary_status = 0, tries = REAP_TRIES;
+	int worst = 0, tries = REAP_TRIES;
 
 	for (;;) {
 		int status;
 		pid_t pid = waitpid(-canary->pid, &status, WNOHANG | __WALL);
 
-		if (pid == canary->pid)
-			canary_status = status;
 		if (pid < 0 && errno == ECHILD)
-			return canary_status;
+			return worst;
+		if (pid > 0 && status)
+			worst = status;
 		if (pid)
 			continue;
 		if (!tries--)

@@ -229,25 +229,32 @@ static int admit_process(struct job *job, const struct job_request *request, str
 	return r;
 }
 
-static int label_members(struct job *job, struct error *err)
+int job_label_cgroup_members(struct job *job, struct error *err, size_t *ret_cnt)
 {
-	size_t cnt = 1;
+	size_t all = 0, cnt = 1;
 	int r = 0;
 
-	for (int i = 0; !r && cnt && i < LABEL_PASSES; i++)
+	if (job->cgroup.fd < 0)
+		cnt = 0;
+	for (int i = 0; !r && cnt && i < LABEL_PASSES; i++) {
 		r = job_label_members(job->rulesets->kern, job->cgroup.id, job->label, err, &cnt);
+		all += r ? 0 : cnt;
+	}
 	if (!r && cnt)
 		r = error_set(err, -EAGAIN, "processes keep appearing in %s", job->cgroup.path);
+	if (!r)
+		*ret_cnt = all;
 	return r;
 }
 
 /* Frozen, nothing in it can fork behind our back. */
 static int admit_cgroup(struct job *job, struct error *err)
 {
+	size_t cnt;
 	int r = cgroup_freeze(&job->cgroup, true, err);
 
 	if (!r)
-		r = label_members(job, err);
+		r = job_label_cgroup_members(job, err, &cnt);
 	cgroup_freeze(&job->cgroup, false, NULL);
 	return r ? r : limit_processes(job, err);
 }

@@ -77,6 +77,12 @@ int job_create(struct rulesets *rulesets, const struct job_request *request, str
 int job_admit(struct job *job, const struct job_request *request, struct error *err);
 
 /*
+ * Labels what is in the job's cgroup without a label, until nothing is. *ret_cnt: how many there
+ * were. The caller holds the state lock. Returns 0 or -errno.
+ */
+int job_label_cgroup_members(struct job *job, struct error *err, size_t *ret_cnt);
+
+/*
  * Puts the job under other rules (the reference is taken over if it succeeds) with one store; until
  * then the old ones hold. *ret_old: the rules that held before, whose records may still be in the
  * ring; ruleset_put() them. The caller holds the state lock. Returns 0, or -errno and nothing has

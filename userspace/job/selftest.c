@@ -86,6 +86,37 @@ static struct attempt *add(struct trial *trial, const struct act *act)
 	return attempt;
 }
 
+/* Is there a rule that lets something below that place run after all? */
+static bool has_exception(const struct policy *policy, const char *path)
+{
+	for (size_t i = 0; i < policy->rule_cnt; i++)
+		if (policy->rules[i].class == RULE_EXEC && policy->rules[i].access == EXEC_ALLOW &&
+		    path_is_in(policy->rules[i].path, path))
+			return true;
+	return false;
+}
+
+/* By default, or only by rules: then one of those is enough to try the hook on. */
+static void add_exec(struct trial *trial)
+{
+	const struct policy *policy = trial->policy;
+	struct attempt *attempt = add(trial, &exec_act);
+
+	if (policy->exec_default != EXEC_ALLOW)
+		return;
+	attempt->is_left_out = true;
+	for (size_t i = 0; i < policy->rule_cnt; i++) {
+		const struct rule *rule = &policy->rules[i];
+
+		if (rule->class != RULE_EXEC || rule->access != EXEC_DENY ||
+		    has_exception(policy, rule->path))
+			continue;
+		add(trial, &exec_rule_act)->rule = rule;
+		if (!rule->is_optional)
+			break;
+	}
+}
+
 static void add_net(struct trial *trial)
 {
 	const struct policy *policy = trial->policy;
@@ -153,7 +184,7 @@ static int make_plan(struct trial *trial, int cgroup_fd)
 		return -ENOMEM;
 	for (size_t i = 0; i < hook_act_cnt; i++)
 		add(trial, &hook_acts[i])->cgroup_fd = cgroup_fd;
-	add(trial, &exec_act)->is_left_out = trial->policy->exec_default == EXEC_ALLOW;
+	add_exec(trial);
 	add_net(trial);
 	add_datasets(trial);
 	add_allowed_place(trial);
@@ -360,23 +391,24 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 {
 	_cleanup_(trial_free) struct trial trial = { .label = label, .policy = policy };
 	uint64_t start_us = now_us();
-	int r;
+	int r, collected;
 
 	r = make_plan(&trial, cgroup->fd);
 	if (r)
 		return error_errno(err, r, "self-test: cannot start");
 	r = make_folder(&trial, err);
-	if (!r)
-		r = canary_run(kern, label, cgroup,
-			       &(struct canary_plan){ .folder = trial.folder,
-						      .attempts = trial.attempts,
-						      .cnt = trial.cnt,
-						      .results = trial.results },
-			       err);
-	if (!r)
-		r = collect(kern, ring, &trial, err);
 	if (r)
 		return r;
+	r = canary_run(kern, label, cgroup,
+		       &(struct canary_plan){ .folder = trial.folder,
+					      .attempts = trial.attempts,
+					      .cnt = trial.cnt,
+					      .results = trial.results },
+		       err);
+	/* Also what a canary that died has left. */
+	collected = collect(kern, ring, &trial, r ? NULL : err);
+	if (r || collected)
+		return r ? r : collected;
 	r = fill_selftest(&trial, ret_selftest);
 	if (r)
 		return error_errno(err, r, "self-test");

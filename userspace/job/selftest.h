@@ -58,7 +58,7 @@ struct selftest {
 /*
  * Tries a job that is published and has its cgroup, in which no process is yet. ring: the job's own.
  * Returns 0 and the result (free it), whatever that is; or -errno with one sentence if the test
- * could not be made. After 0 the canary is gone, the ring empty and the counters zero.
+ * could not be made. Afterwards the canary is gone, the ring empty and the counters zero.
  */
 int selftest_run(struct kern *kern, struct job_label label, const struct cgroup *cgroup,
 		 struct ring *ring, const struct policy *policy, struct error *err,

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,8 +31,8 @@
 #include "kern/pins.h"
 #include "kern/probe.h"
 #include "layout.h"
+#include "programs.h"
 
-#define BUILD_ID_LEN 16
 #define NEW_SUFFIX "-new"
 
 static const enum bpf_attach_type cgroup_attach_types[KERN_CGROUP_PROGS] = {
@@ -53,23 +52,11 @@ static void cleanup_kern(struct kern **kern)
 	kern_close(*kern);
 }
 
-/* Names the programs of this binary, by their hash. */
-static int own_build(struct kernel_build *ret_build)
-{
-	struct kernel_build build = { .version = JOBCAGE_VERSION };
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int digest_len;
-	const void *elf;
-	size_t size;
-
-	elf = jobcage__elf_bytes(&size);
-	if (!EVP_Digest(elf, size, digest, &digest_len, EVP_sha256(), NULL))
-		return -EIO;
-	for (size_t i = 0; i < BUILD_ID_LEN / 2; i++)
-		sprintf(build.programs + 2 * i, "%02x", digest[i]);
-	*ret_build = build;
-	return 0;
-}
+/* The programs of this binary, named by their hash, which the Makefile computes. */
+static const struct kernel_build own_build = {
+	.programs = JOBCAGE_PROGRAMS,
+	.version = JOBCAGE_VERSION,
+};
 
 /* --- fresh: load, attach, pin ----------------------------------------------------------------- */
 
@@ -161,16 +148,16 @@ int kern_try_load(enum backend backend, struct error *err)
 	return load(backend, err, &skel);
 }
 
-static int write_build(struct jobcage *skel, const struct kernel_build *build, struct error *err)
+static int write_build(struct jobcage *skel, struct error *err)
 {
 	__u32 zero = 0;
 
-	if (bpf_map_update_elem(bpf_map__fd(skel->maps.kernel_build), &zero, build, BPF_ANY))
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.kernel_build), &zero, &own_build, BPF_ANY))
 		return error_errno(err, -errno, "cannot write down the build");
 	return 0;
 }
 
-static int load_fresh(const char *folder, const struct kernel_build *build, struct error *err)
+static int load_fresh(const char *folder, struct error *err)
 {
 	_cleanup_(cleanup_skel) struct jobcage *skel = NULL;
 	_cleanup_free_ char *new_folder = NULL;
@@ -181,7 +168,7 @@ static int load_fresh(const char *folder, const struct kernel_build *build, stru
 	if (!r)
 		r = load(backend, err, &skel);
 	if (!r)
-		r = write_build(skel, build, err);
+		r = write_build(skel, err);
 	if (r)
 		return r;
 	if (asprintf(&new_folder, "%s" NEW_SUFFIX, folder) < 0)
@@ -265,7 +252,7 @@ static int map_arrays(struct kern *kern, struct error *err)
 	return 0;
 }
 
-static int read_build(struct kern *kern, const struct kernel_build *own, struct error *err)
+static int read_build(struct kern *kern, struct error *err)
 {
 	struct kernel_build build;
 	__u32 zero = 0;
@@ -275,11 +262,11 @@ static int read_build(struct kern *kern, const struct kernel_build *own, struct 
 	build.programs[sizeof(build.programs) - 1] = '\0';
 	build.version[sizeof(build.version) - 1] = '\0';
 	kern->build = build;
-	kern->is_other_build = strcmp(build.programs, own->programs);
+	kern->is_other_build = strcmp(build.programs, own_build.programs);
 	return 0;
 }
 
-static int open_pinned(const char *folder, const struct kernel_build *own, struct error *err,
+static int open_pinned(const char *folder, struct error *err,
 		       struct kern **ret_kern)
 {
 	_cleanup_(cleanup_kern) struct kern *kern = kern_new();
@@ -293,7 +280,7 @@ static int open_pinned(const char *folder, const struct kernel_build *own, struc
 	for (int i = 0; !r && i < KERN_PROGS; i++)
 		r = open_pin(folder, pin_prog_names[i], &kern->prog_fd[i], err);
 	if (!r)
-		r = read_build(kern, own, err);
+		r = read_build(kern, err);
 	if (!r)
 		r = map_arrays(kern, err);
 	if (!r)
@@ -430,14 +417,11 @@ static int check_layout(struct error *err)
 int kern_open(struct error *err, struct kern **ret_kern)
 {
 	static const char folder[] = KERN_PIN_ROOT "/" JOBCAGE_LAYOUT;
-	struct kernel_build build;
 	int r;
 
 	r = check_bpffs(err);
 	if (r)
 		return r;
-	if (own_build(&build))
-		return error_set(err, -EIO, "libcrypto does not compute SHA-256");
 	r = make_dir(KERN_PIN_ROOT, 0700);
 	if (r)
 		return error_errno(err, r, "cannot make " KERN_PIN_ROOT);
@@ -445,8 +429,8 @@ int kern_open(struct error *err, struct kern **ret_kern)
 	if (!r)
 		r = check_layout(err);
 	if (!r && access(folder, F_OK))
-		r = load_fresh(folder, &build, err);
-	return r ? r : open_pinned(folder, &build, err, ret_kern);
+		r = load_fresh(folder, err);
+	return r ? r : open_pinned(folder, err, ret_kern);
 }
 
 void kern_close(struct kern *kern)

@@ -25,6 +25,7 @@ CROSSROADS = [
     r'map_name="roots"',       # the job's slot is taken, its policy's still looks free
     r"cgroup\.procs",          # the first process has its label, but not its cgroup
     r"sendto\(",               # all is in force, and the launcher does not know it
+    r"write\(.*job_end",       # all is known of the end, and nothing is written
     r"cgroup\.kill",           # the end is written, and the job is still there
     r"BPF_MAP_DELETE_ELEM",    # the slots are half free again
     r"unlink\(.*\.json",       # all but the job's files is gone
@@ -42,7 +43,7 @@ def strace(world, job_id, inject=None):
             os.unlink(f"{world.out}/{name}")
     log = f"{world.log}/{job_id}.strace"
     # --seccomp-bpf is quick, but strace drops the signals that it is to inject.
-    how = ["-e", inject] if inject else ["--seccomp-bpf"]
+    how = ["-e", inject] if inject else ["--seccomp-bpf", "-s", "4096"]
     wrap = ["strace", "-f", "-q", "-o", log, "-e", "trace=" + ",".join(CALLS), *how]
     job = world.shell(COMMAND, job_id=job_id, wrap=wrap)
     with open(log, encoding="utf-8", errors="replace") as stream:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Acts on datasets; see attempt.h. A dataset is never changed, also where nothing refuses: a regular
- * file is opened for writing, without O_TRUNC, and closed.
+ * Acts on what the policy's rules name; see attempt.h. A dataset is never changed, also where
+ * nothing refuses: a regular file is opened for writing, without O_TRUNC, and closed. A program
+ * never runs: it is stopped before its first instruction.
  */
 #include "job/attempt.h"
 
@@ -9,10 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -158,19 +163,8 @@ static void search_tree(struct search *search, int root_fd)
 	}
 }
 
-static void find_file(struct search *search)
-{
-	mode_t type;
-	int fd = open_untouched(AT_FDCWD, search->path, 0, &type);
-
-	if (type == S_IFDIR)
-		search_tree(search, fd);
-	else
-		search->fd = fd;
-}
-
-/* Through the descriptor, so that it is the file that was looked at. */
-static int open_to_write(const struct attempt *attempt, struct attempt_result *result)
+/* What was found, or how far the search came, is named in the result. */
+static struct search find_file(const char *path, struct attempt_result *result)
 {
 	struct search search = {
 		.fd = -1,
@@ -178,11 +172,24 @@ static int open_to_write(const struct attempt *attempt, struct attempt_result *r
 		.path = result->target,
 		.room = sizeof(result->target),
 	};
+	mode_t type;
+	int fd = open_untouched(AT_FDCWD, path, 0, &type);
+
+	snprintf(search.path, search.room, "%s", path);
+	if (type == S_IFDIR)
+		search_tree(&search, fd);
+	else
+		search.fd = fd;
+	return search;
+}
+
+/* Through the descriptor, so that it is the file that was looked at. */
+static int open_to_write(const struct attempt *attempt, struct attempt_result *result)
+{
+	struct search search = find_file(attempt->rule->path, result);
 	char link[64];
 	int r;
 
-	snprintf(result->target, sizeof(result->target), "%s", attempt->rule->path);
-	find_file(&search);
 	if (search.fd < 0) {
 		result->state = ATTEMPT_IMPOSSIBLE;
 		return -ENOENT;
@@ -191,6 +198,44 @@ static int open_to_write(const struct attempt *attempt, struct attempt_result *r
 	r = open_and_close(link, O_WRONLY, W_OK);
 	close(search.fd);
 	return r;
+}
+
+/* --- programs --------------------------------------------------------------------------------- */
+
+/* In a child that shares our memory; stops where the program would begin. */
+static int try_program(int fd)
+{
+	static char *const argv[] = { (char *)"canary", NULL }, *const envp[] = { NULL };
+	int status;
+	pid_t pid = vfork();
+
+	if (!pid) {
+		if (!ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+			syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
+		_exit(errno);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -errno;
+	if (WIFEXITED(status))
+		return -WEXITSTATUS(status);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return 0;
+}
+
+/* A file that is no program has been let through as well: the format comes after the hook. */
+static int execute_denied(const struct attempt *attempt, struct attempt_result *result)
+{
+	struct search search = find_file(attempt->rule->path, result);
+	int r;
+
+	if (search.fd < 0) {
+		result->state = ATTEMPT_IMPOSSIBLE;
+		return -ENOENT;
+	}
+	r = try_program(search.fd);
+	close(search.fd);
+	return r == -ENOEXEC ? 0 : r;
 }
 
 /* --- what must be allowed --------------------------------------------------------------------- */
@@ -225,6 +270,15 @@ const struct act dataset_read_act = {
 	.run = open_ungranted,
 	.refusal = EACCES,
 	.op = OP_OPEN_READ,
+};
+
+const struct act exec_rule_act = {
+	.name = "exec rule",
+	.hook = "bprm_check_security",
+	.what = "execveat() of a program that a rule denies",
+	.run = execute_denied,
+	.refusal = EACCES,
+	.op = OP_EXEC,
 };
 
 const struct act allowed_place_act = {

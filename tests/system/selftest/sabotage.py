@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Ways to make one part of enforcement not bite, without a trace in what the controller looks at."""
+import contextlib
+import ctypes
+import glob
+import os
+import re
+import shutil
+import stat
+import struct
+import subprocess
+import time
+
+from cage import PROJECT
+from harness import wait_for
+import traces
+
+KEEP = "/sys/fs/bpf/selftest"  # our own pins
+ALLOW = f"{PROJECT}/build/tests/allow.bpf.o"
+BPFTOOL = next((path for path in ("/usr/sbin/bpftool", "/usr/local/sbin/bpftool") if os.path.exists(path)), "bpftool")
+
+# bpf/abi/policy.h
+MODE_AUDIT = 2
+SLOTS = 64  # that are looked at
+ROOT_KEY = struct.Struct("<IIQ")  # dev, type, ino
+GO_AHEAD_S = 0.5  # for a program that has been detached to be called no more
+
+
+# bpf(2)
+MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, MAP_GET_FD_BY_ID = 1, 2, 3, 14
+OBJ_PIN, OBJ_GET, PROG_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD, RAW_TRACEPOINT_OPEN = 6, 7, 13, 15, 17
+ATTR_SIZE = 128
+LINK_INFO = struct.Struct("<4xII")  # bpf_link_info: id, prog_id
+VALUE_SIZE = struct.Struct("<12xI")  # bpf_map_info: value_size
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def bpf(command, layout, *values):
+    attr = ctypes.create_string_buffer(struct.pack(layout, *values), ATTR_SIZE)
+    result = _libc.syscall(traces.SYS_BPF, command, attr, ATTR_SIZE)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), f"bpf({command})")
+    return result
+
+
+def obj_get(path):
+    name = ctypes.create_string_buffer(path.encode())
+    return bpf(OBJ_GET, "<Q", ctypes.addressof(name))
+
+
+def obj_pin(fd, path):
+    name = ctypes.create_string_buffer(path.encode())
+    bpf(OBJ_PIN, "<QI", ctypes.addressof(name), fd)
+
+
+def copy_pin(path, new_path):
+    fd = obj_get(path)
+    obj_pin(fd, new_path)
+    os.close(fd)
+
+
+def info_of(fd):
+    info = ctypes.create_string_buffer(ATTR_SIZE)
+    bpf(OBJ_GET_INFO_BY_FD, "<IIQ", fd, ATTR_SIZE, ctypes.addressof(info))
+    return info.raw
+
+
+def link_and_program(path):
+    """Id of a pinned link, descriptor of its program."""
+    fd = obj_get(path)
+    link, program = LINK_INFO.unpack_from(info_of(fd))
+    os.close(fd)
+    return link, bpf(PROG_GET_FD_BY_ID, "<I", program)
+
+
+def pin(name):
+    return glob.glob(f"{traces.PIN_ROOT}/*/{name}")[0]
+
+
+def hooks():
+    """The programs that are attached to hooks, by their links' pins."""
+    return sorted(os.path.basename(path).removeprefix("link_") for path in glob.glob(f"{traces.PIN_ROOT}/*/link_*"))
+
+
+@contextlib.contextmanager
+def detached(program):
+    """Its link is gone, another one stands under its name; in the end it is attached anew."""
+    path = pin(f"link_{program}")
+    other = next(other for other in glob.glob(f"{os.path.dirname(path)}/link_*") if other != path)
+    link, prog_fd = link_and_program(path)
+    os.unlink(path)
+    copy_pin(other, path)
+    if not wait_for(lambda: link not in traces.bpf_ids("links"), 30):
+        raise RuntimeError(f"the link of {program} is still there")
+    time.sleep(GO_AHEAD_S)
+    yield
+    os.unlink(path)
+    link_fd = bpf(RAW_TRACEPOINT_OPEN, "<QI", 0, prog_fd)
+    obj_pin(link_fd, path)
+    os.close(link_fd)
+    os.close(prog_fd)
+
+
+@contextlib.contextmanager
+def toothless(program):
+    """A program of the same name and type, which lets everything through, in place of a cgroup's."""
+    path = pin(program)
+    os.mkdir(KEEP)
+    try:
+        subprocess.run([BPFTOOL, "prog", "loadall", ALLOW, f"{KEEP}/allow"], check=True)
+        copy_pin(path, f"{KEEP}/real")
+        os.unlink(path)
+        copy_pin(f"{KEEP}/allow/{program}", path)
+        yield
+        os.unlink(path)
+        copy_pin(f"{KEEP}/real", path)
+    finally:
+        shutil.rmtree(KEEP, ignore_errors=True)
+
+
+# --- the maps of a job that is about to be tested -------------------------------------------------------------
+
+def map_call(command, fd, key, value=None, flags=0):
+    """Looks up, updates or deletes; value is a buffer. Returns whether the key was there."""
+    key = ctypes.create_string_buffer(key, len(key))
+    try:
+        bpf(command, "<IxxxxQQQ", fd, ctypes.addressof(key), ctypes.addressof(value) if value else 0, flags)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def last_policy():
+    """Slot and id of the map of roots of the policy published last: slots are given out in order."""
+    fd, found, value = obj_get(pin("roots_by_policy")), None, ctypes.create_string_buffer(4)
+    for slot in range(SLOTS):
+        if map_call(MAP_LOOKUP_ELEM, fd, struct.pack("<I", slot), value):
+            found = slot, struct.unpack("<I", value.raw)[0]
+    os.close(fd)
+    return found
+
+
+def remove_root(path):
+    """The rule for that directory is not in the kernel."""
+    info = os.stat(path)
+    key = ROOT_KEY.pack(os.major(info.st_dev) << 20 | os.minor(info.st_dev), stat.S_IFMT(info.st_mode), info.st_ino)
+    fd = bpf(MAP_GET_FD_BY_ID, "<I", last_policy()[1])
+    if not map_call(MAP_DELETE_ELEM, fd, key):
+        raise RuntimeError(f"no rule for {path} in the kernel")
+    os.close(fd)
+
+
+def set_audit(_):
+    """The kernel holds the policy for one of audit mode."""
+    fd, slot = obj_get(pin("policy_by_slot")), struct.pack("<I", last_policy()[0])
+    value = ctypes.create_string_buffer(VALUE_SIZE.unpack_from(info_of(fd))[0])
+    map_call(MAP_LOOKUP_ELEM, fd, slot, value)
+    struct.pack_into("<I", value, 0, MODE_AUDIT)
+    map_call(MAP_UPDATE_ELEM, fd, slot, value)
+    os.close(fd)
+
+
+def start_with(world, policy, sabotage, argument):
+    """Starts a job that is held up before its canary is made, by a system call of the controller alone, and does the damage meanwhile."""
+    job_id = world.new_id()
+    log = f"{world.log}/{job_id}.strace"
+    wrap = ["strace", "-f", "-q", "-o", log, "-e", "trace=mkdirat", "-e", "inject=mkdirat:delay_enter=10000000"]
+    job = world.start("touch", f"{world.out}/started", job_id=job_id, policy=policy, wrap=wrap)
+    wait_for(lambda: is_published(job_id))
+    time.sleep(GO_AHEAD_S)
+    sabotage(argument)
+    return job.finish()
+
+
+def is_published(job_id):
+    """Its cgroup is made last."""
+    return any(re.search(rf"/jobcage-{job_id}$", path) for path in traces.cgroups())
