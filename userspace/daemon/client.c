@@ -57,11 +57,14 @@ static int read_answer(int sock, struct error *err, json_t **ret_answer)
 	if (r <= 0)
 		return error_errno(err, r ? r : -ECONNRESET, "cannot read the daemon's answer");
 	text = message_string(&message, "error");
-	if (json_is_true(json_object_get(message.json, "ok")))
+	if (json_is_true(json_object_get(message.json, "ok"))) {
+		json_object_del(message.json, "version");
+		json_object_del(message.json, "ok");
 		*ret_answer = json_incref(message.json);
-	else
+	} else {
 		r = error_set(err, code_of(message_string(&message, "errno")), "%s",
 			      text ? text : "the daemon refuses, and does not say why");
+	}
 	message_free(&message);
 	return r < 0 ? r : 0;
 }
