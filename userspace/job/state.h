@@ -48,8 +48,8 @@ enum end_cause {
 /* One job's file. */
 struct job_state {
 	char *id;
-	int fd; /* holds the lock */
-	struct job_progress *progress;
+	int fd;                        /* holds the lock */
+	struct job_progress *progress; /* mapped; owned */
 };
 
 #define JOB_STATE_NONE   \
@@ -89,11 +89,14 @@ int job_state_create(const char *id, const json_t *content, int policy_fd, struc
 /* Replaces the content, as a whole or not at all. */
 int job_state_update(struct job_state *state, const json_t *content, struct error *err);
 
+/* Gives the job this policy's file (of state_make_policy()) beside its own. Returns 0 or -errno. */
 int job_state_put_policy(struct job_state *state, enum job_policy which, int policy_fd,
 			 struct error *err);
+
 /* The canonical form; free it. -ENOENT: there is none. */
 int job_state_get_policy(const struct job_state *state, enum job_policy which, struct error *err,
 			 char **ret_canonical);
+
 /* The next policy takes the place of the policy. */
 int job_state_settle_policy(struct job_state *state, struct error *err);
 
