@@ -28,7 +28,9 @@ int client_connect(struct error *err)
 	if (!connect(sock, (struct sockaddr *)&addr, sizeof(addr)))
 		return TAKE_FD(sock);
 	if (errno == ENOENT || errno == ECONNREFUSED)
-		return error_set(err, -ENOENT, "no jobcage daemon listens at " CONTROL_SOCKET);
+		return error_set(err, -ENOENT,
+				 "no jobcage daemon listens at " CONTROL_SOCKET
+				 "; root starts one: jobcage daemon");
 	return error_errno(err, -errno, "cannot reach the daemon at " CONTROL_SOCKET);
 }
 

@@ -35,6 +35,7 @@ struct controller {
 	int64_t tick_ms, roots_ms, orphans_ms; /* CLOCK_MONOTONIC: when each is due */
 };
 
+/* Returns 0 and a controller (controller_free) that has not looked at the kernel yet, or -errno. */
 int controller_new(bool is_daemon, struct error *err, struct controller **ret_controller);
 
 /* The jobs go on, enforced, for whoever comes next; the programs go if there are none. */
@@ -51,7 +52,10 @@ int controller_open(struct controller *controller, struct error *err);
 int controller_start(struct controller *controller, const struct job_request *request,
 		     bool is_self_tested, struct error *err, struct watch **ret_watch);
 
-/* Has a job watched by the loop. Takes job and sink over if it succeeds. */
+/*
+ * Has a job watched by the loop. Returns 0 and the watch, which stays the controller's, and takes job
+ * and sink over; or -errno.
+ */
 int controller_add(struct controller *controller, struct job *job, struct sink *sink,
 		   struct error *err, struct watch **ret_watch);
 

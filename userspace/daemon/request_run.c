@@ -130,16 +130,18 @@ static int check_limits(const struct daemon *daemon, const struct peer *peer, st
 	const struct site_limits *limits = daemon->site ? &daemon->site->limits : NULL;
 
 	if (daemon->is_stopping || daemon->is_tearing_down)
-		return error_set(err, -ESHUTDOWN, "the daemon is stopping");
+		return error_set(err, -ESHUTDOWN,
+				 "the daemon is stopping; ask again when it is back");
 	if (limits && limits->jobs && controller->watch_cnt >= limits->jobs)
-		return error_set(err, -EDQUOT,
-				 "%zu jobs are running, as many as the site allows (limits.jobs)",
-				 controller->watch_cnt);
+		return error_set(
+			err, -EDQUOT,
+			"%zu jobs are running, as many as the site allows (limits.jobs); wait until one has ended",
+			controller->watch_cnt);
 	if (limits && limits->jobs_per_user && peer->uid &&
 	    jobs_of(controller, peer->uid) >= limits->jobs_per_user)
 		return error_set(
 			err, -EDQUOT,
-			"you run as many jobs as the site allows (limits.jobs_per_user: %llu)",
+			"you run as many jobs as the site allows (limits.jobs_per_user: %llu); wait until one has ended",
 			(unsigned long long)limits->jobs_per_user);
 	return 0;
 }
