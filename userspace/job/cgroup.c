@@ -259,7 +259,7 @@ static int wait_until_frozen(const struct cgroup *cgroup)
 	 */
 	_cleanup_fd_ int fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	struct pollfd news = { .fd = fd, .events = POLLPRI };
-	int64_t deadline = (int64_t)clock_ms(CLOCK_MONOTONIC) + FREEZE_MS, left;
+	int64_t deadline = clock_ms(CLOCK_MONOTONIC) + FREEZE_MS, left;
 	char text[256];
 	ssize_t n;
 
@@ -272,7 +272,7 @@ static int wait_until_frozen(const struct cgroup *cgroup)
 		text[n] = '\0';
 		if (strstr(text, "frozen 1"))
 			return 0;
-		left = deadline - (int64_t)clock_ms(CLOCK_MONOTONIC);
+		left = deadline - clock_ms(CLOCK_MONOTONIC);
 		if (left <= 0)
 			return -ETIMEDOUT;
 		if (poll(&news, 1, left) < 0 && errno != EINTR)

@@ -77,7 +77,7 @@ static struct ruleset *find(struct rulesets *rulesets, const struct policy *poli
 	return NULL;
 }
 
-struct ruleset *ruleset_ref(struct ruleset *ruleset)
+static struct ruleset *take_ref(struct ruleset *ruleset)
 {
 	ruleset->job_cnt++;
 	return ruleset;
@@ -91,7 +91,7 @@ int ruleset_get(struct rulesets *rulesets, struct policy *policy, const char *al
 
 	if (ruleset) {
 		policy_free(policy);
-		*ret_ruleset = ruleset_ref(ruleset);
+		*ret_ruleset = take_ref(ruleset);
 		return 0;
 	}
 	ruleset = add(rulesets, policy, alerts);
@@ -169,7 +169,7 @@ int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *
 		ruleset = ruleset->next;
 	if (ruleset) {
 		policy_free(policy);
-		*ret_ruleset = ruleset_ref(ruleset);
+		*ret_ruleset = take_ref(ruleset);
 		return 0;
 	}
 	ruleset = add(rulesets, policy, alerts);
