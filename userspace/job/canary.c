@@ -204,9 +204,10 @@ static int put_under_policy(struct kern *kern, struct job_label label, const str
 	int r = job_of_pid(kern, canary->pidfd, &found);
 
 	if (r || found.slot != label.slot || found.generation != label.generation)
-		return error_set(err, -EKEYREJECTED,
-				 "self-test: cgroup_move_task did not label a task that was born into "
-				 "the job's cgroup");
+		return error_set(
+			err, -EKEYREJECTED,
+			"self-test: cgroup_move_task did not label a task that was born into "
+			"the job's cgroup");
 	r = job_label_task(kern, canary->pidfd, label, err);
 	return r ? error_prefix(err, "self-test") : 0;
 }
