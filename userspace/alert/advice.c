@@ -19,6 +19,7 @@
 #include "alert/op.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
+#include "base/path.h"
 
 static const char *access_json(enum access access)
 {
@@ -46,14 +47,6 @@ static bool narrow(char *path, bool at_parent)
 	while (!text_is_utf8(path))
 		cut_leaf(path);
 	return path[0] == '/' && path[1] != '\0';
-}
-
-static bool is_below(const char *path, const char *root)
-{
-	size_t len = strlen(root);
-
-	return !strncmp(path, root, len) &&
-	       (path[len] == '\0' || path[len] == '/' || root[len - 1] == '/');
 }
 
 /* Prints JSON. DEL, which jansson does not escape, can only stand within a string. */
@@ -128,8 +121,8 @@ static void keep_covered(struct targets *targets, const struct rule *rule)
 
 	if (targets->cnt < 2 || !rule || !rule->path || !rule->path[0])
 		return;
-	first = is_below(targets->path[0], rule->path);
-	second = is_below(targets->path[1], rule->path);
+	first = path_is_in(targets->path[0], rule->path);
+	second = path_is_in(targets->path[1], rule->path);
 	if (first == second)
 		return;
 	if (second) {

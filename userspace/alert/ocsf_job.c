@@ -9,6 +9,7 @@
 #include "alert/ocsf_common.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
+#include "policy/value.h"
 
 bool alert_end_complete(const struct alert_end *end)
 {
@@ -30,24 +31,39 @@ static bool put_job(json_t *event, const struct alert_job *job, int run_state)
 	       ocsf_put(event, "job", ocsf_job(job, run_state));
 }
 
-static const char *mode_name(enum policy_mode mode)
+/* What the events have in common that leave the job running. */
+static bool put_running(json_t *event, const struct alert_job *job, json_t *details)
 {
-	return mode == MODE_AUDIT ? "audit" : "enforce";
+	return ocsf_put_status(event, STATUS_SUCCESS, NULL, NULL) &&
+	       put_job(event, job, RUN_STATE_RUNNING) &&
+	       ocsf_put(event, "unmapped", json_pack("{s:O}", "jobcage", details));
+}
+
+/* A stream for a sentence that begins 'job ID does policy NAME'; *ret_err is what that came to. */
+static FILE *open_sentence(const struct alert_job *job, const char *does, char **text, size_t *len,
+			   int *ret_err)
+{
+	FILE *out = open_memstream(text, len);
+	int r;
+
+	if (!out)
+		return NULL;
+	fputs("job ", out);
+	r = text_put(out, job->id);
+	fprintf(out, " %s policy ", does);
+	*ret_err = r ? r : text_put(out, job->policy->name ? job->policy->name : "");
+	return out;
 }
 
 static char *start_message(const struct alert_job *job)
 {
 	char *text = NULL;
 	size_t len;
-	FILE *out = open_memstream(&text, &len);
 	int err;
+	FILE *out = open_sentence(job, "started under", &text, &len, &err);
 
 	if (!out)
 		return NULL;
-	fputs("job ", out);
-	err = text_put(out, job->id);
-	fputs(" started under policy ", out);
-	err = err ? err : text_put(out, job->policy->name ? job->policy->name : "");
 	fputs(job->policy->mode == MODE_AUDIT ?
 		      " in audit mode: violations are reported, not denied" :
 		      " in enforce mode",
@@ -70,15 +86,13 @@ int ocsf_job_start(const struct alert_job *job, uint64_t sequence, const char *b
 		.sequence = sequence,
 	};
 	json_auto_t *event = message ? ocsf_event(job, &head) : NULL;
-	json_auto_t *details = json_pack("{s:s, s:I}", "mode", mode_name(job->policy->mode),
+	json_auto_t *details = json_pack("{s:s, s:I}", "mode", word_text(&mode_words, job->policy->mode),
 					 "asked_by", (json_int_t)job->asked_by);
 
-	if (!event || !details || !ocsf_put_status(event, STATUS_SUCCESS, NULL, NULL) ||
-	    !put_job(event, job, RUN_STATE_RUNNING) ||
-	    !ocsf_put_text(details, "backend", backend) ||
+	if (!event || !details || !ocsf_put_text(details, "backend", backend) ||
 	    !ocsf_put_text(details, "cgroup", job->cgroup) ||
 	    (self_test && !ocsf_put(details, "self_test", json_incref(self_test))) ||
-	    !ocsf_put(event, "unmapped", json_pack("{s:O}", "jobcage", details)))
+	    !put_running(event, job, details))
 		return -ENOMEM;
 	*ret_event = json_incref(event);
 	return 0;
@@ -88,15 +102,11 @@ static char *policy_message(const struct alert_job *job, const char *old)
 {
 	char *text = NULL;
 	size_t len;
-	FILE *out = open_memstream(&text, &len);
 	int err;
+	FILE *out = open_sentence(job, "obeys", &text, &len, &err);
 
 	if (!out)
 		return NULL;
-	fputs("job ", out);
-	err = text_put(out, job->id);
-	fputs(" obeys policy ", out);
-	err = err ? err : text_put(out, job->policy->name ? job->policy->name : "");
 	fprintf(out, " (%.12s) from now on, instead of %.12s", job->policy->digest, old);
 	return text_finish(out, &text, err);
 }
@@ -116,12 +126,10 @@ int ocsf_job_policy(const struct alert_job *job, const char *old, uint64_t time_
 		.sequence = sequence,
 	};
 	json_auto_t *event = message ? ocsf_event(job, &head) : NULL;
-	json_auto_t *details = json_pack("{s:s, s:s, s:s}", "mode", mode_name(job->policy->mode),
+	json_auto_t *details = json_pack("{s:s, s:s, s:s}", "mode", word_text(&mode_words, job->policy->mode),
 					 "old_digest", old, "new_digest", job->policy->digest);
 
-	if (!event || !details || !ocsf_put_status(event, STATUS_SUCCESS, NULL, NULL) ||
-	    !put_job(event, job, RUN_STATE_RUNNING) ||
-	    !ocsf_put(event, "unmapped", json_pack("{s:O}", "jobcage", details)))
+	if (!event || !details || !put_running(event, job, details))
 		return -ENOMEM;
 	*ret_event = json_incref(event);
 	return 0;
@@ -146,9 +154,8 @@ static char *end_message(const struct alert_job *job, const struct alert_end *en
 	fputs("job ", out);
 	err = text_put(out, job->id);
 	fputs(" ended", out);
-	if (end->reason) {
+	if (end->reason)
 		fprintf(out, " (%s)", end->reason);
-	}
 	fprintf(out, ": %llu denied", (unsigned long long)sum(stats->denied));
 	if (sum(stats->would_deny))
 		fprintf(out, ", %llu would have been denied",

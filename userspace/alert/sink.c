@@ -116,7 +116,7 @@ static int wait_for_room(int fd, int64_t deadline_ms)
 	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
 
 	for (;;) {
-		int64_t left_ms = deadline_ms - (int64_t)clock_ms(CLOCK_MONOTONIC);
+		int64_t left_ms = deadline_ms - clock_ms(CLOCK_MONOTONIC);
 		int cnt = poll(&poll_fd, 1, left_ms > 0 ? (int)left_ms : 0);
 
 		if (cnt > 0)
@@ -150,7 +150,7 @@ static ssize_t write_some(const struct sink *sink, const char *data, size_t len,
 /* Returns 0 or -errno; *done tells how far it came. */
 static int write_all(const struct sink *sink, const char *data, size_t len, size_t *done)
 {
-	int64_t deadline_ms = (int64_t)clock_ms(CLOCK_MONOTONIC) + WRITE_WAIT_MS;
+	int64_t deadline_ms = clock_ms(CLOCK_MONOTONIC) + WRITE_WAIT_MS;
 
 	while (*done < len) {
 		ssize_t n = write_some(sink, data + *done, len - *done, deadline_ms);
@@ -159,7 +159,7 @@ static int write_all(const struct sink *sink, const char *data, size_t len, size
 			*done += (size_t)n;
 		else if (n == 0)
 			return -EIO;
-		else if (errno == EAGAIN && !sink->is_regular && (int64_t)clock_ms(CLOCK_MONOTONIC) < deadline_ms)
+		else if (errno == EAGAIN && !sink->is_regular && clock_ms(CLOCK_MONOTONIC) < deadline_ms)
 			continue;
 		else if (errno != EINTR)
 			return -errno;

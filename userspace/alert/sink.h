@@ -23,4 +23,10 @@ int sink_open(const char *target, struct error *err, struct sink **ret_sink);
 int sink_write(struct sink *sink, const json_t *event);
 void sink_close(struct sink *sink);
 
+/* For _cleanup_(). */
+static inline void cleanup_sink(struct sink **sink)
+{
+	sink_close(*sink);
+}
+
 #endif

@@ -45,6 +45,25 @@ void diag_print(const struct diag_list *list, FILE *out)
 	}
 }
 
+static const struct diag *first_error(const struct diag_list *list)
+{
+	for (size_t i = 0; i < list->cnt; i++)
+		if (list->items[i].level == DIAG_ERROR)
+			return &list->items[i];
+	return list->items;
+}
+
+int diag_error(const struct diag_list *list, int code, const char *what, struct error *err)
+{
+	const struct diag *diag = first_error(list);
+
+	if (!diag || !diag->text)
+		return error_errno(err, code, "cannot read %s", what);
+	return error_set(err, code, "%s:%u:%u: %s%s", diag->origin.file, diag->origin.line,
+			 diag->origin.column, diag->text,
+			 list->error_cnt > 1 ? " (and more: see 'jobcage policy check')" : "");
+}
+
 void diag_free(struct diag_list *list)
 {
 	for (size_t i = 0; i < list->cnt; i++) {

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/error.h"
+
 enum diag_level { DIAG_ERROR, DIAG_WARNING };
 
 /* A place in a file that the user wrote; line and column count from 1, 0 means unknown. */
@@ -36,6 +38,13 @@ struct diag_list {
 void diag_add(struct diag_list *list, enum diag_level level, struct origin origin, const char *fmt,
 	      ...) __attribute__((format(printf, 4, 5)));
 void diag_print(const struct diag_list *list, FILE *out);
+
+/*
+ * For who has room for one sentence only: the first error of the list, or, if it is empty, that
+ * what could not be read, because of code. Returns code.
+ */
+int diag_error(const struct diag_list *list, int code, const char *what, struct error *err);
+
 void diag_free(struct diag_list *list);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The commands: one file each, one function each. argv[0] is the command's name; the result is an exit status.
+ * The commands: one file each, one function each. argv[0] is the command's name; the result is an
+ * exit status.
  */
 #ifndef JOBCAGE_CMD_CMD_H
 #define JOBCAGE_CMD_CMD_H

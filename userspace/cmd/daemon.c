@@ -34,6 +34,20 @@ static int tear_down(void)
 	return status;
 }
 
+static int run(const char *site)
+{
+	struct error err = { 0 };
+
+	if (geteuid()) {
+		fputs("jobcage daemon: only root can run it\n", stderr);
+		return EXIT_REFUSED;
+	}
+	if (!daemon_run(site, &err))
+		return 0;
+	fprintf(stderr, "jobcage daemon: %s\n", err.text);
+	return EXIT_REFUSED;
+}
+
 int cmd_daemon(int argc, char **argv)
 {
 	static const struct option longopts[] = {
@@ -42,7 +56,6 @@ int cmd_daemon(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct error err = { 0 };
 	const char *site = NULL;
 	int c;
 
@@ -58,12 +71,5 @@ int cmd_daemon(int argc, char **argv)
 		fputs("jobcage daemon: it takes no arguments\n", stderr);
 		return EXIT_USAGE;
 	}
-	if (geteuid()) {
-		fputs("jobcage daemon: only root can run it\n", stderr);
-		return EXIT_REFUSED;
-	}
-	if (!daemon_run(site, &err))
-		return 0;
-	fprintf(stderr, "jobcage daemon: %s\n", err.text);
-	return EXIT_REFUSED;
+	return run(site);
 }

@@ -3,11 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
+#include "daemon/message.h"
 #include "daemon/report.h"
 
 static const char help_text[] =
@@ -21,13 +22,10 @@ static const char help_text[] =
 	"daemon cannot be asked.\n";
 
 /* 2d03h, 3h07m, 12m05s, 42s */
-static void print_age(json_int_t start_ms, char *room, size_t size)
+static void format_age(json_int_t start_ms, char *room, size_t size)
 {
-	struct timespec now;
-	long s;
+	long s = (clock_ms(CLOCK_REALTIME) - start_ms) / 1000;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	s = now.tv_sec - start_ms / 1000;
 	if (s < 0)
 		s = 0;
 	if (s >= 86400)
@@ -75,7 +73,7 @@ static void print_table(const json_t *jobs)
 	{
 		char age[32];
 
-		print_age(json_integer_value(json_object_get(job, "start_ms")), age, sizeof(age));
+		format_age(json_integer_value(json_object_get(job, "start_ms")), age, sizeof(age));
 		printf("%-*s  %-*s  %-7s  %-*s  %7lld  %6s  %.*s\n", id, ask_text(job, "job"),
 		       policy, ask_text(job, "policy"), ask_text(job, "mode"), user,
 		       ask_text(job, "user"),
@@ -90,9 +88,12 @@ static int list(const struct ask_options *options, json_t **ret_jobs)
 	json_auto_t *answer = NULL;
 	int status;
 
-	if (!geteuid() && access("/run/jobcage/control.sock", F_OK)) {
+	if (!geteuid() && access(CONTROL_SOCKET, F_OK)) {
 		*ret_jobs = json_array();
-		return report_others(NULL, *ret_jobs) ? EXIT_REFUSED : 0;
+		if (!report_others(NULL, *ret_jobs))
+			return 0;
+		fputs("jobcage jobs: cannot read the jobs' state files\n", stderr);
+		return EXIT_REFUSED;
 	}
 	status = ask(options, "jobs", NULL, &answer);
 	if (!status)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* jobcage kill: end a job. */
-#include <stdio.h>
-
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,9 +28,6 @@
 #include "job/state.h"
 #include "policy/policy.h"
 #include "policy/site.h"
-
-/* Bytes of the command line that the record keeps. */
-#define COMMAND_MAX 4096
 
 static const char help_text[] =
 	"Usage: jobcage run --policy POLICY [OPTION...] [--] COMMAND [ARGUMENT...]\n"
@@ -71,7 +67,7 @@ struct launch {
 	const struct run_options *options;
 	struct launch_user user;
 	struct policy *policy; /* NULL: made no environment */
-	char command[COMMAND_MAX];
+	char command[JOB_COMMAND_MAX];
 };
 
 static int fail(const char *text)
@@ -149,7 +145,7 @@ static int parse_options(int argc, char **argv, struct run_options *options)
 	return check_options(options);
 }
 
-/* For people: the arguments with blanks between, cut at COMMAND_MAX. */
+/* For people: the arguments with blanks between, cut at the end of the room. */
 static void join_command(char *const *argv, char *room, size_t size)
 {
 	size_t len = 0;
@@ -182,16 +178,6 @@ static struct policy *load_policy(const struct run_options *options)
 
 /* --- by a monitor of its own ------------------------------------------------------------------ */
 
-static const char *make_job_id(const struct policy *policy, char *room, size_t size)
-{
-	unsigned int random = 0;
-
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		random = getpid();
-	snprintf(room, size, "%.48s-%08x", policy->name, random);
-	return room;
-}
-
 /* The monitor works from another directory. */
 static char *absolute_target(const char *target)
 {
@@ -207,7 +193,7 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
 	char id[JOB_ID_MAX + 1];
 	struct job_request request = {
-		.id = options->job ? options->job : make_job_id(launch->policy, id, sizeof(id)),
+		.id = options->job ? options->job : id,
 		.policy = launch->policy,
 		.command = launch->command,
 		.user = launch->user.name,
@@ -222,7 +208,9 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 	if (!alerts)
 		return error_errno(err, -ENOMEM, "cannot name the alerts file");
 	if (pidfd < 0)
-		return error_errno(err, -errno, "pidfd_open");
+		return error_errno(err, -errno, "cannot open a pidfd of this process");
+	if (!options->job && job_id_make(launch->policy->name, err, id))
+		return err->code;
 	memcpy(request.inherit, options->keep, sizeof(options->keep));
 	return monitor_start(&request, !options->no_self_test, err);
 }
@@ -311,9 +299,11 @@ static int make_environment(struct launch *launch, int sock, json_t *members, js
 				    &launch->policy)
 		     : -EBADMSG;
 
+	if (r)
+		diag_error(&diags, r, "the policy that the daemon sent", err);
 	diag_free(&diags);
 	if (r)
-		return error_errno(err, r, "cannot read the policy from the daemon");
+		return r;
 	r = environment_make(launch->policy, launch->options->user ? &launch->user : NULL, ask_ids,
 			     &sock, err, &scratch_fd);
 	if (r)

@@ -17,6 +17,17 @@ static const char help_text[] =
 	"\n"
 	"Exit status: 0; 1 if it is in no job (of yours), or the daemon cannot be asked.\n";
 
+/* 0: it is none. */
+static long parse_pid(const char *text)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(text, &end, 10);
+	return errno || *end || pid < 0 ? 0 : pid;
+}
+
 int cmd_whois(int argc, char **argv)
 {
 	struct ask_options options = {
@@ -28,22 +39,18 @@ int cmd_whois(int argc, char **argv)
 	};
 	int status = ask_parse(argc, argv, &options);
 	json_auto_t *answer = NULL;
-	char *end;
 	long pid;
 
 	if (status >= 0)
 		return status;
-	errno = 0;
-	pid = strtol(options.args[0], &end, 10);
-	if (errno || *end || pid <= 0) {
+	pid = parse_pid(options.args[0]);
+	if (!pid) {
 		fprintf(stderr, "jobcage whois: '%s' is no process id\n", options.args[0]);
 		return EXIT_USAGE;
 	}
 	status = ask(&options, "whois", json_pack("{s:I}", "pid", (json_int_t)pid), &answer);
 	if (status)
 		return status;
-	json_object_del(answer, "version");
-	json_object_del(answer, "ok");
 	if (options.json)
 		return ask_print_json(answer);
 	printf("%s  policy %s (%.12s), user %s\n", ask_text(answer, "job"),

@@ -7,13 +7,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "daemon/warn.h"
 #include "job/content.h"
 #include "kern/publish.h"
-
-static void cleanup_sink(struct sink **sink)
-{
-	sink_close(*sink);
-}
 
 static int open_orphan_sink(const struct job *job, struct error *err, struct sink **ret_sink)
 {
@@ -58,39 +54,57 @@ static int adopt_one(struct controller *controller, struct job_state *state, con
 	return r;
 }
 
-/*
- * Trouble with one orphan must not keep others, or a new job, from being looked after. Those that
- * failed are held until all are seen, so that the search passes over them.
- */
+/* Orphans that could not be adopted. Held until all are seen, so that the search passes over them. */
+struct failed {
+	struct job_state *items;
+	size_t cnt;
+};
+
+static void failed_free(struct failed *failed)
+{
+	for (size_t i = 0; i < failed->cnt; i++)
+		job_state_close(&failed->items[i]);
+	free(failed->items);
+}
+
+/* Takes the state. Returns false if it could not be held. */
+static bool hold(struct failed *failed, struct job_state *state)
+{
+	struct job_state *items =
+		realloc(failed->items, (failed->cnt + 1) * sizeof(*failed->items));
+
+	if (!items) {
+		job_state_close(state);
+		return false;
+	}
+	failed->items = items;
+	failed->items[failed->cnt++] = *state;
+	return true;
+}
+
+/* Returns whether there may be more. */
+static bool adopt_next(struct controller *controller, struct failed *failed)
+{
+	struct job_state state = JOB_STATE_NONE;
+	json_auto_t *content = NULL;
+	struct error err = { 0 };
+	int r = job_state_adopt(&err, &state, &content);
+	bool is_found = r > 0;
+
+	if (is_found)
+		r = adopt_one(controller, &state, content, &err);
+	if (r < 0)
+		warn(&err);
+	return is_found && (!r || hold(failed, &state));
+}
+
+/* Trouble with one orphan must not keep others, or a new job, from being looked after. */
 void adopt_orphans(struct controller *controller)
 {
-	struct job_state *failed = NULL;
-	size_t failed_cnt = 0;
+	_cleanup_(failed_free) struct failed failed = { 0 };
 
-	for (;;) {
-		struct job_state state = JOB_STATE_NONE, *grown;
-		json_auto_t *content = NULL;
-		struct error err = { 0 };
-		int r = job_state_adopt(&err, &state, &content);
-
-		if (r > 0) {
-			r = adopt_one(controller, &state, content, &err);
-			if (!r)
-				continue;
-		}
-		if (r < 0)
-			fprintf(stderr, "jobcage: warning: %s\n", err.text);
-		grown = state.fd < 0 ? NULL : realloc(failed, (failed_cnt + 1) * sizeof(*failed));
-		if (!grown) {
-			job_state_close(&state);
-			break;
-		}
-		failed = grown;
-		failed[failed_cnt++] = state;
-	}
-	for (size_t i = 0; i < failed_cnt; i++)
-		job_state_close(&failed[i]);
-	free(failed);
+	while (adopt_next(controller, &failed))
+		;
 }
 
 /* The end of an orphan of another build: its ring cannot be read by this one. */

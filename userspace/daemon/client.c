@@ -28,7 +28,9 @@ int client_connect(struct error *err)
 	if (!connect(sock, (struct sockaddr *)&addr, sizeof(addr)))
 		return TAKE_FD(sock);
 	if (errno == ENOENT || errno == ECONNREFUSED)
-		return error_set(err, -ENOENT, "no jobcage daemon listens at " CONTROL_SOCKET);
+		return error_set(err, -ENOENT,
+				 "no jobcage daemon listens at " CONTROL_SOCKET
+				 "; root starts one: jobcage daemon");
 	return error_errno(err, -errno, "cannot reach the daemon at " CONTROL_SOCKET);
 }
 
@@ -51,15 +53,20 @@ static int read_answer(int sock, struct error *err, json_t **ret_answer)
 	int r = message_receive(sock, MESSAGE_BODY_MAX, &message);
 
 	if (r == -EAGAIN)
-		return error_set(err, -ETIMEDOUT, "the daemon does not answer");
+		return error_set(err, -ETIMEDOUT,
+				 "the daemon has not answered for %d s; its log may say why",
+				 ANSWER_S);
 	if (r <= 0)
-		return error_errno(err, r ? r : -ECONNRESET, "the daemon's answer");
+		return error_errno(err, r ? r : -ECONNRESET, "cannot read the daemon's answer");
 	text = message_string(&message, "error");
-	if (json_is_true(json_object_get(message.json, "ok")))
+	if (json_is_true(json_object_get(message.json, "ok"))) {
+		json_object_del(message.json, "version");
+		json_object_del(message.json, "ok");
 		*ret_answer = json_incref(message.json);
-	else
+	} else {
 		r = error_set(err, code_of(message_string(&message, "errno")), "%s",
 			      text ? text : "the daemon refuses, and does not say why");
+	}
 	message_free(&message);
 	return r < 0 ? r : 0;
 }
@@ -76,7 +83,7 @@ int client_call(int sock, const char *op, json_t *members, const int *fds, size_
 		json_object_update(request, members);
 	json_decref(members);
 	if (pidfd < 0)
-		return error_errno(err, -errno, "pidfd_open");
+		return error_errno(err, -errno, "cannot open a pidfd of this process");
 	if (fd_cnt >= MESSAGE_FDS_MAX)
 		return error_errno(err, -EINVAL, "cannot ask the daemon");
 	if (fd_cnt)

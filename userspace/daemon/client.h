@@ -15,8 +15,8 @@ int client_connect(struct error *err);
 
 /*
  * Asks for one operation. members (taken over, may be NULL) are the request's besides version and
- * op; the pidfd that the daemon wants goes before fds. Returns 0 and the answer's object (decref
- * it), or -errno with the daemon's own sentence.
+ * op; the pidfd that the daemon wants goes before fds. Returns 0 and what the answer says besides
+ * version and ok, an object (decref it); or -errno with the daemon's own sentence.
  */
 int client_call(int sock, const char *op, json_t *members, const int *fds, size_t fd_cnt,
 		struct error *err, json_t **ret_answer);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -13,6 +12,7 @@
 #include "daemon/adopt.h"
 #include "daemon/lock.h"
 #include "daemon/renew.h"
+#include "daemon/warn.h"
 #include "job/state.h"
 #include "kern/publish.h"
 
@@ -26,21 +26,6 @@
 static void cleanup_controller(struct controller **controller)
 {
 	controller_free(*controller);
-}
-
-static void cleanup_sink(struct sink **sink)
-{
-	sink_close(*sink);
-}
-
-static void warn(const struct error *err)
-{
-	fprintf(stderr, "jobcage: warning: %s\n", err->text);
-}
-
-int64_t controller_now_ms(void)
-{
-	return clock_ms(CLOCK_MONOTONIC);
 }
 
 int controller_new(bool is_daemon, struct error *err, struct controller **ret_controller)
@@ -284,24 +269,32 @@ static int self_test(struct watch *watch, struct error *err)
 	return r;
 }
 
+/* Takes sink over if it succeeds. */
+static int create_watched(struct controller *controller, const struct job_request *request,
+			  struct sink *sink, struct error *err, struct watch **ret_watch)
+{
+	struct job *job;
+	int r = job_create(&controller->rulesets, request, err, &job);
+
+	if (r)
+		return r;
+	r = controller_add(controller, job, sink, err, ret_watch);
+	if (r) {
+		job_end(job, NULL);
+		job_free(job);
+	}
+	return r;
+}
+
 /* Once the job is watched, a failure ends it like any other job: it is found empty. */
 static int start_watched(struct controller *controller, const struct job_request *request,
 			 bool is_self_tested, struct sink *sink, struct error *err,
 			 struct watch **ret_watch)
 {
 	struct watch *watch;
-	struct job *job;
-	int r;
+	int r = create_watched(controller, request, sink, err, &watch);
 
-	r = job_create(&controller->rulesets, request, err, &job);
 	if (r) {
-		sink_close(sink);
-		return r;
-	}
-	r = controller_add(controller, job, sink, err, &watch);
-	if (r) {
-		job_end(job, NULL);
-		job_free(job);
 		sink_close(sink);
 		return r;
 	}
@@ -309,9 +302,9 @@ static int start_watched(struct controller *controller, const struct job_request
 	/* Before there can be a record of the job's own: the start is its first event. */
 	watch_announce(watch);
 	if (r)
-		watch_find(watch, "Self-test failed", err->text);
+		watch_tell(watch, "Self-test failed", err->text);
 	else
-		r = job_admit(job, request, err);
+		r = job_admit(watch->job, request, err);
 	if (r)
 		finish(controller, watch);
 	else
@@ -380,7 +373,7 @@ static bool is_out_of_time(const struct watch *watch)
 {
 	uint64_t limit = watch->job->rules->policy->limits.runtime_ms;
 
-	return limit && watch->job->start_boot_ms + limit <= clock_ms(CLOCK_BOOTTIME);
+	return limit && watch->job->start_boot_ms + limit <= (uint64_t)clock_ms(CLOCK_BOOTTIME);
 }
 
 static void look_after(struct controller *controller)
@@ -415,9 +408,9 @@ static void mend_labels(struct controller *controller)
 		size_t cnt = 0;
 
 		if (job_label_cgroup_members(watch->job, &err, &cnt))
-			watch_find(watch, "Processes without a label", err.text);
+			watch_tell(watch, "Processes without a label", err.text);
 		else if (cnt)
-			watch_find(watch, "Processes without a label",
+			watch_tell(watch, "Processes without a label",
 				   "processes entered the job's cgroup while the kernel had no memory "
 				   "for their label; they have it now");
 	}
@@ -452,7 +445,7 @@ static bool is_due(int64_t now, int64_t *due_ms, int64_t every_ms)
 
 int controller_tick(struct controller *controller)
 {
-	int64_t now = controller_now_ms(), every = any_strays(controller) ? STRAYS_MS : TICK_MS;
+	int64_t now = clock_ms(CLOCK_MONOTONIC), every = any_strays(controller) ? STRAYS_MS : TICK_MS;
 
 	if (controller->tick_ms > now + every)
 		controller->tick_ms = now + every;
@@ -482,7 +475,7 @@ int controller_run(struct controller *controller, enum run_until until, struct e
 		int r = loop_step(controller->loop_fd, controller_tick(controller));
 
 		if (r)
-			return error_errno(err, r, "epoll_wait");
+			return error_errno(err, r, "cannot wait for what the jobs do");
 	}
 	return 0;
 }

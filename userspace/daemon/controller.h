@@ -35,6 +35,7 @@ struct controller {
 	int64_t tick_ms, roots_ms, orphans_ms; /* CLOCK_MONOTONIC: when each is due */
 };
 
+/* Returns 0 and a controller (controller_free) that has not looked at the kernel yet, or -errno. */
 int controller_new(bool is_daemon, struct error *err, struct controller **ret_controller);
 
 /* The jobs go on, enforced, for whoever comes next; the programs go if there are none. */
@@ -51,25 +52,16 @@ int controller_open(struct controller *controller, struct error *err);
 int controller_start(struct controller *controller, const struct job_request *request,
 		     bool is_self_tested, struct error *err, struct watch **ret_watch);
 
-/* Has a job watched by the loop. Takes job and sink over if it succeeds. */
+/*
+ * Has a job watched by the loop. Returns 0 and the watch, which stays the controller's, and takes job
+ * and sink over; or -errno.
+ */
 int controller_add(struct controller *controller, struct job *job, struct sink *sink,
 		   struct error *err, struct watch **ret_watch);
-
-/* CLOCK_MONOTONIC in ms: what the controller's due times are in. */
-int64_t controller_now_ms(void);
 
 /* The job of that id, or of that label; NULL if this controller has none. */
 struct watch *controller_find(const struct controller *controller, const char *id);
 struct watch *controller_find_label(const struct controller *controller, struct job_label label);
-
-/*
- * A new policy for some jobs: what choose() returns for a job, which is a policy that the
- * controller takes over, or NULL to leave the job as it is. Returns how many got other rules, or
- * -errno: err says of the first that failed, which keeps its rules.
- */
-typedef struct policy *(*controller_choose_fn)(void *arg, const struct job *job);
-int controller_replace(struct controller *controller, controller_choose_fn choose, void *arg,
-		       struct error *err);
 
 /* What is due now: limits, strays, roots, orphans. Returns ms until it wants to be called again. */
 int controller_tick(struct controller *controller);

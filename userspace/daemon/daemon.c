@@ -10,16 +10,13 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "daemon/limits.h"
 #include "daemon/lock.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "daemon/server.h"
-
-static void warn(const struct error *err)
-{
-	fprintf(stderr, "jobcage: warning: %s\n", err->text);
-}
+#include "daemon/warn.h"
 
 /* --- the site --------------------------------------------------------------------------------- */
 
@@ -30,12 +27,8 @@ int daemon_load_site(struct daemon *daemon, struct error *err)
 	int r = site_find(daemon->site_file, &diags, &site);
 
 	diag_print(&diags, stderr);
-	if (r && diags.cnt)
-		error_set(err, r, "%s:%u:%u: %s", diags.items[0].origin.file,
-			  diags.items[0].origin.line, diags.items[0].origin.column,
-			  diags.items[0].text);
-	else if (r)
-		error_errno(err, r, "cannot read the site file");
+	if (r)
+		diag_error(&diags, r, "the site file", err);
 	diag_free(&diags);
 	if (r)
 		return r;
@@ -84,7 +77,7 @@ static int watch_signals(struct daemon *daemon, struct error *err, struct signal
 			      : signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	signal(SIGPIPE, SIG_IGN);
 	if (signals->fd < 0)
-		return error_errno(err, -errno, "signalfd");
+		return error_errno(err, -errno, "cannot wait for signals");
 	return loop_add(daemon->controller->loop_fd, &signals->source, signals->fd, EPOLLIN,
 			on_signal, signals);
 }
@@ -103,6 +96,7 @@ static bool is_done(const struct daemon *daemon)
 	return daemon->is_stopping || (daemon->is_tearing_down && !daemon->controller->watches);
 }
 
+/* Of two times in ms until something is due; -1: never. */
 static int soonest(int a, int b)
 {
 	if (a < 0 || b < 0)
@@ -110,26 +104,32 @@ static int soonest(int a, int b)
 	return a < b ? a : b;
 }
 
+/* Tells the service manager that we live, if that is due. Returns ms until it is due again, or -1. */
+static int bark(int64_t *barked_ms)
+{
+	int every_ms = notify_watchdog_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
+
+	if (!every_ms)
+		return -1;
+	if (now - *barked_ms >= every_ms) {
+		notify("WATCHDOG=1");
+		*barked_ms = now;
+	}
+	return every_ms;
+}
+
 static int run_loop(struct daemon *daemon, struct error *err)
 {
-	int watchdog_ms = notify_watchdog_ms();
 	int64_t barked_ms = 0;
 
 	while (!is_done(daemon)) {
-		int timeout =
+		int tick =
 			soonest(controller_tick(daemon->controller), server_tick(daemon->server));
-		int64_t now = controller_now_ms();
-		int r;
+		int r = loop_step(daemon->controller->loop_fd, soonest(tick, bark(&barked_ms)));
 
-		if (watchdog_ms && now - barked_ms >= watchdog_ms / 2) {
-			notify("WATCHDOG=1");
-			barked_ms = now;
-		}
-		if (watchdog_ms)
-			timeout = soonest(timeout, watchdog_ms / 2);
-		r = loop_step(daemon->controller->loop_fd, timeout);
 		if (r)
-			return error_errno(err, r, "epoll_wait");
+			return error_errno(err, r, "cannot wait for requests");
 	}
 	return 0;
 }

@@ -20,7 +20,10 @@ static int say_holder(int fd, struct error *err)
 
 	if (pread(fd, pid, sizeof(pid) - 1, 0) > 0)
 		pid[strcspn(pid, "\n")] = '\0';
-	return error_set(err, -EBUSY, "a daemon runs already: process %s holds " LOCK_FILE, pid);
+	return error_set(err, -EBUSY,
+			 "a daemon runs already: process %s holds " LOCK_FILE
+			 "; 'jobcage reload' has it read its files again",
+			 pid);
 }
 
 static int write_pid(int fd)

@@ -24,13 +24,6 @@ int loop_add(int loop_fd, struct loop_source *source, int fd, uint32_t events, l
 	return 0;
 }
 
-int loop_change(int loop_fd, struct loop_source *source, uint32_t events)
-{
-	struct epoll_event event = { .events = events, .data.ptr = source };
-
-	return epoll_ctl(loop_fd, EPOLL_CTL_MOD, source->fd, &event) ? -errno : 0;
-}
-
 void loop_remove(int loop_fd, struct loop_source *source)
 {
 	if (source->fd >= 0)

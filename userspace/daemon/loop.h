@@ -32,7 +32,6 @@ int loop_new(void);
 /* events: EPOLLIN and the like. The descriptor stays the caller's. Returns 0 or -errno. */
 int loop_add(int loop_fd, struct loop_source *source, int fd, uint32_t events, loop_fn fn,
 	     void *arg);
-int loop_change(int loop_fd, struct loop_source *source, uint32_t events);
 void loop_remove(int loop_fd, struct loop_source *source);
 
 /* Waits for one event, at most timeout_ms, and has it handled. Returns 0 or -errno. */

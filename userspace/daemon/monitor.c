@@ -55,6 +55,17 @@ static int look_after(struct controller *controller, struct error *err)
 	return controller_run(controller, UNTIL_ALL_ENDED, err);
 }
 
+/* The result, whatever was tried on the way. A caller that is gone does not hear it. */
+static void answer(int sock, int r, struct error *err)
+{
+	if (!r)
+		*err = (struct error){ 0 };
+	else if (!err->code)
+		error_errno(err, r, "cannot start the job");
+	send(sock, err, sizeof(*err), MSG_NOSIGNAL);
+	close(sock);
+}
+
 static void monitor_main(const struct job_request *request, bool is_self_tested, int sock)
 {
 	struct watch *watch;
@@ -70,14 +81,7 @@ static void monitor_main(const struct job_request *request, bool is_self_tested,
 	/* The sink has a copy, which goes with the job: a pipeline must not wait for adopted ones.
 	 */
 	dup2(STDIN_FILENO, STDOUT_FILENO);
-	/* The answer is the result, whatever was tried on the way. */
-	if (!r)
-		err = (struct error){ 0 };
-	else if (!err.code)
-		error_errno(&err, r, "cannot start the job");
-	if (send(sock, &err, sizeof(err), MSG_NOSIGNAL) != sizeof(err))
-		r = -EPIPE;
-	close(sock);
+	answer(sock, r, &err);
 	if (controller)
 		r = look_after(controller, &err);
 	if (r)
@@ -99,18 +103,18 @@ static void fork_monitor(const struct job_request *request, bool is_self_tested,
 
 static int read_answer(int sock, struct error *err)
 {
-	struct error answer;
+	struct error result;
 	ssize_t n;
 
 	do
-		n = recv(sock, &answer, sizeof(answer), 0);
+		n = recv(sock, &result, sizeof(result), 0);
 	while (n < 0 && errno == EINTR);
-	if (n != sizeof(answer))
+	if (n != sizeof(result))
 		return error_set(err, -ECONNRESET,
 				 "the monitor process died before the policy was in force");
-	if (answer.code)
-		*err = answer;
-	return answer.code;
+	if (result.code)
+		*err = result;
+	return result.code;
 }
 
 int monitor_start(const struct job_request *request, bool is_self_tested, struct error *err)

@@ -37,5 +37,5 @@ int notify_watchdog_ms(void)
 
 	if (!usec || (pid && atol(pid) != getpid()))
 		return 0;
-	return atoll(usec) / 2000;
+	return atoll(usec) / 4000;
 }

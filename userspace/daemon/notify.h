@@ -9,7 +9,10 @@
 /* state: "READY=1", "STATUS=...", lines separated by newlines. */
 void notify(const char *state);
 
-/* How often WATCHDOG=1 is due, in ms: half of what the manager waits; 0: never. */
+/*
+ * How often WATCHDOG=1 is due, in ms; 0: never. A quarter of what the manager waits, so that one
+ * request that takes long does not look like a daemon that hangs.
+ */
 int notify_watchdog_ms(void);
 
 #endif

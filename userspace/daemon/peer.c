@@ -3,31 +3,11 @@
 #include "daemon/peer.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
-#include "base/cleanup.h"
-#include "base/file.h"
+#include "job/process.h"
 #include "kern/jobs.h"
-
-/* The process id that a pidfd stands for: -1 if that process is gone. -EINVAL: it is no pidfd. */
-static int read_pidfd(int pidfd, long *ret_pid)
-{
-	_cleanup_free_ char *text = NULL;
-	const char *line;
-	char path[64];
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	r = file_read(path, 65536, &text, NULL);
-	if (r)
-		return r;
-	line = strstr(text, "\nPid:\t");
-	if (!line || sscanf(line, "\nPid:\t%ld", ret_pid) != 1)
-		return -EINVAL;
-	return 0;
-}
 
 /*
  * A pidfd that came with the message and whose process still has the number that the kernel gave
@@ -36,11 +16,11 @@ static int read_pidfd(int pidfd, long *ret_pid)
 static int check_pidfd(const struct message *message, struct error *err)
 {
 	int pidfd = message_fd(message, 0);
-	long pid;
+	pid_t pid;
 
 	if (!message->has_sender || message->sender.pid <= 0)
 		return error_set(err, -EPERM, "the request comes from another PID namespace");
-	if (pidfd < 0 || read_pidfd(pidfd, &pid))
+	if (pidfd < 0 || process_of_pidfd(pidfd, &pid))
 		return error_set(err, -EINVAL, "the request carries no pidfd of its sender");
 	if (pid != message->sender.pid)
 		return error_set(err, -EPERM, "the request's pidfd is not of its sender");
@@ -53,7 +33,7 @@ static int check_connection(int sock, const struct message *message, struct erro
 	struct ucred peer;
 
 	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		return error_errno(err, -errno, "SO_PEERCRED");
+		return error_errno(err, -errno, "cannot see who has connected");
 	if (peer.pid != message->sender.pid || peer.uid != message->sender.uid)
 		return error_set(err, -EPERM,
 				 "the request comes from another process than the connection");

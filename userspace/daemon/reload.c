@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/renew.h"
 #include "daemon/request_run.h"
 
 struct reload {
@@ -66,7 +67,7 @@ int daemon_reload(struct daemon *daemon, const char *job_id, struct error *err,
 
 	if (r)
 		return r;
-	r = controller_replace(daemon->controller, choose, &reload, err);
+	r = renew_policies(daemon->controller, choose, &reload, err);
 	if (r < 0)
 		return r;
 	if (reload.failed) {

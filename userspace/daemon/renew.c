@@ -9,16 +9,13 @@
 #include <sys/epoll.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "daemon/warn.h"
 #include "job/state.h"
 #include "kern/publish.h"
 
 /* Mounts come in bursts: how long to wait for the next one before the rules are looked at. */
 #define MOUNTS_SETTLE_MS 500
-
-static void warn(const struct error *err)
-{
-	fprintf(stderr, "jobcage: warning: %s\n", err->text);
-}
 
 /* --- another policy --------------------------------------------------------------------------- */
 
@@ -48,8 +45,8 @@ static void settle_all(struct controller *controller, struct error *err)
 		watch_settle(watch);
 }
 
-int controller_replace(struct controller *controller, controller_choose_fn choose, void *arg,
-		       struct error *err)
+int renew_policies(struct controller *controller, renew_choose_fn choose, void *arg,
+		   struct error *err)
 {
 	_cleanup_fd_ int lock = state_lock(err);
 	int cnt = 0, failure = 0;
@@ -76,7 +73,7 @@ static void tell(struct controller *controller, const struct ruleset *rules, con
 {
 	for (struct watch *watch = controller->watches; watch; watch = watch->next)
 		if (watch->job->rules == rules)
-			watch_find(watch, "Root of a rule changed", text);
+			watch_tell(watch, "Root of a rule changed", text);
 }
 
 /* The old rules hold until a job is refreshed, and for good if it cannot be. */
@@ -217,7 +214,7 @@ void renew_roots(struct controller *controller)
 static void on_mounts(void *arg)
 {
 	struct controller *controller = arg;
-	int64_t soon = controller_now_ms() + MOUNTS_SETTLE_MS;
+	int64_t soon = clock_ms(CLOCK_MONOTONIC) + MOUNTS_SETTLE_MS;
 
 	for (struct ruleset *rules = controller->rulesets.first; rules; rules = rules->next)
 		rules->renewal_failed = false;

@@ -13,6 +13,15 @@
  */
 #define RENEW_MS 10000
 
+/*
+ * A new policy for some jobs: what choose() returns for a job, which is a policy that the
+ * controller takes over, or NULL to leave the job as it is. Returns how many got other rules, or
+ * -errno: err says of the first that failed, which keeps its rules.
+ */
+typedef struct policy *(*renew_choose_fn)(void *arg, const struct job *job);
+int renew_policies(struct controller *controller, renew_choose_fn choose, void *arg,
+		   struct error *err);
+
 /* Once there are jobs: has the loop tell of changes of the mount table. */
 void renew_watch_mounts(struct controller *controller);
 

@@ -7,11 +7,7 @@
 #include "alert/text.h"
 #include "job/state.h"
 #include "kern/jobs.h"
-
-static const char *mode_name(const struct policy *policy)
-{
-	return policy->mode == MODE_AUDIT ? "audit" : "enforce";
-}
+#include "policy/value.h"
 
 /* Takes the reference. */
 static bool put(json_t *object, const char *key, json_t *value)
@@ -23,13 +19,14 @@ json_t *report_job(const struct watch *watch)
 {
 	const struct job *job = watch->job;
 	const struct policy *policy = job->rules->policy;
-	json_t *report = json_pack(
-		"{s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:b, s:b}", "job", job->id,
-		"policy", policy->name, "digest", policy->digest, "mode", mode_name(policy),
-		"command", text_json(job->command), "user", job->user, "uid", (json_int_t)job->uid,
-		"asked_by", (json_int_t)job->asked_by, "pid", (json_int_t)job->pid, "start_ms",
-		(json_int_t)job->start_ms, "cgroup", text_json(job->cgroup_path), "attached",
-		job->is_attached, "adopted", job->is_adopted);
+	json_t *report =
+		json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:b, s:b}",
+			  "job", job->id, "policy", policy->name, "digest", policy->digest, "mode",
+			  word_text(&mode_words, policy->mode), "command", text_json(job->command),
+			  "user", job->user, "uid", (json_int_t)job->uid, "asked_by",
+			  (json_int_t)job->asked_by, "pid", (json_int_t)job->pid, "start_ms",
+			  (json_int_t)job->start_ms, "cgroup", text_json(job->cgroup_path),
+			  "attached", job->is_attached, "adopted", job->is_adopted);
 
 	return report;
 }

@@ -6,34 +6,14 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "job/cgroup.h"
 #include "job/environment.h"
 
-/* Bytes of a command line that the record keeps. */
-#define COMMAND_MAX 4096
-
 /* --- the policy ------------------------------------------------------------------------------- */
-
-/* The first diagnostic says enough for one sentence; 'jobcage policy check' lists all. */
-static int explain(const struct diag_list *diags, int r, struct error *err)
-{
-	const struct diag *diag = diags->items;
-
-	for (size_t i = 0; i < diags->cnt; i++)
-		if (diags->items[i].level == DIAG_ERROR) {
-			diag = &diags->items[i];
-			break;
-		}
-	if (!diags->cnt)
-		return error_errno(err, r, "cannot read the policy");
-	return error_set(err, r, "%s:%u:%u: %s%s", diag->origin.file, diag->origin.line,
-			 diag->origin.column, diag->text,
-			 diags->error_cnt > 1 ? " (and more: see 'jobcage policy check')" : "");
-}
 
 int request_load_policy(struct daemon *daemon, const char *file, struct error *err,
 			struct policy **ret_policy)
@@ -42,7 +22,7 @@ int request_load_policy(struct daemon *daemon, const char *file, struct error *e
 	int r = policy_load(file, daemon->site, &diags, ret_policy);
 
 	if (r)
-		explain(&diags, r, err);
+		diag_error(&diags, r, "the policy", err);
 	diag_free(&diags);
 	return r;
 }
@@ -55,44 +35,78 @@ static int parse_text(struct daemon *daemon, const char *text, struct error *err
 			     ret_policy);
 
 	if (r)
-		explain(&diags, r, err);
+		diag_error(&diags, r, "the policy", err);
 	diag_free(&diags);
 	return r;
 }
 
-/* A policy by name, a file that root names, or a text that the site lets the user bring. */
-static int find_policy(struct daemon *daemon, const struct message *message,
-		       const struct peer *peer, struct error *err, char **ret_source,
-		       struct policy **ret_policy)
-{
-	const char *name = message_string(message, "policy");
-	const char *file = message_string(message, "policy_file");
-	const char *text = message_string(message, "policy_text");
-	_cleanup_free_ char *source = NULL;
-	int r = 0;
+/* How a request names its policy: one of them. */
+struct policy_choice {
+	const char *name; /* of the site */
+	const char *file; /* for root */
+	const char *text; /* where the site lets the user bring one */
+};
 
-	if (!!name + !!file + !!text != 1)
+static int check_choice(const struct daemon *daemon, const struct peer *peer,
+			const struct policy_choice *choice, struct error *err)
+{
+	const char *name = choice->name;
+
+	if (!!name + !!choice->file + !!choice->text != 1)
 		return error_set(err, -EINVAL, "the request names no policy, or more than one");
 	if (name && !site_may_run(daemon->site, peer->uid, peer->groups, peer->group_cnt, name))
 		return error_set(
 			err, -EPERM,
 			"the site does not let you run policy \"%s\"; ask the platform's admin",
 			name);
-	if (file && peer->uid)
+	if (choice->file && peer->uid)
 		return error_set(err, -EPERM, "only root may name a policy's file");
-	if (text && !site_may_bring_policy(daemon->site, peer->uid, peer->groups, peer->group_cnt))
+	if (choice->text &&
+	    !site_may_bring_policy(daemon->site, peer->uid, peer->groups, peer->group_cnt))
 		return error_set(
 			err, -EPERM,
 			"the site does not let you bring a policy of your own; name one of its "
 			"policies");
-	if (text)
-		return parse_text(daemon, text, err, ret_policy);
-	if (name)
-		r = site_policy_path(daemon->site, name, &source);
-	else if (!(source = strdup(file)))
-		r = -ENOMEM;
+	return 0;
+}
+
+static int name_source(const struct daemon *daemon, const struct policy_choice *choice,
+		       struct error *err, char **ret_source)
+{
+	char *source = NULL;
+	int r = 0;
+
+	if (choice->name)
+		r = site_policy_path(daemon->site, choice->name, &source);
+	else
+		source = strdup(choice->file);
+	if (r || !source)
+		return error_errno(err, r ? r : -ENOMEM, "policy \"%s\"",
+				   choice->name ? choice->name : choice->file);
+	*ret_source = source;
+	return 0;
+}
+
+/* *ret_source: the policy's file; NULL if the request brings its text. */
+static int find_policy(struct daemon *daemon, const struct message *message,
+		       const struct peer *peer, struct error *err, char **ret_source,
+		       struct policy **ret_policy)
+{
+	const struct policy_choice choice = {
+		.name = message_string(message, "policy"),
+		.file = message_string(message, "policy_file"),
+		.text = message_string(message, "policy_text"),
+	};
+	_cleanup_free_ char *source = NULL;
+	int r = check_choice(daemon, peer, &choice, err);
+
 	if (r)
-		return error_errno(err, r, "policy \"%s\"", name ? name : file);
+		return r;
+	if (choice.text)
+		return parse_text(daemon, choice.text, err, ret_policy);
+	r = name_source(daemon, &choice, err, &source);
+	if (r)
+		return r;
 	r = request_load_policy(daemon, source, err, ret_policy);
 	if (!r)
 		*ret_source = TAKE_PTR(source);
@@ -116,27 +130,19 @@ static int check_limits(const struct daemon *daemon, const struct peer *peer, st
 	const struct site_limits *limits = daemon->site ? &daemon->site->limits : NULL;
 
 	if (daemon->is_stopping || daemon->is_tearing_down)
-		return error_set(err, -ESHUTDOWN, "the daemon is stopping");
+		return error_set(err, -ESHUTDOWN,
+				 "the daemon is stopping; ask again when it is back");
 	if (limits && limits->jobs && controller->watch_cnt >= limits->jobs)
-		return error_set(err, -EDQUOT,
-				 "%zu jobs are running, as many as the site allows (limits.jobs)",
-				 controller->watch_cnt);
+		return error_set(
+			err, -EDQUOT,
+			"%zu jobs are running, as many as the site allows (limits.jobs); wait until one has ended",
+			controller->watch_cnt);
 	if (limits && limits->jobs_per_user && peer->uid &&
 	    jobs_of(controller, peer->uid) >= limits->jobs_per_user)
 		return error_set(
 			err, -EDQUOT,
-			"you run as many jobs as the site allows (limits.jobs_per_user: %llu)",
+			"you run as many jobs as the site allows (limits.jobs_per_user: %llu); wait until one has ended",
 			(unsigned long long)limits->jobs_per_user);
-	return 0;
-}
-
-static int make_id(const struct policy *policy, char *room, size_t size, struct error *err)
-{
-	unsigned int random;
-
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		return error_errno(err, -errno, "cannot make a job id");
-	snprintf(room, size, "%.48s-%08x", policy->name, random);
 	return 0;
 }
 
@@ -166,7 +172,7 @@ static void fill_user(const struct message *message, const struct peer *peer,
 struct rooms {
 	char id[JOB_ID_MAX + 1];
 	char user[256];
-	char command[COMMAND_MAX];
+	char command[JOB_COMMAND_MAX];
 };
 
 /* Every event has it, so it is bounded; cut between characters. */
@@ -196,7 +202,7 @@ static int fill_request(struct daemon *daemon, const struct message *message,
 			err, -EPERM,
 			"the daemon's alerts go where the site says; only root may name an "
 			"absolute path");
-	if (!id && make_id(policy, rooms->id, sizeof(rooms->id), err))
+	if (!id && job_id_make(policy->name, err, rooms->id))
 		return err->code;
 	request->id = id ? id : rooms->id;
 	fill_command(message_string(message, "command"), rooms->command, sizeof(rooms->command));
@@ -289,14 +295,6 @@ int request_map_ids(struct daemon *daemon, const struct message *message, const 
 
 /* --- attach ----------------------------------------------------------------------------------- */
 
-/* Is cgroup a itself, or below it? */
-static bool is_within(const char *cgroup, const char *a)
-{
-	size_t len = strlen(a);
-
-	return !strncmp(cgroup, a, len) && (cgroup[len] == '\0' || cgroup[len] == '/');
-}
-
 /* A daemon under the rules of a job could look after none. One cgroup has one job. */
 static int check_cgroup(const struct daemon *daemon, const char *path, struct error *err)
 {
@@ -305,10 +303,10 @@ static int check_cgroup(const struct daemon *daemon, const char *path, struct er
 
 	if (r)
 		return r;
-	if (is_within(own, path))
+	if (path_is_in(own, path))
 		return error_set(err, -EINVAL, "the daemon itself is in cgroup %s", path);
 	for (const struct watch *w = daemon->controller->watches; w; w = w->next)
-		if (is_within(path, w->job->cgroup_path) || is_within(w->job->cgroup_path, path))
+		if (path_is_in(path, w->job->cgroup_path) || path_is_in(w->job->cgroup_path, path))
 			return error_set(err, -EEXIST,
 					 "cgroup %s is, holds or belongs to job \"%s\" already",
 					 path, w->job->id);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "daemon/message.h"
 #include "daemon/request.h"
 
@@ -31,8 +32,8 @@ struct client {
 	struct server *server;
 	int sock;
 	struct loop_source source;
-	uid_t uid; /* who connected */
-	int64_t deadline_ms;
+	uid_t uid;           /* who connected */
+	int64_t deadline_ms; /* CLOCK_MONOTONIC */
 	unsigned int request_cnt;
 };
 
@@ -42,7 +43,7 @@ struct server {
 	struct loop_source source;
 	struct client *clients;
 	size_t client_cnt;
-	int64_t resume_ms; /* 0: accepting */
+	int64_t resume_ms; /* CLOCK_MONOTONIC; 0: accepting */
 };
 
 static int loop_of(const struct server *server)
@@ -90,7 +91,7 @@ static int serve(struct client *client, const struct message *message)
 	if (++client->request_cnt > REQUESTS_MAX)
 		return refuse(client->sock, -EBUSY, "too many requests on one connection") ?: 1;
 	r = answer(client->sock, request_handle(client->server->daemon, client->sock, message));
-	client->deadline_ms = controller_now_ms() + CLIENT_MS;
+	client->deadline_ms = clock_ms(CLOCK_MONOTONIC) + CLIENT_MS;
 	return r;
 }
 
@@ -137,7 +138,7 @@ static int client_new(struct server *server, int sock, uid_t uid)
 		.server = server,
 		.sock = sock,
 		.uid = uid,
-		.deadline_ms = controller_now_ms() + CLIENT_MS,
+		.deadline_ms = clock_ms(CLOCK_MONOTONIC) + CLIENT_MS,
 	};
 	r = loop_add(loop_of(server), &client->source, sock, EPOLLIN, on_client, client);
 	if (r) {
@@ -154,7 +155,7 @@ static int client_new(struct server *server, int sock, uid_t uid)
 static void pause_accepting(struct server *server)
 {
 	loop_remove(loop_of(server), &server->source);
-	server->resume_ms = controller_now_ms() + PAUSE_MS;
+	server->resume_ms = clock_ms(CLOCK_MONOTONIC) + PAUSE_MS;
 }
 
 static void on_listen(void *arg)
@@ -189,7 +190,7 @@ static int listen_again(struct server *server)
 
 int server_tick(struct server *server)
 {
-	int64_t now = controller_now_ms(), next = -1;
+	int64_t now = clock_ms(CLOCK_MONOTONIC), next = -1;
 	struct client *after;
 
 	for (struct client *client = server->clients; client; client = after) {

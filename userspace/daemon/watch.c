@@ -101,7 +101,7 @@ void watch_announce(struct watch *watch)
 	write_event(watch, r, event);
 }
 
-void watch_find(struct watch *watch, const char *title, const char *text)
+void watch_tell(struct watch *watch, const char *title, const char *text)
 {
 	json_t *event = NULL;
 	int r = ocsf_finding(&watch->about, title, text, clock_ms(CLOCK_REALTIME),
@@ -127,10 +127,10 @@ void watch_tell_absence(struct watch *watch)
 	snprintf(text, sizeof(text),
 		 "for %.1f s no controller looked after the job; its rules stayed in force, %llu "
 		 "records waited and %llu did not fit the ring",
-		 (int64_t)(clock_ms(CLOCK_REALTIME) - progress->seen_ms) / 1000.0,
+		 (clock_ms(CLOCK_REALTIME) - (int64_t)progress->seen_ms) / 1000.0,
 		 (unsigned long long)(stats.emitted - progress->delivered - progress->malformed),
 		 (unsigned long long)stats.lost);
-	watch_find(watch, "Controller was away", text);
+	watch_tell(watch, "Controller was away", text);
 }
 
 /*
@@ -172,8 +172,7 @@ static void on_record(void *arg, const void *data, size_t len)
 		struct alert_job about = about_record(watch, &decoded.event);
 
 		r = ocsf_decision(&about, &decoded, next_sequence(watch),
-				  (int64_t)(clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME)),
-				  &event);
+				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
 		write_event(watch, r, event);
 		progress->delivered++;
 		progress->last_record = decoded.event.sequence;

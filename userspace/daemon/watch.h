@@ -23,9 +23,8 @@ struct watch {
 	struct ring *ring;             /* owned; NULL if the job never got one */
 	struct sink *sink;             /* owned */
 	struct loop_source ring_source, cgroup_source;
-	struct ruleset *previous; /* rules that were replaced, while the ring may hold their records
-				   */
-	struct alert_job about;
+	struct ruleset *previous; /* replaced, while the ring may hold records of it; a reference */
+	struct alert_job about;   /* host, machine_id and kernel are owned, the rest is job's */
 	json_t *self_test; /* what it came to, for the record; NULL if adopted or switched off */
 	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
 	bool is_failing;   /* could not be ended; said already */
@@ -33,10 +32,10 @@ struct watch {
 			      delivered */
 };
 
-/* Opens the sink that a job will write to, before the job exists. */
+/* Opens the sink that a job will write to, before the job exists. Returns 0 or -errno. */
 int watch_open_sink(const char *alerts, struct error *err, struct sink **ret_sink);
 
-/* Takes job and sink over if it succeeds. */
+/* Returns 0 and takes job and sink over; or -errno. Free with watch_free(). */
 int watch_new(struct job *job, struct sink *sink, struct error *err, struct watch **ret_watch);
 void watch_free(struct watch *watch);
 
@@ -52,8 +51,8 @@ void watch_tell_absence(struct watch *watch);
 /* Notes that it was looked after, now. */
 void watch_seen(struct watch *watch);
 
-/* A finding about the job. */
-void watch_find(struct watch *watch, const char *title, const char *text);
+/* Writes a finding about the job, which stands in its record beside the decisions. */
+void watch_tell(struct watch *watch, const char *title, const char *text);
 
 /* Turns all records that are there into events. */
 void watch_drain(struct watch *watch);
@@ -71,7 +70,10 @@ void watch_settle(struct watch *watch);
 /* Has the last process gone? */
 bool watch_is_over(struct watch *watch);
 
-/* Kills the job; the first cause stays. Its end is noticed like any other. */
+/*
+ * Kills all that is in the job's cgroup; the first cause stays. Its end is noticed like any other.
+ * Returns 0 or -errno.
+ */
 int watch_kill(struct watch *watch, enum end_cause cause);
 
 /*

@@ -162,16 +162,36 @@ int cgroup_open(const char *path, struct error *err, struct cgroup *ret_cgroup)
 	return 0;
 }
 
+/* A user to whom the cgroup above is delegated can put one of its own in the place of ours. */
+static int check_own(const struct cgroup *cgroup, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(cgroup->fd, &st))
+		return error_errno(err, -errno, "cannot look at cgroup %s", cgroup->path);
+	if (st.st_uid != geteuid())
+		return error_set(err, -EPERM, "cgroup %s was replaced by user %u while it was made",
+				 cgroup->path, st.st_uid);
+	return 0;
+}
+
 int cgroup_create(const char *path, struct error *err, struct cgroup *ret_cgroup)
 {
+	_cleanup_(cgroup_close) struct cgroup cgroup = CGROUP_NONE;
 	int r;
 
 	if (mkdir(path, 0755))
 		return error_errno(err, -errno, "cannot make the job's cgroup %s", path);
-	r = cgroup_open(path, err, ret_cgroup);
-	if (r)
+	r = cgroup_open(path, err, &cgroup);
+	if (!r)
+		r = check_own(&cgroup, err);
+	if (r) {
 		rmdir(path);
-	return r;
+		return r;
+	}
+	*ret_cgroup = cgroup;
+	cgroup = (struct cgroup)CGROUP_NONE;
+	return 0;
 }
 
 /*
@@ -239,7 +259,7 @@ static int wait_until_frozen(const struct cgroup *cgroup)
 	 */
 	_cleanup_fd_ int fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	struct pollfd news = { .fd = fd, .events = POLLPRI };
-	int64_t deadline = (int64_t)clock_ms(CLOCK_MONOTONIC) + FREEZE_MS, left;
+	int64_t deadline = clock_ms(CLOCK_MONOTONIC) + FREEZE_MS, left;
 	char text[256];
 	ssize_t n;
 
@@ -252,7 +272,7 @@ static int wait_until_frozen(const struct cgroup *cgroup)
 		text[n] = '\0';
 		if (strstr(text, "frozen 1"))
 			return 0;
-		left = deadline - (int64_t)clock_ms(CLOCK_MONOTONIC);
+		left = deadline - clock_ms(CLOCK_MONOTONIC);
 		if (left <= 0)
 			return -ETIMEDOUT;
 		if (poll(&news, 1, left) < 0 && errno != EINTR)

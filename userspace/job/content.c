@@ -10,7 +10,8 @@
 
 #define CONTENT_VERSION 2
 
-json_t *content_bytes(const char *bytes)
+/* Text that may be any bytes: what is not UTF-8 stands in hexadecimal. NULL without memory. */
+static json_t *content_bytes(const char *bytes)
 {
 	json_t *text = json_string(bytes);
 	size_t len = strlen(bytes);

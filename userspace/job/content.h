@@ -18,8 +18,7 @@ json_t *content_of(const struct job *job);
  */
 int content_read(struct job *job, const json_t *content, struct error *err, __u32 *ret_policy_slot);
 
-/* Text that may be any bytes: what is not UTF-8 stands in hexadecimal. NULL without memory. */
-json_t *content_bytes(const char *bytes);
+/* A text of the file that may be any bytes, such as a path. NULL without memory, or if it is none. */
 char *content_to_bytes(const json_t *value);
 
 #endif

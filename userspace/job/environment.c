@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 
 /* One file or directory for so many bytes: each costs the kernel memory beside its content. */
 #define BYTES_PER_INODE 4096
@@ -69,14 +70,6 @@ static void plan_free(struct environment_plan *plan)
 
 /* --- what is mounted where -------------------------------------------------------------------- */
 
-/* Whether path lies in dir (and is not dir itself). */
-static bool lies_in(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return !strncmp(path, dir, len) && path[len] == '/';
-}
-
 /* As strcmp(), but '/' before all else, so that a directory is followed by what lies in it. */
 static int compare_places(const void *a, const void *b)
 {
@@ -105,7 +98,7 @@ static bool is_in_read_dataset(const struct policy *policy, const char *path)
 {
 	for (size_t i = 0; i < policy->rule_cnt; i++)
 		if (is_dataset(&policy->rules[i], ACCESS_READ) &&
-		    lies_in(path, policy->rules[i].path))
+		    path_is_below(path, policy->rules[i].path))
 			return true;
 	return false;
 }

@@ -9,7 +9,6 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -40,22 +39,6 @@ int launch_close_files(const int *keep, size_t keep_cnt)
 		from = fd + 1;
 	}
 	return close_range(from, UINT_MAX, 0) ? -errno : 0;
-}
-
-int launch_check_sockets(const int *keep, size_t keep_cnt, struct error *err)
-{
-	for (size_t i = 0; i < keep_cnt; i++) {
-		socklen_t len = sizeof(int);
-		int domain;
-
-		if (getsockopt(keep[i], SOL_SOCKET, SO_DOMAIN, &domain, &len) || domain == AF_UNIX)
-			continue;
-		return error_set(err, -EPERM,
-				 "descriptor %d is a network socket made outside the job, which "
-				 "the policy could not govern; redirect it elsewhere",
-				 keep[i]);
-	}
-	return 0;
 }
 
 static const struct passwd *look_up(const char *name)

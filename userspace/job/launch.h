@@ -16,12 +16,6 @@
 #define EXIT_CANNOT_EXECUTE 126
 #define EXIT_NOT_FOUND 127
 
-/*
- * Refuses a network socket among the descriptors: it belongs to the cgroup that it was made in, so
- * what is sent through it would not be judged. Returns 0 or -EPERM.
- */
-int launch_check_sockets(const int *keep, size_t keep_cnt, struct error *err);
-
 /* Closes every descriptor that is not in the list. */
 int launch_close_files(const int *keep, size_t keep_cnt);
 

@@ -4,11 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -16,8 +12,8 @@
 #include "base/clock.h"
 #include "job/content.h"
 #include "job/environment.h"
+#include "job/inherited.h"
 #include "job/selftest.h"
-#include "kern/identify.h"
 #include "kern/jobs.h"
 #include "kern/publish.h"
 
@@ -105,98 +101,15 @@ static int write_state(struct job *job, struct error *err)
 	return job_state_create(job->id, content, policy_fd, err, &job->state);
 }
 
-static const char *refusal(const struct identity *id)
+/* All that comes before the first trace in the kernel. */
+static int plan(struct job *job, const struct job_request *request, struct error *err)
 {
-	if (id->access == ACCESS_NONE)
-		return "which the policy closes";
-	if (id->is_writable && id->access == ACCESS_READ)
-		return "open for writing, which the policy lets the job only read";
-	return NULL;
-}
+	int r = fill_job(job, request, err);
 
-static bool is_open(pid_t pid, int fd)
-{
-	char link[64];
-	struct stat st;
-
-	snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, fd);
-	return !lstat(link, &st);
-}
-
-static int refuse_inherited(const struct job *job, const struct job_request *request, int fd,
-			    const struct identity *id, const char *why, struct error *err)
-{
-	const struct rule *rule = id ? policy_rule(job->rules->policy, id->rule) : NULL;
-	char link[64], path[512];
-	ssize_t len;
-
-	snprintf(link, sizeof(link), "/proc/%d/fd/%d", request->pid, fd);
-	len = readlink(link, path, sizeof(path) - 1);
-	path[len < 0 ? 0 : len] = '\0';
-	return error_set(err, -EPERM,
-			 "descriptor %d is %s, %s (rule \"%s\"); redirect it elsewhere", fd, path,
-			 why, rule ? rule->id : "none");
-}
-
-static bool is_kept(const struct job_request *request, int fd)
-{
-	for (size_t i = 0; i < request->inherit_cnt; i++)
-		if (request->inherit[i] == fd)
-			return true;
-	return !request->inherit_cnt;
-}
-
-/* A network socket belongs to the cgroup that it was made in: what is sent through it is not
- * judged. */
-static int check_socket(const struct job_request *request, int fd, struct error *err)
-{
-	_cleanup_fd_ int copy = syscall(SYS_pidfd_getfd, request->pidfd, fd, 0);
-	socklen_t len = sizeof(int);
-	int domain;
-
-	if (copy < 0)
-		return error_errno(err, -errno, "descriptor %d cannot be examined", fd);
-	if (getsockopt(copy, SOL_SOCKET, SO_DOMAIN, &domain, &len) || domain == AF_UNIX)
-		return 0;
-	return error_set(err, -EPERM,
-			 "descriptor %d is a network socket made outside the job, which the policy "
-			 "could not govern; redirect it elsewhere",
-			 fd);
-}
-
-static int check_descriptor(const struct job *job, const struct job_request *request,
-			    const struct identity *id, struct error *err)
-{
-	const char *why = refusal(id);
-
-	if (why)
-		return refuse_inherited(job, request, id->fd, id, why, err);
-	if (id->type == S_IFSOCK && job->rules->policy->egress_default != EGRESS_ALLOW)
-		return check_socket(request, id->fd, err);
-	return 0;
-}
-
-/*
- * A descriptor open before the policy must not be a way round it. The launcher says which it keeps
- * if it is one of ours; one that is not trusted keeps what it has open.
- */
-static int check_inherited(struct job *job, const struct job_request *request, struct error *err)
-{
-	_cleanup_free_ struct identity *ids = NULL;
-	size_t cnt = 0;
-	int r = identify_files(job->rulesets->kern, request->pid, job->rules->slot, err, &ids,
-			       &cnt);
-
-	for (size_t i = 0; !r && i < cnt; i++)
-		if (is_kept(request, ids[i].fd))
-			r = check_descriptor(job, request, &ids[i], err);
-	for (size_t i = 0; !r && i < request->inherit_cnt; i++) {
-		int fd = request->inherit[i];
-
-		if (!identity_of_fd(ids, cnt, fd) && is_open(request->pid, fd))
-			r = refuse_inherited(job, request, fd, NULL,
-					     "which the kernel does not name", err);
-	}
+	if (!r)
+		r = choose_places(job, request, err);
+	if (!r)
+		r = write_state(job, err);
 	return r;
 }
 
@@ -231,24 +144,18 @@ int job_create(struct rulesets *rulesets, const struct job_request *request, str
 	       struct job **ret_job)
 {
 	_cleanup_(cleanup_job) struct job *job = job_new(rulesets);
-	struct ruleset *rules;
 	int r;
 
 	if (!job) {
 		policy_free(request->policy);
 		return error_errno(err, -ENOMEM, "cannot start the job");
 	}
-	r = ruleset_get(rulesets, request->policy, request->alerts, err, &rules);
+	r = ruleset_get(rulesets, request->policy, request->alerts, err, &job->rules);
 	if (r)
 		return r;
-	job->rules = rules;
-	r = fill_job(job, request, err);
-	if (!r)
-		r = choose_places(job, request, err);
-	if (!r)
-		r = write_state(job, err);
+	r = plan(job, request, err);
 	if (r) {
-		ruleset_put(rulesets, rules);
+		ruleset_put(rulesets, job->rules);
 		return r;
 	}
 	r = put_in_force(job, err);
@@ -305,7 +212,7 @@ static void leave(struct job *job, const struct job_request *request)
  */
 static int admit_process(struct job *job, const struct job_request *request, struct error *err)
 {
-	int r = check_inherited(job, request, err);
+	int r = inherited_check(job, request, err);
 
 	if (!r && request->scratch_fd >= 0)
 		r = use_scratch(job, request, err);
@@ -392,6 +299,17 @@ static void settle(struct job *job)
 		job_state_update(&job->state, content, NULL);
 }
 
+/* The slot of rules that did not come into force is another policy's soon. */
+static void forget_next(struct job *job)
+{
+	json_auto_t *content = NULL;
+
+	job->next_policy_slot = POLICY_SLOTS;
+	content = content_of(job);
+	if (content)
+		job_state_update(&job->state, content, NULL);
+}
+
 int job_replace(struct job *job, struct ruleset *rules, struct error *err, struct ruleset **ret_old)
 {
 	int r = ruleset_publish(job->rulesets, rules, err);
@@ -400,8 +318,10 @@ int job_replace(struct job *job, struct ruleset *rules, struct error *err, struc
 		r = write_next(job, rules, err);
 	if (!r)
 		r = job_replace_policy(job->rulesets->kern, job->label, rules->slot, err);
-	if (r)
+	if (r) {
+		forget_next(job);
 		return r;
+	}
 	*ret_old = job->rules;
 	job->rules = rules;
 	settle(job);
@@ -449,9 +369,10 @@ static int adopt_rules(struct job *job, __u32 slot, struct error *err)
 	if (r)
 		return r;
 	r = policy_parse(canonical, strlen(canonical), "the job's policy", NULL, &diags, &policy);
-	if (r)
-		error_set(err, r, "cannot read the policy of job %s back: %s", job->id,
-			  diags.cnt ? diags.items[0].text : strerror(-r));
+	if (r) {
+		diag_error(&diags, r, "its policy", err);
+		error_prefix(err, "job %s cannot be adopted", job->id);
+	}
 	diag_free(&diags);
 	if (!r)
 		r = ruleset_adopt(job->rulesets, policy, job->alerts, slot, err, &job->rules);
@@ -472,10 +393,7 @@ int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *
 	r = content_read(job, content, err, &slot);
 	if (r)
 		return r;
-	/*
-	 * Gone if the controller died before it was made, or if someone removed it after the last
-	 * process.
-	 */
+	/* Gone if the controller died before it was made, or if someone removed it when it was empty. */
 	r = cgroup_open(job->cgroup_path, err, &job->cgroup);
 	if (r && r != -ENOENT)
 		return r;

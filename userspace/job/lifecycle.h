@@ -24,6 +24,9 @@
 /* Descriptors that a job may inherit, at most. */
 #define INHERIT_MAX 32
 
+/* Bytes of a command line that the record keeps, with the NUL: every event has it. */
+#define JOB_COMMAND_MAX 4096
+
 /* What is asked for. Borrowed, but for the policy. */
 struct job_request {
 	const char *id;
@@ -39,7 +42,7 @@ struct job_request {
 	int scratch_fd;           /* on the job's own superblock, or -1 */
 	const char *alerts;       /* absolute path, or "-" */
 	int inherit[INHERIT_MAX]; /* descriptors the job keeps */
-	size_t inherit_cnt;
+	size_t inherit_cnt;       /* 0: it is not known which, so all that are open */
 };
 
 struct job {
@@ -51,7 +54,7 @@ struct job {
 	uint64_t start_ms;      /* Unix time */
 	uint64_t start_boot_ms; /* CLOCK_BOOTTIME */
 	bool is_adopted;
-	bool is_attached; /* the cgroup is somebody else's: not killed, not removed */
+	bool is_attached; /* the cgroup is somebody else's: job_end() leaves it, and what is in it */
 	struct job_label label;
 	__u32 next_policy_slot; /* of a replacement under way; POLICY_SLOTS: none */
 	int scratch_fd;         /* holds the superblock; -1: none */
@@ -91,13 +94,17 @@ int job_replace(struct job *job, struct ruleset *rules, struct error *err,
 /* After ruleset_refresh(): puts the job under the rule set's new slot. Returns 0 or -errno. */
 int job_refresh(struct job *job, struct error *err);
 
-/* Takes over a job from its state file. The caller holds the state lock. Returns 0, or -errno. */
+/*
+ * Takes over a job from its state file, of which job_state_adopt() gave state and content. The
+ * caller holds the state lock. Returns 0, the job (job_free) and with it state; or -errno, and state
+ * is still the caller's.
+ */
 int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *content,
 	      struct error *err, struct job **ret_job);
 
 /*
- * Kills what is left of the job and removes it from the kernel. The ring must have been drained.
- * The caller holds the state lock. Returns 0, or -errno if the cgroup cannot be removed yet: the
+ * Kills what is left of the job and removes it from the kernel; from a cgroup that was attached,
+ * only the programs are taken. The ring must have been drained. The caller holds the state lock. Returns 0, or -errno if the cgroup cannot be removed yet: the
  * job stays, to be ended later.
  */
 int job_end(struct job *job, struct error *err);

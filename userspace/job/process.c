@@ -10,12 +10,12 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-/* The number that the kernel gives for a pidfd: -1 once the process is reaped. */
-static int pid_of(int pidfd, pid_t *ret_pid)
+int process_of_pidfd(int pidfd, pid_t *ret_pid)
 {
 	_cleanup_free_ char *text = NULL;
 	char path[64];
 	const char *line;
+	pid_t pid;
 	int r;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
@@ -23,14 +23,17 @@ static int pid_of(int pidfd, pid_t *ret_pid)
 	if (r)
 		return r;
 	line = strstr(text, "\nPid:");
-	return line && sscanf(line, "\nPid: %d", ret_pid) == 1 ? 0 : -EBADF;
+	if (!line || sscanf(line, "\nPid: %d", &pid) != 1)
+		return -EBADF;
+	*ret_pid = pid;
+	return 0;
 }
 
 int process_check(pid_t pid, int pidfd)
 {
 	struct pollfd end = { .fd = pidfd, .events = POLLIN };
 	pid_t found = -1;
-	int r = pid_of(pidfd, &found);
+	int r = process_of_pidfd(pidfd, &found);
 
 	if (r)
 		return r;

@@ -9,6 +9,12 @@
 #include <sys/types.h>
 
 /*
+ * The number that the kernel gives for a pidfd: -1 once the process is reaped. Returns 0, -EBADF for
+ * what is no pidfd, or another -errno.
+ */
+int process_of_pidfd(int pidfd, pid_t *ret_pid);
+
+/*
  * Whether the pidfd is of the process with that number, and that process is not dead yet. What was
  * done by number before a call that returns 0 was done to this process. Returns 0, -ESRCH or
  * another -errno.

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "job/state.h"
@@ -77,7 +78,7 @@ static struct ruleset *find(struct rulesets *rulesets, const struct policy *poli
 	return NULL;
 }
 
-struct ruleset *ruleset_ref(struct ruleset *ruleset)
+static struct ruleset *take_ref(struct ruleset *ruleset)
 {
 	ruleset->job_cnt++;
 	return ruleset;
@@ -91,7 +92,7 @@ int ruleset_get(struct rulesets *rulesets, struct policy *policy, const char *al
 
 	if (ruleset) {
 		policy_free(policy);
-		*ret_ruleset = ruleset_ref(ruleset);
+		*ret_ruleset = take_ref(ruleset);
 		return 0;
 	}
 	ruleset = add(rulesets, policy, alerts);
@@ -169,7 +170,7 @@ int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *
 		ruleset = ruleset->next;
 	if (ruleset) {
 		policy_free(policy);
-		*ret_ruleset = ruleset_ref(ruleset);
+		*ret_ruleset = take_ref(ruleset);
 		return 0;
 	}
 	ruleset = add(rulesets, policy, alerts);
@@ -192,7 +193,7 @@ static bool is_nameless(int fd)
 int ruleset_policy_fd(struct ruleset *ruleset, struct error *err)
 {
 	if (ruleset->policy_fd >= 0 && is_nameless(ruleset->policy_fd))
-		cleanup_fd(&ruleset->policy_fd);
+		close(TAKE_FD(ruleset->policy_fd));
 	if (ruleset->policy_fd < 0)
 		ruleset->policy_fd = state_make_policy(ruleset->policy->canonical, err);
 	return ruleset->policy_fd;

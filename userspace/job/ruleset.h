@@ -62,10 +62,10 @@ void ruleset_settle(struct rulesets *rulesets, struct ruleset *ruleset);
 int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *alerts, __u32 slot,
 		  struct error *err, struct ruleset **ret_ruleset);
 
-/* The file for job_state_put_policy(); the rule set's. -errno. */
+/* The policy's file, for job_state_put_policy(). The rule set keeps the descriptor; or -errno. */
 int ruleset_policy_fd(struct ruleset *ruleset, struct error *err);
 
-struct ruleset *ruleset_ref(struct ruleset *ruleset);
+/* Lets go of a reference of ruleset_get() or ruleset_adopt(); the last one withdraws the rules. */
 void ruleset_put(struct rulesets *rulesets, struct ruleset *ruleset);
 
 /* One reference, or all of them, without touching the kernel: the jobs go on. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "job/canary.h"
 #include "job/state.h"
 #include "kern/jobs.h"
@@ -85,19 +86,12 @@ static struct attempt *add(struct trial *trial, const struct act *act)
 	return attempt;
 }
 
-static bool is_below(const char *path, const char *root)
-{
-	size_t len = strlen(root);
-
-	return !strncmp(path, root, len) && (path[len] == '/' || !path[len]);
-}
-
 /* Is there a rule that lets something below that place run after all? */
 static bool has_exception(const struct policy *policy, const char *path)
 {
 	for (size_t i = 0; i < policy->rule_cnt; i++)
 		if (policy->rules[i].class == RULE_EXEC && policy->rules[i].access == EXEC_ALLOW &&
-		    is_below(policy->rules[i].path, path))
+		    path_is_in(policy->rules[i].path, path))
 			return true;
 	return false;
 }
@@ -152,7 +146,7 @@ static bool is_open(const struct rule *rule)
 {
 	return (rule->class == RULE_DATASET || rule->class == RULE_FILESYSTEM) &&
 	       rule->access >= ACCESS_READ && !rule->is_optional &&
-	       !is_below(rule->path, STATE_ROOT) && !is_below(rule->path, KERN_PIN_ROOT);
+	       !path_is_in(rule->path, STATE_ROOT) && !path_is_in(rule->path, KERN_PIN_ROOT);
 }
 
 static bool names_root(const struct policy *policy)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +77,16 @@ int job_id_check(const char *id, struct error *err)
 			return error_set(err, -EINVAL,
 					 "job id \"%s\": only letters, digits, '.', '_' and '-'",
 					 id);
+	return 0;
+}
+
+int job_id_make(const char *policy_name, struct error *err, char ret_id[static JOB_ID_MAX + 1])
+{
+	unsigned int random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return error_errno(err, -errno, "cannot make a job id");
+	snprintf(ret_id, JOB_ID_MAX + 1, "%.48s-%08x", policy_name, random);
 	return 0;
 }
 
@@ -260,13 +271,26 @@ int job_state_update(struct job_state *state, const json_t *content, struct erro
 	return 0;
 }
 
+/* Returns 1 and the file, locked; 0 if it is gone or somebody holds it; or -errno. */
+static int open_unheld(const char *path, struct error *err, int *ret_fd)
+{
+	_cleanup_fd_ int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_errno(err, -errno, "cannot open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK ? 0 : error_errno(err, -errno, "cannot lock %s", path);
+	*ret_fd = TAKE_FD(fd);
+	return 1;
+}
+
 /* Takes over one file if nobody holds it. Returns 1, or 0 if somebody does or it was no job yet. */
 static int adopt_file(const char *name, struct error *err, struct job_state *ret_state,
 		      json_t **ret_content)
 {
 	_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
+	json_auto_t *content = NULL;
 	json_error_t json_err;
-	json_t *content;
 	char path[512];
 	int r;
 
@@ -274,21 +298,17 @@ static int adopt_file(const char *name, struct error *err, struct job_state *ret
 	if (!state.id)
 		return error_errno(err, -ENOMEM, "cannot adopt a job");
 	snprintf(path, sizeof(path), JOBS "/%s", name);
-	state.fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (state.fd < 0)
-		return errno == ENOENT ? 0 : error_errno(err, -errno, "cannot open %s", path);
-	if (flock(state.fd, LOCK_EX | LOCK_NB))
-		return errno == EWOULDBLOCK ? 0 : error_errno(err, -errno, "cannot lock %s", path);
+	r = open_unheld(path, err, &state.fd);
+	if (r <= 0)
+		return r;
 	content = json_loadfd(state.fd, JSON_REJECT_DUPLICATES, &json_err);
 	if (!content)
 		return error_set(err, -EBADMSG, "%s: %s; if no such job runs, remove the file",
 				 path, json_err.text);
 	r = map_progress(&state, 0, err);
-	if (r) {
-		json_decref(content);
+	if (r)
 		return r;
-	}
-	*ret_content = content;
+	*ret_content = json_incref(content);
 	*ret_state = state;
 	state = (struct job_state)JOB_STATE_NONE;
 	return 1;

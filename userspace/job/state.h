@@ -48,8 +48,8 @@ enum end_cause {
 /* One job's file. */
 struct job_state {
 	char *id;
-	int fd; /* holds the lock */
-	struct job_progress *progress;
+	int fd;                        /* holds the lock */
+	struct job_progress *progress; /* mapped; owned */
 };
 
 #define JOB_STATE_NONE   \
@@ -65,6 +65,9 @@ int state_lock(struct error *err);
 
 /* Letters, digits, '.', '_' and '-', not '.' first, at most JOB_ID_MAX. */
 int job_id_check(const char *id, struct error *err);
+
+/* For a job that was given none: the policy's name and a random number. Returns 0 or -errno. */
+int job_id_make(const char *policy_name, struct error *err, char ret_id[static JOB_ID_MAX + 1]);
 
 /* The policy a job obeys; and the one it is about to obey, while that is being put in its place. */
 enum job_policy {
@@ -86,11 +89,14 @@ int job_state_create(const char *id, const json_t *content, int policy_fd, struc
 /* Replaces the content, as a whole or not at all. */
 int job_state_update(struct job_state *state, const json_t *content, struct error *err);
 
+/* Gives the job this policy's file (of state_make_policy()) beside its own. Returns 0 or -errno. */
 int job_state_put_policy(struct job_state *state, enum job_policy which, int policy_fd,
 			 struct error *err);
+
 /* The canonical form; free it. -ENOENT: there is none. */
 int job_state_get_policy(const struct job_state *state, enum job_policy which, struct error *err,
 			 char **ret_canonical);
+
 /* The next policy takes the place of the policy. */
 int job_state_settle_policy(struct job_state *state, struct error *err);
 

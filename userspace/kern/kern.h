@@ -4,8 +4,9 @@
  *
  * Programs are loaded and attached once, and pinned under KERN_PIN_ROOT together with their maps,
  * so that enforcement outlives every process of ours. kern_open() finds what is pinned, by this
- * build or by another one of the same layout, or does it all; kern_remove() undoes it. The caller holds the lock of job/state.h around both, because a
- * half-made set of pins must never be seen by a second controller.
+ * build or by another one of the same layout, or does it all; kern_remove() undoes it. The caller
+ * holds the lock of job/state.h around both, because a half-made set of pins must never be seen by
+ * a second controller.
  */
 #ifndef JOBCAGE_KERN_KERN_H
 #define JOBCAGE_KERN_KERN_H

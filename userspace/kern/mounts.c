@@ -146,10 +146,3 @@ bool mounts_is_read_only(const struct mounts *mounts, int fd)
 			return mounts->items[i].is_read_only;
 	return false;
 }
-
-bool path_is_below(const char *path, const char *root)
-{
-	size_t len = strlen(root);
-
-	return (len == 1 && path[1]) || (!strncmp(path, root, len) && path[len] == '/');
-}

@@ -33,7 +33,4 @@ void mounts_free(struct mounts *mounts);
  */
 bool mounts_is_read_only(const struct mounts *mounts, int fd);
 
-/* Both absolute and canonical; a path is not below itself. */
-bool path_is_below(const char *path, const char *root);
-
 #endif

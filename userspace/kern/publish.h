@@ -21,14 +21,16 @@
 int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot);
 
 /*
- * Resolves the policy's paths, fills the slot and publishes it. The roots hold what the paths stand for
- * in place and must be kept until the policy is withdrawn. On failure nothing is left in the
- * maps.
+ * Resolves the policy's paths, fills the slot and publishes it. own: as roots_resolve() has it. The
+ * roots hold what the paths stand for in place and must be kept until the policy is withdrawn. On
+ * failure nothing is left in the maps.
  */
 int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
 		   __u32 slot, struct error *err, struct roots *ret_roots);
 
-/* Only when no job names the slot and policy_barrier() has returned since. Waits for a grace period. */
+/*
+ * Only when no job names the slot and policy_barrier() has returned since. Waits for a grace period.
+ */
 void policy_withdraw(struct kern *kern, __u32 slot);
 
 /*

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "kern/identify.h"
+#include "kern/links.h"
 
 /* Descriptors open at a time; below any usual limit. */
 #define BATCH 256
@@ -28,6 +30,7 @@ struct place {
 	__u32 number;            /* of the rule */
 	bool is_mount;           /* not the rule's own root, but a mount below it */
 	bool is_own;             /* jobcage's own: closed, whatever the rules say */
+	const struct rule *through; /* a link that this rule's path leads through */
 };
 
 struct places {
@@ -96,6 +99,25 @@ static int add_ancestors(struct places *places, const char *path)
 	return r;
 }
 
+/* Whose rule, and where to. */
+struct link_finder {
+	struct places *places;
+	const struct rule *rule;
+};
+
+/* A link keeps its place like an ancestor: who moves it decides what the rule is about. */
+static int add_link(void *arg, const char *link)
+{
+	const struct link_finder *finder = arg;
+	struct places *places = finder->places;
+	int r = places_add(places, link, strlen(link), NULL, RULE_NONE, false);
+
+	if (r)
+		return r;
+	places->items[places->cnt - 1].through = finder->rule;
+	return add_ancestors(places, link);
+}
+
 /* fd: -1 if the path leads nowhere. */
 static int add_path(struct roots *roots, __u32 number, int fd, const char *path)
 {
@@ -112,6 +134,7 @@ static int add_rule(struct places *places, const struct rule *rule, __u32 number
 		    struct roots *roots, struct error *err)
 {
 	_cleanup_free_ char *path = realpath(rule->path, NULL);
+	struct link_finder finder = { places, rule };
 	int r;
 
 	if (!path && errno == ENOENT && rule->is_optional) {
@@ -125,6 +148,8 @@ static int add_rule(struct places *places, const struct rule *rule, __u32 number
 	r = places_add(places, path, strlen(path), rule, number, false);
 	if (!r)
 		r = add_ancestors(places, path);
+	if (!r)
+		r = links_each(rule->path, add_link, &finder);
 	if (r)
 		return error_errno(err, r, "cannot resolve the policy's paths");
 	return 0;
@@ -239,6 +264,26 @@ static int check_datasets(const struct places *places, struct error *err)
 		if (places->items[i].rule && places->items[i].rule->class == RULE_FILESYSTEM)
 			r = check_rule(places, &places->items[i], err);
 	return r;
+}
+
+/* A job that may write where the link is could have put it there, for itself or for the next. */
+static int check_links(const struct places *places, struct error *err)
+{
+	for (size_t i = 0; i < places->cnt; i++) {
+		const struct rule *rule = places->items[i].through;
+		const char *link = places->items[i].path;
+		const struct place *above = rule ? nearest_above(places, places->cnt, link, false)
+						 : NULL;
+
+		if (above && above->rule->access == ACCESS_WRITE)
+			return error_set(err, -EINVAL,
+					 "%s:%u:%u: rule \"%s\": %s leads through the symbolic link %s, "
+					 "which rule \"%s\" lets the job make: name the place that is "
+					 "meant",
+					 rule->origin.file, rule->origin.line, rule->origin.column,
+					 rule->id, rule->path, link, above->rule->id);
+	}
+	return 0;
 }
 
 static int add_mount(struct places *places, size_t cnt, const char *mount)
@@ -482,6 +527,8 @@ int roots_resolve(struct kern *kern, const struct policy *policy, const char *co
 		r = add_rules(&places, policy, &roots, err);
 	if (!r)
 		r = check_datasets(&places, err);
+	if (!r)
+		r = check_links(&places, err);
 	if (!r)
 		r = add_mounts(&places, &mounts, err);
 	if (!r)

@@ -164,13 +164,6 @@ bool value_path(const struct cursor *at, char **ret_path)
 	return false;
 }
 
-bool path_is_in(const char *path, const char *root)
-{
-	size_t len = strlen(root);
-
-	return len == 1 || (!strncmp(path, root, len) && (!path[len] || path[len] == '/'));
-}
-
 /* How many characters could begin a variable's name. */
 static size_t variable_len(const char *text)
 {

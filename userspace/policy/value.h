@@ -53,9 +53,6 @@ bool value_id(const struct cursor *at, char **ret_id);
 /* An absolute path without '.' and '..'; comes back without doubled and trailing slashes. */
 bool value_path(const struct cursor *at, char **ret_path);
 
-/* Whether the path is the root or lies below it; both as value_path() gives them. */
-bool path_is_in(const char *path, const char *root);
-
 /*
  * A variable's name, or in a pattern also the beginning of one and '*'. text is the value at the
  * cursor, or its key.

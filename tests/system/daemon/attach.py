@@ -104,6 +104,7 @@ def attached(check, house):
 
 def restarted(check, house):
     """The daemon is killed while the cgroup is a job; who enters meanwhile is governed too."""
+    house.write(f"{house.out}/allowed", "")
     with cgroup():
         first = Crowd(house, 1, 2, "stay")
         enter(first.pids[0])

@@ -57,7 +57,7 @@ def stopped(check, house, is_patient):
         check.equal("nothing starts", (waits.process.poll(), house.exists("stop-ran")), (None, False))
         if is_patient:
             check.equal("what waits gives up in the end", waits.finish().status, 125)
-            check.matches("and says so", waits.err, r"\Ajobcage run: the daemon does not answer\n\Z")
+            check.matches("and says so", waits.err, r"\Ajobcage run: the daemon has not answered for 60 s; its log may say why\n\Z")
     if not is_patient:
         check.equal("what has waited runs", (waits.finish().status, house.exists("stop-ran")), (3, True))
     toil.end()

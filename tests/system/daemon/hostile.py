@@ -208,3 +208,23 @@ def id_maps(check, house):
     check.equal("without a namespace of his own", as_user(ALICE, plain), "EPERM")
     check.equal("with one", as_user(ALICE, made), ["ok", [str(ALICE.uid), str(ALICE.uid), "1"]])
     check.that("root has no use for it", plain() != "ok")
+
+
+def planted(check, house):
+    """Where the job may write it makes a link on a rule's way: the rule must not follow it, in this job or in the next."""
+    home, prize = f"{house.out}/home", f"{house.patients}/../prize"
+    os.makedirs(home, exist_ok=True)
+    with open(prize, "w", encoding="ascii") as stream:
+        stream.write("whole\n")
+    os.chmod(prize, 0o666)
+    house.policy("planted", [{"id": "cache", "path": f"{home}/cache", "access": "write", "optional": True}])
+    job = house.start_shell(f"ln -s / {home}/cache; for i in $(seq 200); do echo breach > {prize} && break; sleep 0.1; done; true",
+                            policy="planted")
+    job.finish()
+    with open(prize, encoding="ascii") as stream:
+        check.equal("a link planted on a rule's way opens nothing", stream.read(), "whole\n")
+    check.that("which is told", any("Root of a rule" in str(event) and "symbolic link" in str(event) for event in house.record(job)))
+    check.equal("and the next job is refused", house.shell("true", policy="planted").status, 125)
+    os.unlink(f"{home}/cache")
+    os.unlink(prize)
+    house.settles(check, "planted links")

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Descriptors that a job would inherit; see inherited.h. */
+#include "job/inherited.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kern/identify.h"
+
+static const char *why_not(const struct identity *id)
+{
+	if (id->access == ACCESS_NONE)
+		return "which the policy closes";
+	if (id->is_writable && id->access == ACCESS_READ)
+		return "open for writing, which the policy lets the job only read";
+	return NULL;
+}
+
+static bool is_open(pid_t pid, int fd)
+{
+	char link[64];
+	struct stat st;
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, fd);
+	return !lstat(link, &st);
+}
+
+static int refuse(const struct job *job, const struct job_request *request, int fd,
+		  const struct identity *id, const char *why, struct error *err)
+{
+	const struct rule *rule = id ? policy_rule(job->rules->policy, id->rule) : NULL;
+	char link[64], path[512];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", request->pid, fd);
+	len = readlink(link, path, sizeof(path) - 1);
+	path[len < 0 ? 0 : len] = '\0';
+	return error_set(err, -EPERM,
+			 "descriptor %d is %s, %s (rule \"%s\"); redirect it elsewhere", fd, path,
+			 why, rule ? rule->id : "none");
+}
+
+static bool is_kept(const struct job_request *request, int fd)
+{
+	for (size_t i = 0; i < request->inherit_cnt; i++)
+		if (request->inherit[i] == fd)
+			return true;
+	return !request->inherit_cnt;
+}
+
+/* A network socket belongs to the cgroup that it was made in: what is sent through it is not
+ * judged. */
+static int check_socket(const struct job_request *request, int fd, struct error *err)
+{
+	_cleanup_fd_ int copy = syscall(SYS_pidfd_getfd, request->pidfd, fd, 0);
+	socklen_t len = sizeof(int);
+	int domain;
+
+	if (copy < 0)
+		return error_errno(err, -errno, "descriptor %d cannot be examined", fd);
+	if (getsockopt(copy, SOL_SOCKET, SO_DOMAIN, &domain, &len) || domain == AF_UNIX)
+		return 0;
+	return error_set(err, -EPERM,
+			 "descriptor %d is a network socket made outside the job, which the policy "
+			 "could not govern; redirect it elsewhere",
+			 fd);
+}
+
+static int check_descriptor(const struct job *job, const struct job_request *request,
+			    const struct identity *id, struct error *err)
+{
+	const char *why = why_not(id);
+
+	if (why)
+		return refuse(job, request, id->fd, id, why, err);
+	if (id->type == S_IFSOCK && job->rules->policy->egress_default != EGRESS_ALLOW)
+		return check_socket(request, id->fd, err);
+	return 0;
+}
+
+/* What the kernel gave no identity for cannot be judged. */
+static int check_unnamed(const struct job *job, const struct job_request *request,
+			 const struct identity *ids, size_t cnt, struct error *err)
+{
+	for (size_t i = 0; i < request->inherit_cnt; i++) {
+		int fd = request->inherit[i];
+
+		if (!identity_of_fd(ids, cnt, fd) && is_open(request->pid, fd))
+			return refuse(job, request, fd, NULL, "which the kernel does not name",
+				      err);
+	}
+	return 0;
+}
+
+int inherited_check(const struct job *job, const struct job_request *request, struct error *err)
+{
+	_cleanup_free_ struct identity *ids = NULL;
+	size_t cnt = 0;
+	int r = identify_files(job->rulesets->kern, request->pid, job->rules->slot, err, &ids,
+			       &cnt);
+
+	for (size_t i = 0; !r && i < cnt; i++)
+		if (is_kept(request, ids[i].fd))
+			r = check_descriptor(job, request, &ids[i], err);
+	return r ? r : check_unnamed(job, request, ids, cnt, err);
+}
