@@ -29,8 +29,9 @@ static int watch_orphan(struct controller *controller, struct job *job, struct e
 	if (r)
 		return r;
 	TAKE_PTR(sink);
-	/* Its controller may have died before the start was written. */
+	/* Its controller may have died before the start, or a change of policy, was written. */
 	watch_announce(watch);
+	watch_tell_policy(watch);
 	watch_tell_absence(watch);
 	watch_seen(watch);
 	return 0;

@@ -88,6 +88,28 @@ static void write_event(struct watch *watch, int built, json_t *event)
 		json_decref(event);
 }
 
+static void set_told(struct watch *watch)
+{
+	struct job_progress *progress = watch->job->state.progress;
+
+	snprintf(progress->told_digest, sizeof(progress->told_digest), "%s",
+		 watch->about.policy->digest);
+}
+
+void watch_tell_policy(struct watch *watch)
+{
+	const char *told = watch->job->state.progress->told_digest;
+	json_t *event = NULL;
+	int r;
+
+	if (!strcmp(told, watch->about.policy->digest))
+		return;
+	r = ocsf_job_policy(&watch->about, told, clock_ms(CLOCK_REALTIME), next_sequence(watch),
+			    &event);
+	write_event(watch, r, event);
+	set_told(watch);
+}
+
 void watch_announce(struct watch *watch)
 {
 	json_t *event = NULL;
@@ -95,6 +117,7 @@ void watch_announce(struct watch *watch)
 
 	if (watch->job->state.progress->sequence)
 		return;
+	set_told(watch);
 	r = ocsf_job_start(&watch->about, next_sequence(watch),
 			   backend_name(watch->job->rulesets->kern->backend), watch->self_test,
 			   &event);
@@ -294,16 +317,12 @@ int watch_replace(struct watch *watch, struct ruleset *rules, struct error *err)
 void watch_settle(struct watch *watch)
 {
 	struct ruleset *previous = watch->previous;
-	json_t *event = NULL;
-	int r;
 
 	if (!previous)
 		return;
 	watch_drain(watch);
 	watch->previous = NULL;
-	r = ocsf_job_policy(&watch->about, previous->policy->digest, clock_ms(CLOCK_REALTIME),
-			    next_sequence(watch), &event);
-	write_event(watch, r, event);
+	watch_tell_policy(watch);
 	ruleset_put(watch->job->rulesets, previous);
 }
 

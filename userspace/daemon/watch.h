@@ -45,6 +45,9 @@ void watch_drop(struct watch *watch);
 /* Writes the job's start event, unless it was written by a controller before. */
 void watch_announce(struct watch *watch);
 
+/* Writes that the job obeys another policy than the record named last, if it does. */
+void watch_tell_policy(struct watch *watch);
+
 /* Says how long nobody looked after the job, and what waited meanwhile. */
 void watch_tell_absence(struct watch *watch);
 

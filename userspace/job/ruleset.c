@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "job/state.h"
@@ -192,7 +193,7 @@ static bool is_nameless(int fd)
 int ruleset_policy_fd(struct ruleset *ruleset, struct error *err)
 {
 	if (ruleset->policy_fd >= 0 && is_nameless(ruleset->policy_fd))
-		cleanup_fd(&ruleset->policy_fd);
+		close(TAKE_FD(ruleset->policy_fd));
 	if (ruleset->policy_fd < 0)
 		ruleset->policy_fd = state_make_policy(ruleset->policy->canonical, err);
 	return ruleset->policy_fd;

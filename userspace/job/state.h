@@ -36,6 +36,7 @@ struct job_progress {
 	uint64_t last_record;    /* event.sequence of the last record taken from the ring */
 	uint64_t seen_ms;        /* Unix time when its controller last looked after it */
 	uint64_t end_cause;      /* enum end_cause */
+	char told_digest[72];    /* of the policy that the record named last, NUL-terminated */
 };
 
 /* Why a job is being ended before its last process has gone by itself. */

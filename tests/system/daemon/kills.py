@@ -8,7 +8,6 @@ attempt is in their record. After each kill the next daemon has to set right wha
 import os
 import re
 import subprocess
-import time
 
 from cage import PROJECT
 from harness import WAIT_S, wait_for
@@ -117,7 +116,7 @@ class Reload(Scenario):
 
     def __init__(self, house):
         super().__init__(house)
-        self.version = 0
+        self.version, self.digest = 0, None
         self.write()
         self.toil = Toil(house, period_ms=200, job_id="v-reload", policy="turning")
         self.toil.goes()
@@ -136,9 +135,9 @@ class Reload(Scenario):
         check.that(f"{what}: the job goes on", self.toil.attempts_on())
         check.equal(f"{what}: nothing denied is done", self.toil[16], 0)
         check.equal(f"{what}: a reload after it", self.house.ask("reload", "v-reload").returncode, 0)
-        want = self.house.ask("policy", "check", f"{self.house.policies}/turning.json").stdout
-        digest = (self.house.status("v-reload") or {}).get("digest", "none")
-        check.that(f"{what}: the job obeys the new policy", digest[:12] in want, f"{digest} not in {want}")
+        digest = (self.house.status("v-reload") or {}).get("digest")
+        check.that(f"{what}: the job obeys the other policy than before", digest and digest != self.digest, digest)
+        self.digest = digest
 
     def close(self, check):
         self.toil.end()
@@ -178,28 +177,28 @@ def points_of(scenario, house):
 
 
 def sample(lines, name, wanted):
+    """The crossroads, and others spread over all; what the daemon writes of the toilers meanwhile is none of its doing."""
     chosen = {next((i for i, line in enumerate(lines) if re.search(pattern, line)), None) for pattern in CROSSROADS[name]} - {None}
-    step = max(1, len(lines) // max(wanted - len(chosen), 1))
-    return sorted(chosen | set(range(step // 2, len(lines), step)))
+    others = [i for i, line in enumerate(lines) if '"message":"toil' not in line]
+    step = max(1, len(others) // max(wanted - len(chosen), 1))
+    return sorted(chosen.union(others[step // 2::step]))
 
 
 def kill_at(check, house, scenario, lines, at):
     what = f"{scenario.name}, killed at {lines[at]}"
-    start = time.monotonic()
     scenario.prepare()
-    t1=time.monotonic()
     watched = Watched(house, at + 1)
     scenario.act()
-    t2=time.monotonic()
     # The calls are not the same each time: then it was killed at none.
     killed = wait_for(lambda: not house.daemon.is_alive(), 1)
     watched.end()
     if killed:
         house.daemon.process.wait()
         house.daemon.start()
-    t3=time.monotonic()
+    failed = check.failed
     scenario.judge(check, what)
-    print(what, killed, "prepare %.1f act %.1f restart %.1f judge %.1f"%(t1-start,t2-t1,t3-t2,time.monotonic()-t3),flush=True)
+    if check.failed > failed:
+        print(f"#    the daemon has said: {house.daemon.errors()[-1000:]}", flush=True)
     return bool(killed)
 
 

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""`jobcage attach`: a cgroup that a scheduler made and filled becomes a job, at once and whole."""
+import contextlib
+import os
+import subprocess
+import time
+
+from cage import PROJECT
+from harness import WAIT_S, wait_for
+from house import ALICE
+import traces
+
+CROWD = os.environ.get("JOBCAGE_CROWD", f"{PROJECT}/build/tests/crowd")
+CGROUP = f"{traces.CGROUP_ROOT}/batch"
+
+
+class Crowd:
+    """See tests/bpf/crowd.c: until judge() anything may come out, from then on what is forbidden must be refused."""
+
+    def __init__(self, house, *shape):
+        self.process = subprocess.Popen([CROWD, *map(str, shape), f"{house.digits}/a", f"{house.out}/allowed"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.pids = [int(word) for word in self.process.stdout.readline().split() if word.isdigit()]
+
+    def judge(self):
+        self.process.stdin.write("judge\n")
+
+    def end(self):
+        """Attempts, and those that came out wrong."""
+        self.process.stdin.write("end\n")
+        text = self.process.communicate(timeout=WAIT_S)[0]
+        attempts, wrong = text.split()[-2:]
+        return int(attempts), int(wrong)
+
+
+def enter(pid, cgroup=CGROUP):
+    with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as stream:
+        stream.write(str(pid))
+
+
+@contextlib.contextmanager
+def cgroup(*below):
+    for path in (CGROUP, *(f"{CGROUP}/{name}" for name in below)):
+        os.mkdir(path)
+    try:
+        yield
+    finally:
+        for path in (*(f"{CGROUP}/{name}" for name in reversed(below)), CGROUP):
+            wait_for(lambda at=path: rmdir(at))
+
+
+def rmdir(path):
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+    return not os.path.exists(path)
+
+
+def attached(check, house):
+    """20 processes in it and below: some of one thread, some of many, some that fork without end."""
+    house.write(f"{house.out}/allowed", "")
+    with cgroup("step"):
+        crowds = [Crowd(house, 12, 1, "stay"), Crowd(house, 4, 6, "stay"), Crowd(house, 4, 1, "fork")]
+        pids = [pid for crowd in crowds for pid in crowd.pids]
+        check.equal("so many processes", len(pids), 20)
+        other = house.start("sleep", "1000", job_id="other-job", user=ALICE)
+        wait_for(lambda: house.running(other))
+        for i, pid in enumerate(pids):
+            enter(pid, f"{CGROUP}/step" if i % 3 else CGROUP)
+        enter(other.process.pid)
+        result = house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "batch")
+        for crowd in crowds:
+            crowd.judge()
+        check.equal("attach", (result.returncode, result.stdout, result.stderr), (0, "batch\n", ""))
+        late = Crowd(house, 2, 2, "fork")
+        for pid in late.pids:
+            enter(pid, f"{CGROUP}/step")
+        late.judge()
+        time.sleep(1)
+        check.equal("whois says so of all", {house.ask("whois", str(pid)).stdout.split()[0] for pid in (pids[0], pids[-1], late.pids[0])}, {"batch"})
+        check.matches("a process of another job keeps its job", house.ask("whois", str(other.process.pid)).stdout, r"\Aother-job ")
+        status = house.status("batch")
+        check.equal("the job's status", (status["attached"], status["cgroup"], status["uid"]), (True, CGROUP, 0))
+        again = house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "again")
+        check.that("a cgroup that is a job's is not another's", again.returncode == 1 or house.ask("kill", "again").returncode, again)
+        total = 0
+        for what, crowd in zip(("of one thread", "of many threads", "that fork", "that entered later"), [*crowds, late]):
+            attempts, wrong = crowd.end()
+            total += attempts
+            check.that(f"those {what}: attempts", attempts, attempts)
+            check.equal(f"those {what}: wrong verdicts", wrong, 0)
+        house.ask("kill", "other-job")
+        other.process.wait()
+        wait_for(lambda: "batch" not in house.job_ids())
+        check.equal("it ends when it is empty, and the cgroup stays", ("batch" in house.job_ids(), os.path.isdir(f"{CGROUP}/step")), (False, True))
+        print(f"#    {total} attempts", flush=True)
+        free = Crowd(house, 1, 1, "stay")
+        enter(free.pids[0])
+        free.judge()
+        time.sleep(0.2)
+        attempts, wrong = free.end()
+        check.that("who enters after the end is free", attempts and wrong, (attempts, wrong))
+    house.settles(check, "attached")
+
+
+def restarted(check, house):
+    """The daemon is killed while the cgroup is a job; who enters meanwhile is governed too."""
+    house.write(f"{house.out}/allowed", "")
+    with cgroup():
+        first = Crowd(house, 1, 2, "stay")
+        enter(first.pids[0])
+        check.equal("attach", house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "batch").returncode, 0)
+        house.daemon.kill()
+        second = Crowd(house, 1, 2, "fork")
+        enter(second.pids[0])
+        for crowd in (first, second):
+            crowd.judge()
+        time.sleep(0.5)
+        house.daemon.start()
+        check.that("the next daemon has it", "batch" in house.job_ids())
+        check.equal("wrong verdicts", [crowd.end()[1] for crowd in (first, second)], [0, 0])
+        check.that("it ends", wait_for(lambda: "batch" not in house.job_ids()))
+    house.settles(check, "attached, and the daemon killed")
+
+
+def refusals(check, house):
+    house.policy("env", environment={"private": ["/tmp"]})
+    rows = [
+        ("a cgroup that is not there", [f"{traces.CGROUP_ROOT}/none"], "none"),
+        ("no cgroup but a folder", ["/srv"], "/srv"),
+        ("the root cgroup, where the daemon is", [traces.CGROUP_ROOT], ""),
+    ]
+    for what, words, says in rows:
+        result = house.ask("attach", "--policy", "plain", "--cgroup", *words)
+        check.equal(f"{what}: exit status", result.returncode, 1)
+        check.that(f"{what}: says so", says in result.stderr and result.stderr.count("\n") == 1, result.stderr)
+    with cgroup():
+        result = house.ask("attach", "--policy", "env", "--cgroup", CGROUP)
+        check.equal("a policy with an environment: exit status", result.returncode, 1)
+        result = house.ask("attach", "--policy", "plain", "--cgroup", CGROUP, user=ALICE)
+        check.equal("an ordinary user: exit status", result.returncode, 1)
+    check.equal("the daemon lives", house.job_ids(), ["keeper"])
+    house.settles(check, "refused attachments")

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Rules that change under running jobs: by reload, and because a rule's path leads elsewhere."""
+import contextlib
+import os
+import subprocess
+import time
+
+from harness import WAIT_S, wait_for
+from house import ALICE, ROOT
+from toil import ATTEMPTS, BREACHES, REFUSALS, Toil
+
+NOTICE_S = 15
+
+
+def versioned(house, number, **more):
+    """Policies that allow and deny the same of what toil does, and are told apart by a rule of no importance."""
+    house.policy("turning", rules=[{"id": f"turn-{number % 7}", "path": "/usr/share", "access": "read"}], **more)
+
+
+def changes(job):
+    return [event["unmapped"]["jobcage"] for event in job.events() if event["metadata"]["event_code"] == "job_policy"]
+
+
+def swaps(check, house, cnt):
+    """Two threads attempt what each of the policies denies, and use what each allows, as fast as can be told."""
+    versioned(house, 0)
+    toil = Toil(house, period_ms=2, threads=2, policy="turning")
+    other = Toil(house, period_ms=20, user=ALICE)
+    check.that("they toil", toil.goes() and other.goes())
+    digests = [house.status(toil.job.id)["digest"]]
+    failed = 0
+    for number in range(1, cnt + 1):
+        versioned(house, number)
+        failed += house.ask("reload").returncode != 0
+        if number <= 3:
+            digests.append(house.status(toil.job.id)["digest"])
+    check.equal("reloads that failed", failed, 0)
+    check.equal("each makes another policy of it", len(set(digests)), 4)
+    attempts = toil[ATTEMPTS] + other[ATTEMPTS]
+    for one in (toil, other):
+        one.end()
+        one.job.finish()
+        one.judge(check, one.job.id)
+        house.accounted(check, one.job.id, one.job, one[ATTEMPTS])
+    told = changes(toil.job)
+    check.equal("every swap is an event", len(told), cnt)
+    check.equal("with both digests", [(change["old_digest"], change["new_digest"]) for change in told[:3]], [*zip(digests, digests[1:])])
+    check.equal("the policy that stayed has none", changes(other.job), [])
+    check.that("the rules that denied are named by their policy", policies_of_denials(toil.job) <= {d["new_digest"] for d in told} | {digests[0]})
+    print(f"#    {cnt} swaps, {attempts} attempts meanwhile", flush=True)
+    house.settles(check, "swaps")
+
+
+def policies_of_denials(job):
+    """By their digests."""
+    return {event["policy"]["uid"] if "uid" in event.get("policy", {}) else event["policy"].get("version", "")
+            for event in job.events() if "firewall_rule" in event}
+
+
+def errors(check, house):
+    """A policy with an error: the old rules hold, and the answer says where the error is."""
+    versioned(house, 0)
+    toil = Toil(house, policy="turning")
+    toil.goes()
+    before = house.status(toil.job.id)["digest"]
+    good = house.policy("turning")
+    rows = [
+        ("no JSON", lambda: house.write(good, "{"), r"turning\.json:\d+:\d+"),
+        ("an unknown key", lambda: house.policy("turning", limitz={}), r"turning\.json:\d+:\d+: .*limitz"),
+        ("a path that does not exist", lambda: house.policy("turning", rules=[{"id": "x", "path": "/no/such", "access": "read"}]), r"/no/such"),
+        ("no file", lambda: os.unlink(good), r"turning\.json"),
+        ("an environment", lambda: house.policy("turning", environment={"private": ["/tmp"]}), r"environment"),
+    ]
+    for what, spoil, pattern in rows:
+        spoil()
+        result = house.ask("reload")
+        check.equal(f"{what}: exit status", result.returncode, 1)
+        check.matches(f"{what}: says so", result.stderr, rf"\Ajobcage reload: .*{pattern}.*\n\Z")
+        check.equal(f"{what}: the old rules hold", house.status(toil.job.id)["digest"], before)
+        check.that(f"{what}: they bite", toil.attempts_on() and not toil[BREACHES] and not toil[REFUSALS])
+    with open(house.site, encoding="utf-8") as stream:
+        site = stream.read()
+    house.write(house.site, "{")
+    check.equal("a site file with an error: exit status", house.ask("reload").returncode, 1)
+    house.write(house.site, site)
+    versioned(house, 1)
+    check.equal("set right", house.ask("reload", toil.job.id).returncode, 0)
+    check.that("it obeys the new policy", house.status(toil.job.id)["digest"] != before)
+    check.equal("reload of no job", house.ask("reload", "none").returncode, 1)
+    toil.end()
+    toil.job.finish()
+    house.accounted(check, "errors", toil.job, toil[ATTEMPTS])
+    check.equal("one change in all", len(changes(toil.job)), 1)
+    house.settles(check, "errors in a policy")
+
+
+def other_rules(check, house):
+    """The new rules are what holds: what was denied is allowed, and the other way round; for the job's children too."""
+    place = f"{house.root}/turn"
+    os.mkdir(place)
+    os.chmod(place, 0o777)
+
+    def put(is_open):
+        house.policy("turning", rules=[{"id": "turn", "path": place, "access": "write"}] if is_open else [])
+
+    script = f"while :; do (echo x >{place}/f) 2>/dev/null && echo y >>$OUT/could || echo n >>$OUT/could; sleep 0.1; done"
+    put(False)
+    job = house.start_shell(script, policy="turning", user=ROOT)
+
+    def says(word):
+        size = len(could())
+        return wait_for(lambda: could()[size + 2:].strip("\n").endswith(word) and word in could()[size + 2:])
+
+    def could():
+        with contextlib.suppress(FileNotFoundError), open(f"{house.out}/could", encoding="ascii") as stream:
+            return stream.read()
+        return ""
+
+    check.that("denied at first", says("n"))
+    for is_open, word in ((True, "y"), (False, "n"), (True, "y")):
+        put(is_open)
+        check.equal("reload", house.ask("reload", job.id).returncode, 0)
+        size = len(could())
+        wait_for(lambda before=size: len(could()) > before + 6)
+        check.equal("after a reload" + " that opens" * is_open, set(could()[size + 2:].split()), {word})
+    job.process.kill()
+    job.process.wait()
+    os.unlink(f"{house.out}/could")
+    subprocess.run(["rm", "-r", place], check=True)
+    house.settles(check, "other rules")
+
+
+# --- roots ------------------------------------------------------------------------------------------------------
+
+def findings(job, title="Root of a rule changed"):
+    return [event["message"] for event in job.events() if event.get("finding_info", {}).get("title") == title]
+
+
+def replaced_roots(check, house):
+    """A dataset's folder is replaced in three ways under a job; each is noticed, told, and the new one governed."""
+    digits, old = house.digits, f"{house.root}/digits-old"
+    toil = Toil(house, user=ALICE)
+    check.that("it toils", toil.goes())
+
+    def told(what, act, pattern):
+        before, start = len(findings(toil.job)), time.monotonic()
+        act()
+        news = wait_for(lambda: findings(toil.job)[before:], NOTICE_S + 5)
+        took = time.monotonic() - start
+        check.that(f"{what}: noticed within {NOTICE_S} s", news and took < NOTICE_S, f"{took:.1f} s")
+        check.matches(f"{what}: told", " ".join(news or []), pattern)
+        breaches = toil[BREACHES]
+        check.that(f"{what}: what is there now is governed", toil.attempts_on(3) and toil[BREACHES] == breaches, toil[BREACHES] - breaches)
+
+    def fresh(path):
+        os.makedirs(path, exist_ok=True)
+        house.write(f"{path}/a", "0 1 2\n")
+        os.chmod(f"{path}/a", 0o666)
+
+    def moved():
+        os.rename(digits, old)
+        fresh(digits)
+
+    def mounted():
+        subprocess.run(["mount", "-t", "tmpfs", "none", digits], check=True)
+        fresh(digits)
+
+    told("another folder", moved, rf'{digits} \(rule "dataset:digits"\) leads to another file now: before inode \d+ .*now inode \d+')
+    told("a mount over it", mounted, r"leads to another file now.*the rules have been resolved anew")
+    told("made read-only", lambda: subprocess.run(["mount", "-o", "remount,ro", digits], check=True), r"was mounted read-only")
+    told("unmounted", lambda: subprocess.run(["umount", "-l", digits], check=True), r"leads to another file now")
+    told("gone", lambda: os.rename(digits, f"{house.root}/digits-away"), r"leads nowhere now.*every rule still holds for the file it was made for")
+    os.rename(f"{house.root}/digits-away", digits)
+    subprocess.run(["rm", "-r", digits], check=True)
+    os.rename(old, digits)
+    wait_for(lambda: len(findings(toil.job)) > 5, NOTICE_S + 5)
+    new = house.shell("echo x 2>/dev/null >>$DIGITS/a || echo denied", user=ALICE)
+    check.equal("a new job is governed by what is there", new.out, "denied\n")
+    toil.end()
+    toil.job.finish()
+    check.that("the allowed was allowed all the time", not toil[REFUSALS])
+    end = house.record(toil.job) and toil.job.end()
+    check.that("what was let through before it was noticed is the difference, and no more",
+               sum(end["denied"].values()) >= toil[ATTEMPTS] - toil[BREACHES], end["denied"])
+    print(f"#    {toil[BREACHES]} of {toil[ATTEMPTS]} attempts met a folder that no rule knew yet", flush=True)
+    house.settles(check, "replaced roots")
