@@ -83,11 +83,15 @@ class World:
         self.site = self.write_json(f"{self.root}/site.json", {
             "version": 1, "datasets": [{"name": name, "path": f"{self.data}/{name}"} for name in ("digits", "patients")]})
         self.job_cnt = 0
-        self.baseline = traces.snapshot()
+        self.baseline = self.snapshot()
 
     def new_id(self):
         self.job_cnt += 1
         return f"job{self.job_cnt}"
+
+    @staticmethod
+    def snapshot():
+        return traces.snapshot()
 
     def alerts_of(self, job_id):
         return f"{self.alerts}/{job_id}.jsonl"
@@ -144,8 +148,8 @@ class World:
 
     def settles(self, check, what):
         """Nothing of any job is left but what was there at the baseline; and the datasets are as they were."""
-        wait_for(lambda: not traces.difference(self.baseline, traces.snapshot()), 20)
-        check.equal(f"{what}: nothing left behind", traces.difference(self.baseline, traces.snapshot()), "")
+        wait_for(lambda: not traces.difference(self.baseline, self.snapshot()), 20)
+        check.equal(f"{what}: nothing left behind", traces.difference(self.baseline, self.snapshot()), "")
         self.unharmed(check, what)
 
     def unharmed(self, check, what):
@@ -180,7 +184,7 @@ class World:
         """A job that keeps the programs loaded, so that those inside start at once; they leave only what was there."""
         idle, job = self.baseline, self.start("sleep", "100000", job_id="keeper")
         wait_for(lambda: self.running(job) and traces.holder(job.id))
-        self.baseline = traces.snapshot()
+        self.baseline = self.snapshot()
         try:
             yield job
         finally:
