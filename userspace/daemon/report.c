@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "alert/text.h"
+#include "base/cleanup.h"
 #include "job/state.h"
 #include "kern/jobs.h"
 #include "policy/value.h"
@@ -92,7 +93,7 @@ static void add_other(void *arg, const json_t *content)
 		return;
 	report = json_pack("{s:s, s:b}", "job", id, "attached",
 			   json_is_true(json_object_get(content, "is_attached")));
-	for (size_t i = 0; report && i < sizeof(keys) / sizeof(*keys); i++) {
+	for (size_t i = 0; report && i < ARRAY_SIZE(keys); i++) {
 		json_t *value = json_object_get(content, keys[i]);
 
 		if (value && json_object_set(report, keys[i], value))

@@ -286,28 +286,31 @@ static int write_next(struct job *job, struct ruleset *rules, struct error *err)
 		       : error_errno(err, -ENOMEM, "cannot write the job's state");
 }
 
-/* Nothing here may fail the replacement, which has happened: an adopter looks at job_by_slot. */
+/* As far as it can be: an adopter looks at job_by_slot before it believes the file. */
+static void try_update_state(struct job *job)
+{
+	json_auto_t *content = content_of(job);
+
+	if (content)
+		job_state_update(&job->state, content, NULL);
+}
+
+/* Nothing here may fail the replacement, which has happened. */
 static void settle(struct job *job)
 {
-	json_auto_t *content = NULL;
 	int r = job_state_settle_policy(&job->state, NULL);
 
 	job->next_policy_slot = POLICY_SLOTS;
-	content = content_of(job);
 	/* -ENOENT: a controller that died had come that far. */
-	if ((!r || r == -ENOENT) && content)
-		job_state_update(&job->state, content, NULL);
+	if (!r || r == -ENOENT)
+		try_update_state(job);
 }
 
 /* The slot of rules that did not come into force is another policy's soon. */
 static void forget_next(struct job *job)
 {
-	json_auto_t *content = NULL;
-
 	job->next_policy_slot = POLICY_SLOTS;
-	content = content_of(job);
-	if (content)
-		job_state_update(&job->state, content, NULL);
+	try_update_state(job);
 }
 
 int job_replace(struct job *job, struct ruleset *rules, struct error *err, struct ruleset **ret_old)
@@ -330,12 +333,10 @@ int job_replace(struct job *job, struct ruleset *rules, struct error *err, struc
 
 int job_refresh(struct job *job, struct error *err)
 {
-	json_auto_t *content = content_of(job);
 	int r = job_replace_policy(job->rulesets->kern, job->label, job->rules->slot, err);
 
-	/* Only a job that was never published is looked up by what the file says. */
-	if (!r && content)
-		job_state_update(&job->state, content, NULL);
+	if (!r)
+		try_update_state(job);
 	return r;
 }
 
