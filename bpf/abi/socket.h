@@ -60,7 +60,7 @@ enum socket_number {
 	NETLINK_IS_ROUTE = 0,
 };
 
-static inline __attribute__((always_inline)) enum socket_class
+ABI_FUNCTION enum socket_class
 socket_class_of_ip(__u32 family, __u32 type, __u32 protocol)
 {
 	if (type == TYPE_RAW)
@@ -81,7 +81,7 @@ socket_class_of_ip(__u32 family, __u32 type, __u32 protocol)
 	}
 }
 
-static inline __attribute__((always_inline)) enum socket_class
+ABI_FUNCTION enum socket_class
 socket_class(__u32 family, __u32 type, __u32 protocol)
 {
 	switch (family) {
@@ -105,7 +105,7 @@ socket_class(__u32 family, __u32 type, __u32 protocol)
  * The protocol by whose rules a socket is judged: those of TCP hold for what is TCP on the wire,
  * those of UDP for UDP-Lite.
  */
-static inline __attribute__((always_inline)) __u32 socket_rule_protocol(__u32 protocol)
+ABI_FUNCTION __u32 socket_rule_protocol(__u32 protocol)
 {
 	if (protocol == PROTOCOL_MPTCP || protocol == PROTOCOL_SMC)
 		return PROTOCOL_IS_TCP;
