@@ -180,7 +180,7 @@ static struct decoded_event packet_in(void)
 {
 	struct decoded_event event = { .event = fixture_event(OP_PACKET_IN) };
 
-	event.event.flags = EVENT_WITHOUT_TASK | EVENT_PATH_MISSING | EVENT_BY_CGROUP;
+	event.event.flags = EVENT_WITHOUT_TASK | EVENT_BY_CGROUP;
 	event.event.net = (struct event_net){ .addr = { [10] = 0xff, 0xff, 192, 0, 2, 9 },
 					      .port = 8080, .family = AF_INET, .protocol = IPPROTO_TCP };
 	return event;
