@@ -5,7 +5,7 @@
 
 static const char help_text[] =
 	"Usage: jobcage kill JOB\n"
-	"Ends a job: SIGKILL to every process in its cgroup and below, at once.\n"
+	"Ends a job: SIGKILL to each of its processes, at once.\n"
 	"\n"
 	"  -h, --help   this text\n"
 	"\n"
