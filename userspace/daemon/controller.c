@@ -305,11 +305,14 @@ static int start_watched(struct controller *controller, const struct job_request
 		watch_tell(watch, "Self-test failed", err->text);
 	else
 		r = job_admit(watch->job, request, err);
-	if (r)
+	if (r) {
 		finish(controller, watch);
-	else
-		*ret_watch = watch;
-	return r;
+		return r;
+	}
+	/* From now on a controller that comes later knows since when nobody looked. */
+	watch_seen(watch);
+	*ret_watch = watch;
+	return 0;
 }
 
 /* Jobs that ended while nobody looked; their slots may look free. */

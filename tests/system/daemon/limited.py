@@ -2,6 +2,7 @@
 """Limits and environment, for an ordinary user whose job the daemon starts."""
 import contextlib
 import os
+import subprocess
 import time
 
 from harness import wait_for
@@ -34,31 +35,26 @@ def processes(check, house):
         forks = "i=0; while [ $i -lt 40 ]; do sleep 3 & i=$((i+1)); done; echo all"
         many = house.shell(forks, wrap=ALONE, policy="few")
         check.that("limits.processes: the ninth is refused", "all" not in many.out and "fork" in many.err, many.out + many.err)
+        house.record(many)
         few = house.shell("for i in 1 2 3; do sleep 0.1 & done; wait; id -u; cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/pids.max",
                           wrap=ALONE, policy="few")
         check.equal("limits.processes: a few are granted", (few.status, few.out), (0, f"{ALICE.uid}\n8\n"))
-        with open(f"{OWN}/cgroup.procs", "w", encoding="ascii") as stream:
-            pid = os.fork()
-            if not pid:
-                stream.write(str(os.getpid()))
-                stream.flush()
-                time.sleep(1000)
-        wait_for(lambda: traces_in(OWN))
-        crowded = house.shell("true", wrap=ALONE, policy="few")
+        house.record(few)
+        wait_for(lambda: not lines_of("cgroup.subtree_control"))
+        with subprocess.Popen(["sleep", "1000"]) as neighbour:
+            house.write(f"{OWN}/cgroup.procs", str(neighbour.pid))
+            crowded = house.shell("true", wrap=ALONE, policy="few")
+            neighbour.kill()
         check.equal("limits.processes: beside another process it cannot hold", crowded.status, 125)
-        check.matches("and that is said", crowded.err, r"limits\.processes|pids")
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
-        for job in (many, few):
-            house.record(job)
+        check.matches("and that is said", crowded.err, r"limits\.processes")
     finally:
         wait_for(lambda: gone(OWN))
         house.write(f"{traces.CGROUP_ROOT}/cgroup.subtree_control", "-pids")
     house.settles(check, "limits.processes")
 
 
-def traces_in(path):
-    with open(f"{path}/cgroup.procs", encoding="ascii") as stream:
+def lines_of(name):
+    with open(f"{OWN}/{name}", encoding="ascii") as stream:
         return stream.read().split()
 
 
