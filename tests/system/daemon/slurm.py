@@ -51,8 +51,11 @@ class Cluster:
         house.write(f"{CONF}/cgroup.conf", CGROUP_CONF)
         with open("/etc/hosts", "a", encoding="ascii") as stream:
             stream.write(f"127.0.0.1 {host}\n")
-        for controller in ("cpu", "memory", "pids"):
-            house.write(f"{ROOT}/cgroup.subtree_control", f"+{controller}")
+        # It looks up its own addresses, and takes no machine for one on which there is none but the loopback's.
+        for words in (["link", "set", "lo", "up"], ["address", "add", "192.0.2.77/32", "dev", "lo"]):
+            subprocess.run(["ip", *words], check=False, stderr=subprocess.DEVNULL)
+        for where in (ROOT, f"{ROOT}/system.slice"):
+            house.write(f"{where}/cgroup.subtree_control", "+cpu +memory +pids")
 
     def start(self, *command):
         with open(f"{self.house.log}/{os.path.basename(command[0])}.err", "ab") as log:
