@@ -327,6 +327,18 @@ static void finish_all_over(struct controller *controller)
 	}
 }
 
+/*
+ * An id is free when the last process of its job is gone, and who waited for that process knows
+ * before the loop has been told.
+ */
+static void free_id(struct controller *controller, const char *id)
+{
+	struct watch *watch = id ? controller_find(controller, id) : NULL;
+
+	if (watch && watch_is_over(watch))
+		finish(controller, watch);
+}
+
 static int start_locked(struct controller *controller, const struct job_request *request,
 			bool is_self_tested, struct sink *sink, struct error *err,
 			struct watch **ret_watch)
@@ -342,6 +354,7 @@ static int start_locked(struct controller *controller, const struct job_request 
 		adopt_orphans(controller);
 		finish_all_over(controller);
 	}
+	free_id(controller, request->id);
 	return start_watched(controller, request, is_self_tested, sink, err, ret_watch);
 }
 
