@@ -32,7 +32,7 @@ DAEMON_SRCS := adopt client controller daemon limits lock loop message monitor n
 CMD_SRCS    := ask attach daemon doctor jobs kill main named policy reload run status whois
 
 UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
-	      test_policy_environment test_policy_errors test_policy_limits test_policy_rules test_policy_schema test_selftest \
+	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_selftest \
 	      test_sink test_site test_state
 
 BENCH_PROGS := opens connects spawns landlocked hold
@@ -145,7 +145,7 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
 
-$(BUILD)/unit/test_decode $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
+$(BUILD)/unit/test_decode $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
 $(BUILD)/ocsf/examples: $(BUILD)/ocsf/examples.o $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * connect() on any socket of a job, wherever the job's task has gone: this hook goes by the task's
- * label, so it also holds for a task that left the job's cgroup and for families that the cgroup
- * programs of egress.bpf.c do not know.
+ * Which sockets a job may make, and where any of them connects, wherever the job's task has gone:
+ * these hooks go by the task's label, so they also hold for a task that left the job's cgroup and for
+ * families that the cgroup programs of egress.bpf.c do not know.
  *
- * IPv4 and IPv6 are judged by the egress rules. Unix and netlink sockets do not leave the machine
- * and are let through here. No rule can name an address of any other family, so those are denied.
- * EACCES at once.
+ * A socket whose traffic the rules of addresses and ports do not govern in full is not made unless the
+ * policy names its class. When it connects, IPv4 and IPv6 are judged by the egress rules; Unix and
+ * netlink sockets do not leave the machine and are let through here; a family whose class is named is
+ * open as a whole; all others are denied. EACCES at once.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/net.bpf.h"
@@ -51,12 +52,23 @@ static __always_inline int read_v6(struct event_net *net, struct sockaddr *addre
 	return 0;
 }
 
+/* Classes that a policy can name, and of which it names this one. */
+static __always_inline bool is_class_open(const struct job *job, enum socket_class class)
+{
+	return class == SOCKET_PLAIN ||
+	       (class < SOCKET_CLASSES && job->policy->sockets >> class & 1);
+}
+
 static __always_inline int judge_family(const struct job *job, struct decision *d)
 {
+	enum socket_class class = socket_class(d->net.family, d->net.type, d->net.protocol);
+
+	if (class != SOCKET_PLAIN && is_class_open(job, class))
+		return LSM_ALLOW;
 	if (job->policy->egress_default == EGRESS_ALLOW)
 		return LSM_ALLOW;
 	d->kind = EVENT_NET;
-	d->reason = REASON_FAMILY;
+	d->reason = class != SOCKET_PLAIN && class < SOCKET_CLASSES ? REASON_SOCKET : REASON_FAMILY;
 	return lsm_refuse(job, d);
 }
 
@@ -123,12 +135,34 @@ int BPF_PROG(sock_socket_connect, struct socket *sock, struct sockaddr *address,
 		return -EINVAL;
 	d.net.family = sk->__sk_common.skc_family;
 	d.net.type = sock->type;
-	d.net.protocol = sk->sk_protocol;
+	d.net.protocol = d.net.family == FAMILY_SMC ? PROTOCOL_SMC : sk->sk_protocol;
 	switch (d.net.family) {
 	case AF_UNIX:
 	case AF_NETLINK: return LSM_ALLOW;
 	case AF_INET:
-	case AF_INET6: return judge_ip(&job, &d, sk, address, addrlen);
+	case AF_INET6:
+	case FAMILY_SMC: return judge_ip(&job, &d, sk, address, addrlen);
 	default: return judge_family(&job, &d);
 	}
+}
+
+/* kern: the kernel makes it for a purpose of its own, under a socket that was judged. */
+SEC("lsm/socket_create")
+int BPF_PROG(sock_socket_create, int family, int type, int protocol, int kern, int ret)
+{
+	struct decision d = { .kind = EVENT_NET, .op = OP_SOCKET, .reason = REASON_SOCKET };
+	enum socket_class class;
+	struct job job;
+
+	if (ret || kern || !lsm_enter(&job, &ret))
+		return ret;
+	class = socket_class(family, type, protocol);
+	if (is_class_open(&job, class))
+		return LSM_ALLOW;
+	if (class >= SOCKET_CLASSES)
+		d.reason = REASON_FAMILY;
+	d.net.family = family;
+	d.net.type = type;
+	d.net.protocol = protocol;
+	return lsm_refuse(&job, &d);
 }

@@ -31,6 +31,7 @@ enum event_reason {
 	REASON_FAMILY = 7,    /* an address family or protocol that no rule can allow */
 	REASON_NOT_IN_FORCE = 8, /* the policy's rules are missing in the kernel: denied */
 	REASON_OWN = 9,          /* jobcage's own pins, state and alerts are closed to every job */
+	REASON_SOCKET = 10,      /* a socket of a class that the policy does not name */
 };
 
 /* What was attempted. */
@@ -52,6 +53,7 @@ enum event_op {
 	OP_EXEC = 15,
 	OP_CONNECT = 16,
 	OP_SENDMSG = 17, /* datagram to an address given with the message */
+	OP_SOCKET = 18,  /* a socket of that family, type and protocol; no address */
 };
 
 enum event_flags {

@@ -11,4 +11,7 @@
 #include <linux/types.h>
 #endif
 
+/* For what both sides compute alike; whoever includes the header need not use it. */
+#define ABI_FUNCTION static inline __attribute__((always_inline, unused))
+
 #endif

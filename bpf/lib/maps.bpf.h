@@ -151,6 +151,25 @@ struct {
 } kernel_build SEC(".maps") __weak;
 
 /*
+ * What net_rule() last answered, by a hash of the question: see net.bpf.h. One table per CPU, so that
+ * only an interrupt, or a task that preempts, can come between a reader and what it reads.
+ */
+struct memo {
+	__u32 sequence; /* odd while it is written */
+	__u32 rule;
+	__u64 question[4];
+};
+
+#define MEMO_SIZE 1024
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MEMO_SIZE);
+	__type(key, __u32);
+	__type(value, struct memo);
+} memo_by_cpu SEC(".maps") __weak;
+
+/*
  * Where a record is put together: too large for the stack. One per CPU, taken with is_busy because
  * a fully preemptible kernel may run a second program on the same CPU before the first is done.
  */

@@ -11,6 +11,7 @@
 
 #include <bpf/bpf_endian.h>
 
+#include "abi/socket.h"
 #include "lib/emit.bpf.h"
 #include "lib/job.bpf.h"
 
@@ -61,8 +62,10 @@ static __always_inline void net_normalise(struct event_net *net, const __u8 *sou
 /* Negative: the range lies before (protocol, port); positive: behind it. */
 static __always_inline int port_compare(const struct port_range *range, const struct event_net *net)
 {
-	if (range->protocol != net->protocol)
-		return range->protocol < net->protocol ? -1 : 1;
+	__u32 protocol = socket_rule_protocol(net->protocol);
+
+	if (range->protocol != protocol)
+		return range->protocol < protocol ? -1 : 1;
 	if (range->hi < net->port)
 		return -1;
 	return range->lo > net->port;
@@ -95,9 +98,27 @@ static __noinline __u32 port_rule(void *ports, const struct net_value *span,
 	return RULE_NONE;
 }
 
+static __always_inline bool has_rules_of_ports(__u32 protocol)
+{
+	protocol = socket_rule_protocol(protocol);
+	return protocol == PROTOCOL_IS_TCP || protocol == PROTOCOL_IS_UDP;
+}
+
+/*
+ * What has no ports that rules could name (a ping, SCTP), of a class that the policy names, goes
+ * where any rule leads.
+ */
+static __always_inline __u32 any_rule(void *ports, const struct net_value *span)
+{
+	__u32 first = span->first;
+	struct port_range *range = span->cnt ? bpf_map_lookup_elem(ports, &first) : NULL;
+
+	return range ? range->rule : RULE_NONE;
+}
+
 /* The rule number that opens the destination, or RULE_NONE and the reason why not. */
-static __noinline __u32 net_rule(const struct job *job, const struct event_net *net,
-				 __u8 *ret_reason)
+static __noinline __u32 net_search(const struct job *job, const struct event_net *net,
+				   __u8 *ret_reason)
 {
 	struct net_key key = { .prefixlen = NET_ADDR_BITS };
 	__u32 slot = job->policy_slot;
@@ -116,7 +137,83 @@ static __noinline __u32 net_rule(const struct job *job, const struct event_net *
 	*ret_reason = REASON_DEFAULT;
 	if (!span)
 		return RULE_NONE;
+	if (!has_rules_of_ports(net->protocol))
+		return any_rule(inner, span);
 	return port_rule(inner, span, net);
+}
+
+/* --- what is remembered ----------------------------------------------------------------------- */
+
+/*
+ * The answer depends on nothing but the published rules, which never change under their id, and on
+ * address, port and protocol. So it may be remembered for as long as it likes, and whoever asks the
+ * same again, in whatever hook, needs no search. What a job does to the table costs others a search.
+ */
+static __always_inline void memo_ask(const struct job *job, const struct event_net *net,
+				     __u64 *ret_question)
+{
+	__builtin_memcpy(&ret_question[0], net->addr, sizeof(net->addr));
+	ret_question[2] = job->policy->rules_id;
+	ret_question[3] = (__u64)net->protocol << 16 | net->port;
+}
+
+static __always_inline struct memo *memo_at(const __u64 *question)
+{
+	__u64 mix = question[0] ^ question[1] ^ question[2] ^ (question[3] << 40);
+	__u32 index;
+
+	mix *= 0x9e3779b97f4a7c15ULL; /* Fibonacci hashing: 2^64 by the golden ratio */
+	index = (mix >> 48) % MEMO_SIZE;
+	return bpf_map_lookup_elem(&memo_by_cpu, &index);
+}
+
+/* Whoever is interrupted by a writer sees another sequence and searches. */
+static __always_inline bool memo_find(const struct memo *memo, const __u64 *question,
+				      __u32 *ret_rule)
+{
+	const volatile struct memo *at = memo;
+	__u32 sequence = at->sequence;
+
+	if (at->question[0] != question[0] || at->question[1] != question[1] ||
+	    at->question[2] != question[2] || at->question[3] != question[3])
+		return false;
+	*ret_rule = at->rule;
+	return !(sequence & 1) && at->sequence == sequence;
+}
+
+static __always_inline void memo_store(struct memo *memo, const __u64 *question, __u32 rule)
+{
+	volatile struct memo *at = memo;
+	__u32 sequence = at->sequence;
+
+	if (sequence & 1 ||
+	    __sync_val_compare_and_swap(&memo->sequence, sequence, sequence + 1) != sequence)
+		return; /* interrupted a writer */
+	at->question[0] = question[0];
+	at->question[1] = question[1];
+	at->question[2] = question[2];
+	at->question[3] = question[3];
+	at->rule = rule;
+	at->sequence = sequence + 2;
+}
+
+/* net_search(), or what it answered before. */
+static __always_inline __u32 net_rule(const struct job *job, const struct event_net *net,
+				      __u8 *ret_reason)
+{
+	__u64 question[4];
+	struct memo *memo;
+	__u32 rule;
+
+	memo_ask(job, net, question);
+	memo = memo_at(question);
+	*ret_reason = REASON_DEFAULT;
+	if (memo && memo_find(memo, question, &rule))
+		return rule;
+	rule = net_search(job, net, ret_reason);
+	if (memo && *ret_reason == REASON_DEFAULT)
+		memo_store(memo, question, rule);
+	return rule;
 }
 
 /* May the job send to d->net from a socket bound to source? If not, the decision says why. */

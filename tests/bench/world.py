@@ -62,7 +62,7 @@ class World:
         for folder in ("bin", "sbin", "lib", "lib64"):
             os.makedirs(f"{ROOT}/usr/{folder}")
             os.symlink(f"usr/{folder}", f"{ROOT}/{folder}")
-        for folder in ("etc/jobcage", "tmp", "bench", "proc", "sys", "dev", "run"):
+        for folder in ("etc/jobcage", "tmp", "bench", "proc", "sys", "dev", "run", "var/log"):
             os.makedirs(f"{ROOT}/{folder}")
         for folder in ("proc", "sys", "dev", "run"):
             subprocess.run(["mount", "--rbind", f"/{folder}", f"{ROOT}/{folder}"], check=True)

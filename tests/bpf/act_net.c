@@ -159,6 +159,14 @@ static int vsock(char **argv)
 	return done(fd, r ? r : try_send(fd, argv[2]));
 }
 
+/* argv: family, type, protocol. */
+static int make_socket(char **argv)
+{
+	int fd = new_socket(atoi(argv[0]), atoi(argv[1]), atoi(argv[2]));
+
+	return fd < 0 ? -errno : done(fd, 0);
+}
+
 /* To a socket of this process: local families are let through. */
 static int connect_unix(char **argv)
 {
@@ -283,6 +291,7 @@ const struct act net_acts[] = {
 	{ "udplite", 3, udplite },
 	{ "disconnect", 3, disconnect },
 	{ "vsock", 3, vsock },
+	{ "socket", 3, make_socket },
 	{ "unix", 1, connect_unix },
 	{ "netlink", 1, connect_netlink },
 	{ "udp", 3, udp },

@@ -80,7 +80,7 @@ static void keys(void **state)
 		{ HEAD " \"zzz\": {}}",
 		  MUST("2:2", "unknown key 'zzz'; a policy has: $schema, version, name, mode, "
 			      "extends, datasets, filesystem, exec, egress, environment, "
-			      "limits") },
+			      "limits, sockets") },
 		{ HEAD "\"devices\": {}, \"ingress\": {},\n\"unix\": {}, \"capabilities\": []}",
 		  MUST("2:1", "'devices'" NOT_ENFORCED) MUST("2:16", "'ingress'" NOT_ENFORCED)
 		  MUST("3:1", "'unix'" NOT_ENFORCED) MUST("3:13", "'capabilities'" NOT_ENFORCED) },

@@ -15,11 +15,13 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "abi/socket.h"
 #include "alert/endpoint.h"
 #include "alert/op.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "policy/value.h"
 
 static const char *access_json(enum access access)
 {
@@ -201,6 +203,19 @@ static int advise_exec(FILE *out, const struct decoded_event *event, const struc
 	return put_json(out, intro, json_pack("{s:{s:[s]}}", "exec", "allow", targets.path[0]));
 }
 
+static int advise_socket(FILE *out, const struct event_net *net)
+{
+	enum socket_class class = socket_class(net->family, net->type, net->protocol);
+	const char *word = class < SOCKET_CLASSES ? word_text(&socket_words, (uint8_t)class) : NULL;
+
+	if (!word)
+		return fputs("No policy entry can allow it: use TCP or UDP over IPv4 or IPv6.", out) < 0 ?
+			       -ENOMEM :
+			       0;
+	return put_json(out, "To allow it, add to the policy: ",
+			json_pack("{s:[s]}", "sockets", word));
+}
+
 static int advise_net(FILE *out, const struct decoded_event *event)
 {
 	struct endpoint end = endpoint_of(&event->event.net);
@@ -227,6 +242,8 @@ int advice_print(FILE *out, const struct decoded_event *event, const struct caus
 	case EVENT_EXEC:
 		return advise_exec(out, event, cause);
 	case EVENT_NET:
+		if (event->event.reason == REASON_SOCKET)
+			return advise_socket(out, &event->event.net);
 		return advise_net(out, event);
 	default:
 		if (cause->rule && cause->rule->class == RULE_DATASET && cause->rule->dataset)

@@ -108,15 +108,19 @@ const char *cause_remedy(const struct cause *cause)
 	return builtin ? builtin->remedy : NULL;
 }
 
-static const char *default_id(enum event_kind kind)
+static const char *default_id(const struct cause *cause)
 {
-	if (kind == EVENT_EXEC)
+	if (cause->reason == REASON_SOCKET)
+		return "sockets.default";
+	if (cause->kind == EVENT_EXEC)
 		return "exec.default";
-	return kind == EVENT_NET ? "egress.default" : "filesystem.default";
+	return cause->kind == EVENT_NET ? "egress.default" : "filesystem.default";
 }
 
 static const char *default_value(const struct cause *cause)
 {
+	if (cause->reason == REASON_SOCKET)
+		return "deny";
 	if (cause->kind == EVENT_EXEC)
 		return allow_word(cause->policy->exec_default == EXEC_ALLOW);
 	if (cause->kind == EVENT_NET)
@@ -194,7 +198,7 @@ json_t *cause_firewall_rule(const struct cause *cause)
 	if (builtin)
 		return fixed_rule(builtin->id, "builtin", builtin->condition);
 	if (cause->reason != REASON_RULE)
-		return fixed_rule(default_id(cause->kind), "default", default_value(cause));
+		return fixed_rule(default_id(cause), "default", default_value(cause));
 	if (!rule) {
 		snprintf(number, sizeof(number), "rule:%u", cause->number);
 		return fixed_rule(number, "unknown", "this policy has no rule of that number");
@@ -237,7 +241,7 @@ int cause_print(FILE *out, const struct cause *cause)
 	}
 	if (cause->reason == REASON_RULE)
 		return print_rule(out, cause);
-	fprintf(out, "no rule names it, and %s is \"%s\"", default_id(cause->kind),
+	fprintf(out, "no rule names it, and %s is \"%s\"", default_id(cause),
 		default_value(cause));
 	return 0;
 }

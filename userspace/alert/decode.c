@@ -51,6 +51,7 @@ static bool reason_ok(const struct event *event)
 			return false;
 		break;
 	case REASON_FAMILY:
+	case REASON_SOCKET:
 		if (event->kind != EVENT_NET)
 			return false;
 		break;

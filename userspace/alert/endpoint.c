@@ -84,6 +84,18 @@ struct endpoint endpoint_of(const struct event_net *net)
 	return endpoint;
 }
 
+struct endpoint endpoint_of_event(const struct event *event)
+{
+	struct endpoint endpoint = endpoint_of(&event->net);
+
+	if (event->op == OP_SOCKET) {
+		endpoint.ip_version = 0;
+		endpoint.port = 0;
+		endpoint.ip[0] = '\0';
+	}
+	return endpoint;
+}
+
 bool endpoint_is_nameable(const struct endpoint *endpoint)
 {
 	return endpoint->ip_version && endpoint->port &&

@@ -23,6 +23,9 @@ struct endpoint {
 
 struct endpoint endpoint_of(const struct event_net *net);
 
+/* Of a record: a socket that is only being made has no far end yet. */
+struct endpoint endpoint_of_event(const struct event *event);
+
 /* Prints an address of 16 bytes; a mapped one as IPv4. Returns 4 or 6. */
 uint8_t address_print(const uint8_t addr[static 16], char ret_ip[static INET6_ADDRSTRLEN]);
 

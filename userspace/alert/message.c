@@ -43,11 +43,14 @@ static void put_notes(FILE *out, const struct event *event)
 		fputs(" (path from the root of its file system)", out);
 }
 
-static void put_endpoint(FILE *out, const struct event_net *net)
+static void put_endpoint(FILE *out, const struct event *event)
 {
-	struct endpoint end = endpoint_of(net);
+	struct endpoint end = endpoint_of_event(event);
 
-	if (!end.ip_version)
+	if (event->op == OP_SOCKET)
+		fprintf(out, "family %s, type %u, protocol %u", end.family_name, event->net.type,
+			event->net.protocol);
+	else if (!end.ip_version)
 		fprintf(out, "an address of family %s", end.family_name);
 	else if (end.port)
 		fprintf(out, "%s port %u/%s", end.ip, end.port, end.protocol_name);
@@ -62,7 +65,7 @@ static int put_attempt(FILE *out, const struct decoded_event *event)
 
 	fputs(op->before, out);
 	if (op->kind == EVENT_NET) {
-		put_endpoint(out, &event->event.net);
+		put_endpoint(out, &event->event);
 	} else {
 		err = put_path(out, event->path);
 		put_notes(out, &event->event);

@@ -252,7 +252,7 @@ static json_t *new_connection(const struct endpoint *end)
 
 static bool put_net(json_t *event, const struct decision *decision)
 {
-	struct endpoint end = endpoint_of(&decision->event->net);
+	struct endpoint end = endpoint_of_event(decision->event);
 
 	return ocsf_put(event, "dst_endpoint", new_endpoint(&end)) &&
 	       ocsf_put(event, "connection_info", new_connection(&end));

@@ -99,6 +99,10 @@ static const struct op_info ops[] = {
 		.name = "send", .code = "net_sendmsg", .kind = EVENT_NET,
 		.before = "sending to ", .after = "",
 	},
+	[OP_SOCKET] = {
+		.name = "make socket", .code = "net_socket", .kind = EVENT_NET,
+		.before = "making a socket of ", .after = "",
+	},
 };
 /* clang-format on */
 

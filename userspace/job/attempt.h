@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "abi/event.h"
+#include "abi/socket.h"
 #include "job/destination.h"
 #include "policy/policy.h"
 
@@ -63,6 +64,7 @@ struct act {
 	const char *audit_hook;
 	bool is_by_parent;            /* done by the process that was labelled, not by its child */
 	struct destination_kind kind; /* of acts on the network: where to */
+	enum socket_class socket_class; /* of acts that make a socket: of which class */
 };
 
 /* One act to be done. What it points to is borrowed. */
@@ -83,6 +85,9 @@ extern const struct act net_acts[];
 extern const size_t net_act_cnt;
 /* Where the policy denies destinations at all: a connection that no rule could name. */
 extern const struct act family_act;
+/* Of these the first whose class the policy does not name. */
+extern const struct act socket_acts[];
+extern const size_t socket_act_cnt;
 /* Where the policy denies programs by default; where it only has rules that deny some. */
 extern const struct act exec_act, exec_rule_act;
 /* Of a dataset granted for reading, and of one not granted. */

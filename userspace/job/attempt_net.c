@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -138,6 +139,23 @@ static int other_family(const struct attempt *attempt, struct attempt_result *re
 	return fd < 0 ? fd : outcome(connect(fd, &a.any, a.len));
 }
 
+/* Needs no capability, so nothing else refuses it. */
+static int make_netlink(const struct attempt *attempt, struct attempt_result *result)
+{
+	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+
+	(void)attempt, (void)result;
+	return outcome(fd);
+}
+
+static int make_raw(const struct attempt *attempt, struct attempt_result *result)
+{
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	(void)attempt, (void)result;
+	return outcome(fd);
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 #define CONNECT_ACT(act_name, act_audit_hook, act_what, act_fn, act_family)                  \
@@ -175,6 +193,20 @@ const struct act net_acts[] = {
 		   AF_INET6, IPPROTO_UDP),
 };
 const size_t net_act_cnt = ARRAY_SIZE(net_acts);
+
+#define SOCKET_ACT(act_name, act_what, act_fn, act_class)                                     \
+	{                                                                                     \
+		.name = act_name, .hook = "socket_create", .what = act_what, .run = act_fn,   \
+		.refusal = EACCES, .op = OP_SOCKET, .reason = REASON_SOCKET,                  \
+		.socket_class = act_class                                                     \
+	}
+
+const struct act socket_acts[] = {
+	SOCKET_ACT("socket netlink", "socket() of netlink for kernel events", make_netlink,
+		   SOCKET_NETLINK),
+	SOCKET_ACT("socket raw", "socket() of raw ICMP", make_raw, SOCKET_RAW),
+};
+const size_t socket_act_cnt = ARRAY_SIZE(socket_acts);
 
 const struct act family_act = {
 	.name = "other family",

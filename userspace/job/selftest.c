@@ -117,6 +117,16 @@ static void add_exec(struct trial *trial)
 	}
 }
 
+static void add_socket(struct trial *trial)
+{
+	size_t i = 0;
+
+	while (i + 1 < socket_act_cnt && trial->policy->sockets >> socket_acts[i].socket_class & 1)
+		i++;
+	add(trial, &socket_acts[i])->is_left_out =
+		trial->policy->sockets >> socket_acts[i].socket_class & 1;
+}
+
 static void add_net(struct trial *trial)
 {
 	const struct policy *policy = trial->policy;
@@ -175,8 +185,8 @@ static void add_allowed_place(struct trial *trial)
 
 static int make_plan(struct trial *trial, int cgroup_fd)
 {
-	/* Besides the tables: exec, family, what is allowed, and chroot. */
-	size_t room = hook_act_cnt + net_act_cnt + trial->policy->rule_cnt + 5;
+	/* Besides the tables: exec, socket, family, what is allowed, and chroot. */
+	size_t room = hook_act_cnt + net_act_cnt + trial->policy->rule_cnt + 6;
 
 	trial->attempts = calloc(room, sizeof(*trial->attempts));
 	trial->is_recorded = calloc(room, sizeof(*trial->is_recorded));
@@ -185,6 +195,7 @@ static int make_plan(struct trial *trial, int cgroup_fd)
 	for (size_t i = 0; i < hook_act_cnt; i++)
 		add(trial, &hook_acts[i])->cgroup_fd = cgroup_fd;
 	add_exec(trial);
+	add_socket(trial);
 	add_net(trial);
 	add_datasets(trial);
 	add_allowed_place(trial);

@@ -23,6 +23,7 @@ const struct hook hooks[] = {
 	HOOK("file_path_chroot", "path_chroot", "chroot into closed datasets"),
 	{ "exec_bprm_check", "bprm_check_security", "security_bprm_check", "running programs" },
 	HOOK("sock_socket_connect", "socket_connect", "connections of any family"),
+	HOOK("sock_socket_create", "socket_create", "which kinds of sockets are made"),
 };
 
 const size_t hook_cnt = ARRAY_SIZE(hooks);

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "kern/barrier.h"
@@ -135,6 +136,18 @@ static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots
 
 /* --- policies ----------------------------------------------------------------------------------- */
 
+/*
+ * A slot is published at most once in a microsecond, and the clock does not run backwards while the
+ * kernel, and what it remembers, lives: so no two publications share an id.
+ */
+static __u64 new_rules_id(__u32 slot)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (now.tv_sec * 1000000ULL + now.tv_nsec / 1000) * POLICY_SLOTS + slot;
+}
+
 /* The mode last: it publishes the rest. */
 static void publish_value(struct kern *kern, __u32 slot, const struct policy *policy,
 			  const struct roots *roots)
@@ -144,6 +157,8 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->file_default = policy->file_default;
 	value->exec_default = policy->exec_default;
 	value->egress_default = policy->egress_default;
+	value->sockets = policy->sockets;
+	value->rules_id = new_rules_id(slot);
 	value->dev_cnt = roots->dev_cnt;
 	if (roots->dev_cnt <= POLICY_DEVS)
 		for (size_t i = 0; i < roots->dev_cnt; i++)

@@ -176,6 +176,15 @@ static void put_limits(struct writer *writer, json_t *root, const struct limits 
 		    json_sprintf("%lluB", (unsigned long long)limits->scratch_bytes));
 }
 
+static void put_sockets(struct writer *writer, json_t *root, uint32_t sockets)
+{
+	json_t *list = add_list(writer, root, "sockets");
+
+	for (size_t i = 0; i < socket_words.word_cnt; i++)
+		if (sockets >> socket_words.words[i].value & 1)
+			append(writer, list, json_string(socket_words.words[i].text));
+}
+
 static json_t *policy_object(struct writer *writer, const struct policy *policy)
 {
 	json_t *root = json_object(), *datasets = add_list(writer, root, "datasets");
@@ -208,6 +217,8 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
 		put_environment(writer, root, &policy->environment);
 	if (policy->limits.runtime_ms || policy->limits.processes || policy->limits.scratch_bytes)
 		put_limits(writer, root, &policy->limits);
+	if (policy->sockets)
+		put_sockets(writer, root, policy->sockets);
 	return root;
 }
 

@@ -142,6 +142,7 @@ static const struct field policy_fields[] = {
 	[POLICY_EGRESS] = { "egress", KIND_OBJECT, .shape = &egress_shape },
 	[POLICY_ENVIRONMENT] = { "environment", KIND_OBJECT, .shape = &environment_shape },
 	[POLICY_LIMITS] = { "limits", KIND_OBJECT, .shape = &limits_shape },
+	[POLICY_SOCKETS] = { "sockets", KIND_LIST, .entry_kinds = KIND_STRING },
 };
 
 static const struct refused_key policy_refused[] = {
@@ -374,6 +375,15 @@ static void read_egress(struct draft *draft, const struct cursor *at)
 		  read_net_rule, ACCESS_UNSET);
 }
 
+static void read_socket(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	uint8_t class;
+
+	(void)access;
+	if (value_word(at, &socket_words, &class))
+		draft->policy->sockets |= 1U << class;
+}
+
 static void read_version(const struct cursor *at, const struct node *node)
 {
 	struct cursor value = cursor_at(at, node);
@@ -415,6 +425,8 @@ void parse_policy(struct draft *draft, const struct cursor *at, const struct nod
 	read_section(draft, at, members[POLICY_FILESYSTEM], read_filesystem);
 	read_section(draft, at, members[POLICY_EXEC], read_exec);
 	read_section(draft, at, members[POLICY_EGRESS], read_egress);
+	read_list(draft, at, members[POLICY_SOCKETS], &policy_fields[POLICY_SOCKETS], read_socket,
+		  ACCESS_UNSET);
 	read_section(draft, at, members[POLICY_ENVIRONMENT], read_environment);
 	read_section(draft, at, members[POLICY_LIMITS], read_limits);
 }

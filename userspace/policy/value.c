@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/socket.h"
 #include "base/cleanup.h"
 #include "policy/nearest.h"
 
@@ -26,6 +27,14 @@ static const struct word protocol_word[] = {
 	{ "any", PROTOCOL_ANY },
 };
 
+static const struct word socket_word[] = {
+	{ "ping", SOCKET_PING },     { "mptcp", SOCKET_MPTCP },	    { "sctp", SOCKET_SCTP },
+	{ "dccp", SOCKET_DCCP },     { "udplite", SOCKET_UDPLITE }, { "smc", SOCKET_SMC },
+	{ "raw", SOCKET_RAW },	     { "packet", SOCKET_PACKET },   { "netlink", SOCKET_NETLINK },
+	{ "vsock", SOCKET_VSOCK },   { "xdp", SOCKET_XDP },	    { "alg", SOCKET_ALG },
+	{ "rds", SOCKET_RDS },	     { "tipc", SOCKET_TIPC },
+};
+
 #define VOCABULARY(what, words) { what, words, ARRAY_SIZE(words) }
 
 const struct vocabulary mode_words = VOCABULARY("mode", mode_word);
@@ -33,6 +42,7 @@ const struct vocabulary access_words = VOCABULARY("access", access_word);
 const struct vocabulary exec_words = VOCABULARY("exec default", exec_word);
 const struct vocabulary egress_words = VOCABULARY("egress default", egress_word);
 const struct vocabulary protocol_words = VOCABULARY("protocol", protocol_word);
+const struct vocabulary socket_words = VOCABULARY("kind of socket", socket_word);
 
 const char *word_text(const struct vocabulary *vocabulary, uint8_t value)
 {
@@ -46,7 +56,7 @@ const char *word_text(const struct vocabulary *vocabulary, uint8_t value)
 static void report_word(const struct cursor *at, const struct vocabulary *vocabulary)
 {
 	struct nearest nearest = nearest_start(cursor_string(at));
-	char all[64] = "";
+	char all[256] = "";
 	size_t len = 0;
 
 	for (size_t i = 0; i < vocabulary->word_cnt; i++) {

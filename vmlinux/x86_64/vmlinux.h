@@ -48,10 +48,12 @@ struct cgroup_subsys_state;
 struct cgroup;
 struct in6_addr;
 struct sock_common;
+struct sock_cgroup_data;
 struct sock;
 struct socket;
 struct sockaddr;
 struct bpf_sock;
+struct __sk_buff;
 struct bpf_sock_addr;
 struct seq_file;
 struct bpf_iter_meta;
@@ -67,6 +69,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_CGROUP_STORAGE = 19,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 };
 
 enum {
@@ -76,6 +79,7 @@ enum {
 	BPF_F_INNER_MAP = 4096,
 	BPF_F_MMAPABLE = 1024,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
+	BPF_F_CLONE = 512,
 	IPPROTO_TCP = 6,
 	IPPROTO_UDP = 17,
 	IPPROTO_MPTCP = 262,
@@ -181,9 +185,14 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	u16 sk_protocol;
+	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct socket {
@@ -198,6 +207,16 @@ struct sockaddr {
 struct bpf_sock {
 	__u32 src_ip4;
 	__u32 src_ip6[4];
+	__u32 src_port;
+	__u32 state;
+};
+
+struct __sk_buff {
+	__u32 data;
+	__u32 data_end;
+	__u32 ifindex;
+	struct bpf_sock *sk;
+	__u32 protocol;
 };
 
 struct bpf_sock_addr {

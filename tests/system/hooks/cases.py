@@ -327,16 +327,40 @@ def net_cases():
         twice = 'sendmmsg' in case.name
         yield dataclasses.replace(case, alerts=2 * case.alerts, audit=case.alerts) if twice else case
     yield net_case(('tcp-left-cgroup', 'left tcp {d}', '127.0.0.2 7003', '127.0.0.1 7001'), 'net_connect', 'EACCES')
-    yield net_case(('mptcp', 'here mptcp {d}', '127.0.0.2 7004', ''), 'net_connect', 'EACCES', needs='MPTCP')
+    # Of classes that the policy names: judged like the protocol that is on the wire.
+    yield net_case(('mptcp', 'here mptcp {d}', '127.0.0.2 7001', '127.0.0.1 7003'), 'net_connect', 'EACCES', needs='MPTCP')
     yield net_case(('mptcp-fast-open', 'here mptcp_fast_open {d}', '127.0.0.2 7001', ''), 'net_connect', 'EPERM',
                    needs='MPTCP fast open')
-    udplite = net_case(('udplite', 'here udplite {d}', '127.0.0.1 7001', ''), 'net_connect', 'EACCES', needs='UDP-Lite')
+    udplite = net_case(('udplite', 'here udplite {d}', '127.0.0.2 7001', '127.0.0.1 7001'), 'net_connect', 'EACCES',
+                       needs='UDP-Lite')
     yield dataclasses.replace(udplite, arrives=False)
     yield Case('vsock', 'here vsock 1 7001 vsock', arrives=True, needs='AF_VSOCK',
-               alerts=(Alert('net_connect', 'builtin:address-family', family='AF_VSOCK'),))
+               alerts=(Alert('net_socket', 'sockets.default', family='AF_VSOCK'),),
+               audit=tuple(Alert(event, 'sockets.default', family='AF_VSOCK') for event in ('net_socket', 'net_connect')))
+    yield from socket_cases()
     yield Case('disconnect', '', 'here disconnect 127.0.0.1 7001 -')
     yield Case('unix', '', 'here unix jobcage-hooks')
     yield Case('netlink', '', 'here netlink -')
+
+
+# Sockets that are not made unless the policy names their class: (name, family, type, protocol, family's name).
+SOCKETS = [
+    ('raw', 2, 3, 1, 'AF_INET'), ('raw6', 10, 3, 58, 'AF_INET6'), ('hdrincl', 2, 3, 255, 'AF_INET'),
+    ('packet', 17, 3, 0x300, 'AF_PACKET'), ('packet-old', 2, 10, 0x300, 'AF_PACKET'), ('sctp', 2, 1, 132, 'AF_INET'),
+    ('sctp-many', 2, 5, 132, 'AF_INET'), ('dccp', 2, 6, 33, 'AF_INET'), ('smc', 43, 1, 0, 'AF_SMC'),
+    ('netlink', 16, 3, 15, 'AF_NETLINK'), ('netlink-generic', 16, 3, 16, 'AF_NETLINK'), ('xdp', 44, 3, 0, 'AF_XDP'),
+    ('alg', 38, 5, 0, 'AF_ALG'), ('rds', 21, 5, 0, 'AF_RDS'), ('tipc', 30, 5, 0, 'AF_TIPC'),
+]
+
+
+def socket_cases():
+    for name, family, kind, protocol, family_name in SOCKETS:
+        yield Case(f'socket-{name}', f'here socket {family} {kind} {protocol}', needs=f'such a socket ({name})',
+                   alerts=(Alert('net_socket', 'sockets.default', family=family_name),))
+    # No policy can name it; whether the kernel has it or not.
+    yield Case('socket-key', 'here socket 15 3 2', needs='AF_KEY',
+               alerts=(Alert('net_socket', 'builtin:address-family', family='AF_KEY'),))
+    yield Case('socket-ping', '', 'here socket 2 2 1')
 
 
 def all_cases(release):
@@ -368,4 +392,4 @@ def policy(cases, act, mode='enforce'):
             'filesystem': {'default': 'read', 'rules': rules},
             'exec': {'allow': ['/usr', act, {'id': 'bin', 'path': f'{TMPFS}/bin'}],
                      'deny': [{'id': 'no-closed', 'path': f'{TMPFS}/bin/closed'}]},
-            'egress': {'allow': list(egress_rules())}}
+            'egress': {'allow': list(egress_rules())}, 'sockets': ['mptcp', 'udplite', 'ping']}

@@ -13,11 +13,13 @@ VSOCK_PORT = 7001
 
 
 def prepare_network():
-    """Addresses of this host that no rule names, fast open without a cookie first, VSOCK to itself."""
+    """Addresses of this host that no rule names, fast open without a cookie first, ping sockets, VSOCK to itself."""
     for address in ('192.0.2.1/32', '2001:db8::1/128'):
         subprocess.run(['ip', 'address', 'replace', address, 'dev', 'lo'], check=True)
     with open('/proc/sys/net/ipv4/tcp_fastopen', 'w') as file:
         file.write(f'{TCP_FASTOPEN_BOTH}\n')
+    with open('/proc/sys/net/ipv4/ping_group_range', 'w') as file:
+        file.write('0 2147483647\n')
     subprocess.run(['modprobe', '-a', 'vsock_loopback'], check=False, stderr=subprocess.DEVNULL)
 
 

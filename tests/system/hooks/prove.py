@@ -40,6 +40,7 @@ HOOKS = {
     # From here on children are outsiders.
     'task_task_alloc': ('ds', 'fork open_write {t}/f', 'EACCES', 'OK'),
     'file_file_open': ('closed', 'here open_read {t}/f', 'EACCES', 'OK'),
+    'sock_socket_create': ('out', 'here socket 16 3 15', 'EACCES', 'OK'),
     # The cgroup's program still stands behind it.
     'sock_socket_connect': ('out', 'here tcp 127.0.0.2 7001 {token}', 'EACCES', 'EPERM'),
 }
