@@ -21,8 +21,10 @@ def words_of(cage, row, place):
 def try_it(cage, world, shell, row, user):
     """One attempt, with what it needs around it."""
     place = world.all[row.place]
+    if row.program == 'f12_handle':
+        world.save_handles(place)
     if row.cold:
-        world.forget_names(place)
+        world.forget_names()
     if not row.accomplice:
         return shell.ask(*words_of(cage, row, place))
     with crew.Accomplice(cage.programs, place, user):

@@ -58,7 +58,7 @@ def mounts():
                     who=(ROOT,), changes=False)
     yield from rows('f06_overlay', 'shared', 'upper work', who=(ROOT,))
     yield from rows('f06_overlay', 'shared', 'user-upper', rules=('dataset:shared', DEFAULT))
-    yield from rows('f06_overlay', 'shared', 'over', who=(ROOT,), changes=False)
+    yield from rows('f06_overlay', 'shared', 'over', who=(ROOT,), changes=False, rules=('dataset:shared', DEFAULT))
     yield from rows('f06_overlay', 'shared', 'lower', who=(ROOT,), changes=False, rules=('dataset:closed',))
     yield from rows('f06_overlay', 'shared', 'user-lower', changes=False, rules=('dataset:closed', DEFAULT))
 
@@ -172,7 +172,6 @@ OPEN = {
     'F06 work': MOUNTS,
     **dict.fromkeys((f'F09 {name}' for name in 'received-write received-map received-read received-list pidfd-getfd'.split()),
                     RECEIVED),
-    'F11 ring-of-other': RECEIVED,
     'F10 dedupe': 'the owner may share equal extents by a descriptor for reading: where bytes lie changes, not what they are',
     'F03 old-write': 'a second name from before the job is another place', 'F03 old-read': 'the same',
     **dict.fromkeys((f'F14 {name}' for name in 'inotify getxattr readlink'.split()), METADATA),

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """F16: datasets on the file systems that clusters use: what a rule names must be what the hooks see, on each of them."""
+import io
 import os
 import shutil
 import time
 
+from harness import Check
 import crew
 import places
 
 BASE = '/srv/escapes-fs'
 BTRFS = ('mkfs.btrfs', '-q')
+
+# File systems on which it does not hold today, and why; see the catalogue's own list.
+OPEN = {'btrfs': 'inode numbers repeat between subvolumes'}
 
 # (program, attempt, rule) of what must be refused, before and after the file system is mounted with other options.
 DENIED = [('f01_write', 'open-write', '{name}-ds'), ('f01_write', 'create', '{name}-ds'), ('f01_write', 'unlink', '{name}-ds'),
@@ -134,17 +139,10 @@ def run_outside(check, cage, names):
     shell.close()
 
 
-def run(check, cage):
-    names = list(MAKERS)
-    for name in names:
-        os.makedirs(f'{BASE}/{name}')
-        started = time.monotonic()
-        MAKERS[name](f'{BASE}/{name}')
-        fill(f'{BASE}/{name}')
-        print(f'{name}: made in {time.monotonic() - started:.1f} s')
-    run_outside(check, cage, names)
+def try_job(check, cage, names, job_name):
+    """All of it in one job."""
     site, policy = policies(cage, names)
-    job = crew.Job(cage, 'file-systems', 'root', site=site, policy=policy)
+    job = crew.Job(cage, job_name, 'root', site=site, policy=policy)
     shell, answers = job.shell(), []
     for name in names:
         root = f'{BASE}/{name}'
@@ -162,3 +160,20 @@ def run(check, cage):
     for what, rule, answer in answers:
         rules = {event['firewall_rule']['uid'] for event in crew.decisions_of(events, answer.pid)}
         check.equal(f'{what}: the rule', rules, {rule})
+
+
+def run(check, cage):
+    for name, make in MAKERS.items():
+        os.makedirs(f'{BASE}/{name}')
+        started = time.monotonic()
+        make(f'{BASE}/{name}')
+        fill(f'{BASE}/{name}')
+        print(f'{name}: made in {time.monotonic() - started:.1f} s', flush=True)
+    run_outside(check, cage, list(MAKERS))
+    try_job(check, cage, [name for name in MAKERS if name not in OPEN], 'file-systems')
+    for name, why in OPEN.items():
+        said = io.StringIO()
+        tried = Check(said)
+        tried.run(name, try_job, cage, [name], f'file-system-{name}')
+        print(f'open: F16 {name}: {why}: {tried.failed} of {tried.failed + tried.passed} do not hold')
+        check.that(f'F16 {name} is open, as listed', tried.failed, 'take it from the list of open ones')

@@ -219,9 +219,11 @@ class Places:
             write(f'{place.dataset}/swap', swap_space(), 0o600)
             os.chown(f'{place.dataset}/swap', *owner(user))
 
-    def forget_names(self, place):
-        """The kernel's memory of them; but a handle of each file is kept."""
+    def save_handles(self, place):
         run(f'{self.programs}/f12_handle', 'save', *place.words(), stdout=subprocess.DEVNULL)
+
+    @staticmethod
+    def forget_names():
         os.sync()
         with open('/proc/sys/vm/drop_caches', 'w', encoding='ascii') as file:
             file.write('2')
