@@ -32,6 +32,8 @@ enum event_reason {
 	REASON_NOT_IN_FORCE = 8, /* the policy's rules are missing in the kernel: denied */
 	REASON_OWN = 9,          /* jobcage's own pins, state and alerts are closed to every job */
 	REASON_SOCKET = 10,      /* a socket of a class that the policy does not name */
+	REASON_LEFT_CGROUP = 11, /* a socket that would not lie in the job's cgroup */
+	REASON_HEADER = 12,      /* a packet with IP options, extension headers or in fragments */
 };
 
 /* What was attempted. */
@@ -54,6 +56,9 @@ enum event_op {
 	OP_CONNECT = 16,
 	OP_SENDMSG = 17, /* datagram to an address given with the message */
 	OP_SOCKET = 18,  /* a socket of that family, type and protocol; no address */
+	OP_PACKET_OUT = 19, /* a packet that no other hook had stopped; its own destination */
+	OP_PACKET_IN = 20,  /* a connection or datagram from that address to the job's port */
+	OP_UNIX = 21,       /* to a Unix socket outside the job; path: where it is bound, if anywhere */
 };
 
 enum event_flags {
@@ -66,6 +71,8 @@ enum event_flags {
 	EVENT_PATH_MISSING = 32,  /* no room to build the strings: path, path2 and exe are empty */
 	EVENT_BY_CGROUP = 64, /* judged by a program of the cgroup: the job sees EPERM, not EACCES
 			       */
+	EVENT_WITHOUT_TASK = 128, /* of a packet: nobody knows which process sent it; what tells of
+				     a process is 0 */
 };
 
 /*

@@ -132,7 +132,8 @@ def reads():
         getxattr readlink user-bind''', **how)
     yield from rows('f14_read', 'shared', 'rename', **how)
     yield from rows('f14_read', 'shared', 'bind chroot', who=(ROOT,), **how)
-    yield from rows('f17_deputy', 'shared', 'socket abstract-socket fifo folder', accomplice=True, **how)
+    yield from rows('f17_deputy', 'shared', 'fifo folder', accomplice=True, **how)
+    yield from rows('f17_deputy', 'shared', 'socket abstract-socket', accomplice=True, changes=False, rules=('unix.default',))
 
 
 def kernel():
@@ -177,5 +178,5 @@ OPEN = {
     **dict.fromkeys((f'F14 {name}' for name in 'inotify getxattr readlink'.split()), METADATA),
     **dict.fromkeys((f'F13 {name}' for name in 'raw-read blkroset mknod memory-node'.split()), DEVICES),
     'F18 quotactl': 'capabilities are not judged yet',
-    **dict.fromkeys((f'F17 {name}' for name in 'socket abstract-socket fifo folder'.split()), DEPUTY),
+    **dict.fromkeys((f'F17 {name}' for name in ('fifo', 'folder')), DEPUTY),
 }

@@ -21,7 +21,8 @@ STRESS_SECONDS = 2  # for each stressor
 
 def permissive(cage):
     return cage.write('permissive', {'version': 1, 'name': 'permissive', 'filesystem': {'default': 'write'},
-                                     'exec': {'default': 'allow'}, 'egress': {'default': 'allow'}})
+                                     'exec': {'default': 'allow'}, 'egress': {'default': 'allow'}, 'ingress': {'default': 'allow'},
+                                     'unix': {'default': 'allow'}})
 
 
 def results(text):

@@ -24,6 +24,8 @@ const struct hook hooks[] = {
 	{ "exec_bprm_check", "bprm_check_security", "security_bprm_check", "running programs" },
 	HOOK("sock_socket_connect", "socket_connect", "connections of any family"),
 	HOOK("sock_socket_create", "socket_create", "which kinds of sockets are made"),
+	HOOK("unix_unix_stream_connect", "unix_stream_connect", "connections to Unix sockets"),
+	HOOK("unix_unix_may_send", "unix_may_send", "datagrams to Unix sockets"),
 };
 
 const size_t hook_cnt = ARRAY_SIZE(hooks);
