@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The table of attempts: who makes them, where, and what the record must say. The programs' own lists are held against it."""
-import dataclasses
 from dataclasses import dataclass
+import platform
 
 ROOT, USER = 'root', 'nobody'
 BOTH = (ROOT, USER)
@@ -56,7 +56,7 @@ def mounts():
     yield from rows('f05_mount', 'sealed', 'user-bind user-pivot-root user-chroot')
     yield from rows('f05_mount', 'sealed', 'cover cover-bind remount remount-superblock mount-setattr propagation umount',
                     who=(ROOT,), changes=False)
-    yield from rows('f06_overlay', 'shared', 'upper work', who=(ROOT,))
+    yield from rows('f06_overlay', 'shared', 'upper work', who=(ROOT,), rules=('dataset:shared', DEFAULT))
     yield from rows('f06_overlay', 'shared', 'user-upper', rules=('dataset:shared', DEFAULT))
     yield from rows('f06_overlay', 'shared', 'over', who=(ROOT,), changes=False, rules=('dataset:shared', DEFAULT))
     yield from rows('f06_overlay', 'shared', 'lower', who=(ROOT,), changes=False, rules=('dataset:closed',))
@@ -163,6 +163,7 @@ RECEIVED = 'descriptors that are received are not judged yet'
 METADATA = 'what is learned without opening is not judged yet'
 DEVICES = 'devices are not judged yet'
 DEPUTY = 'who does what others ask for in a place where the job may write is outside the cage'
+RELEASE = tuple(int(part) for part in platform.release().split('.')[:2])
 OPEN = {
     **dict.fromkeys((f'F08 {name}' for name in """utimensat utimensat-link futimens setxattr setxattr-replace setxattr-folder
         setxattr-trusted setxattr-security setxattrat fsetxattr removexattr fremovexattr removexattrat acl acl-default acl-remove
@@ -180,3 +181,7 @@ OPEN = {
     'F18 quotactl': 'capabilities are not judged yet',
     **dict.fromkeys((f'F17 {name}' for name in ('fifo', 'folder')), DEPUTY),
 }
+if RELEASE < (6, 5):
+    OPEN['F06 lower'] = 'before 6.5 overlayfs hides which file of a layer it opens'
+else:
+    OPEN['F06 upper'] = 'mounting it touches the upper folder'

@@ -19,6 +19,8 @@ OPEN = {'btrfs': 'inode numbers repeat between subvolumes'}
 DENIED = [('f01_write', 'open-write', '{name}-ds'), ('f01_write', 'create', '{name}-ds'), ('f01_write', 'unlink', '{name}-ds'),
           ('f01_write', 'truncate', '{name}-ds'), ('f02_rename', 'out', '{name}-ds'), ('f08_attributes', 'chmod', '{name}-ds'),
           ('f14_read', 'open', '{name}-closed'), ('f14_read', 'list', '{name}-closed')]
+# A rename from one subvolume to another is none that btrfs does.
+IMPOSSIBLE = {('btrfs', 'out')}
 REMOUNTED = [('f01_write', 'open-write', '{name}-ds'), ('f14_read', 'open', '{name}-closed')]
 
 
@@ -124,13 +126,17 @@ def picture(root):
 
 def remount(root):
     for option in ('ro', 'rw'):
-        places.run('mount', '-o', f'remount,{option}', root)
+        places.run('mount', '--internal-only', '-o', f'remount,{option}', root)
+
+
+def possible(name):
+    return [act for act in DENIED if (name, act[1]) not in IMPOSSIBLE]
 
 
 def run_outside(check, cage, names):
     shell = crew.Shell([])
     for name in names:
-        for program, attempt, _ in DENIED:
+        for program, attempt, _ in possible(name):
             fill(f'{BASE}/{name}')
             answer = shell.ask(*words(cage, name, program, attempt))
             check.that(f'{name}: {attempt} succeeds in no job', answer.is_won, str(answer))
@@ -150,7 +156,7 @@ def try_job(check, cage, names, job_name):
         check.equal(f'{name}: the dataset can be read', shell.text('cat', f'{root}/ds/f'), 'data\n')
         check.equal(f'{name}: what is granted can be written',
                     shell.text('sh', '-c', f'echo own >{root}/out/own && cat {root}/out/own'), 'own\n')
-        answers += try_denied(check, cage, shell, name, DENIED, 'in a job')
+        answers += try_denied(check, cage, shell, name, possible(name), 'in a job')
         remount(root)
         check.equal(f'{name}: remounted, the dataset can be read', shell.text('cat', f'{root}/ds/f'), 'data\n')
         answers += try_denied(check, cage, shell, name, REMOUNTED, 'when remounted')

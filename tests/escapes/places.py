@@ -56,6 +56,12 @@ class Place:
     def words(self):
         return [self.dataset, self.out, self.closed]
 
+    def settle(self):
+        """Writes all that is waiting to be, the journal's own blocks too, for a dataset that has its device to itself."""
+        run('fsfreeze', '--freeze', self.dataset)
+        run('fsfreeze', '--unfreeze', self.dataset)
+        os.sync()
+
     def sectors(self):
         """Written to the device below, since it was made."""
         with open(f'/sys/block/{os.path.basename(self.device)}/stat', encoding='ascii') as file:

@@ -10,14 +10,16 @@ import places
 
 BASE = '/srv/escapes-work'
 DATA, OUT = f'{BASE}/data', f'{BASE}/out'
-ENVIRONMENT = {'PATH': '/usr/bin:/bin', 'HOME': OUT, 'LANG': 'C.UTF-8', 'DATA': DATA, 'OUT': OUT, 'PYTHONDONTWRITEBYTECODE': '1'}
+ENVIRONMENT = {'PATH': '/usr/bin:/bin', 'HOME': OUT, 'LANG': 'C.UTF-8', 'DATA': DATA, 'OUT': OUT, 'PYTHONDONTWRITEBYTECODE': '1',
+               # Else git asks the name server who it is.
+               'GIT_COMMITTER_NAME': 'x', 'GIT_COMMITTER_EMAIL': 'x@example.org'}
 
 PROGRAM_C = '#include <stdio.h>\nint answer(void);\nint main(void) { printf("%d\\n", answer()); return 0; }\n'
 MAKEFILE = 'all: program answer.so\nprogram: main.o answer.o\n\t$(CC) -o $@ $^\n%.so: %.c\n\t$(CC) -shared -fPIC -o $@ $<\n'
 
 # What the script prints, and the names and contents it leaves in $OUT, are its results.
 SCRIPTS = {
-    'git and make': 'git clone -q "$DATA/tree.git" "$OUT/tree" && cd "$OUT/tree" && make -s -j2 && ./program && git status --short',
+    'git and make': 'git clone -q "file://$DATA/tree.git" "$OUT/tree" && cd "$OUT/tree" && make -s -j2 && ./program && git status --short',
     'a library that was just compiled': '''
         python3 -c 'import ctypes, os; print(ctypes.CDLL(os.environ["OUT"] + "/tree/answer.so").answer())' ''',
     'virtual environment': '''
@@ -112,32 +114,52 @@ def contents(folder):
     return found
 
 
+MARK = '=== '
+
+
+def whole(scripts):
+    """All of them in one script, which says after each with what status it ended."""
+    return '\n'.join(f'(\n{script}\n) 2>&1; echo "{MARK}$?"' for script in scripts.values())
+
+
+def split(scripts, said):
+    """{name: what it printed, and its status}"""
+    results, lines = {}, iter(said.splitlines())
+    for name in scripts:
+        results[name] = []
+        for line in lines:
+            results[name].append(line)
+            if line.startswith(MARK):
+                break
+    return results
+
+
 def run_outside(scripts):
     fresh_out()
-    results = {}
-    for name, script in scripts.items():
-        done = subprocess.run(['sh', '-c', script], env=ENVIRONMENT, cwd=OUT, user='nobody', group='nogroup', extra_groups=[],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        results[name] = (done.returncode, done.stdout)
-    return results, contents(OUT)
+    done = subprocess.run(['sh', '-c', whole(scripts)], env=ENVIRONMENT, cwd=OUT, user='nobody', group='nogroup', extra_groups=[],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return split(scripts, done.stdout), contents(OUT)
+
+
+def run_inside(cage, scripts):
+    fresh_out()
+    site = cage.write('work-site', {'version': 1, 'datasets': [{'name': 'work', 'path': DATA}]})
+    policy = cage.write('work-policy', {
+        'version': 1, 'name': 'work', 'extends': [f'{cage.rules}/base.json'], 'datasets': [{'name': 'work', 'access': 'read'}],
+        'filesystem': {'rules': [{'id': 'out', 'path': OUT, 'access': 'write'}]}, 'exec': {'allow': [OUT]}})
+    job = crew.Job(cage, 'work', 'nobody', site=site, policy=policy)
+    _, said = job.run('sh', '-c', whole(scripts), env=ENVIRONMENT, cwd=OUT)
+    return split(scripts, said), contents(OUT), job.events()
 
 
 def run(check, cage, is_soak):
     scripts = SCRIPTS | ({'DataLoader with 4 workers': DATALOADER} if is_soak else {})
     make_data()
     wanted, left = run_outside(scripts)
-    fresh_out()
-    site = cage.write('work-site', {'version': 1, 'datasets': [{'name': 'work', 'path': DATA}]})
-    policy = cage.write('work-policy', {
-        'version': 1, 'name': 'work', 'extends': [f'{cage.rules}/base.json'], 'datasets': [{'name': 'work', 'access': 'read'}],
-        'filesystem': {'rules': [{'id': 'out', 'path': OUT, 'access': 'write'}]}, 'exec': {'allow': [OUT]}})
-    for name, script in scripts.items():
-        job = crew.Job(cage, f'work-{len(name)}-{name.split()[0]}', 'nobody', site=site, policy=policy)
-        result = job.run('sh', '-c', script, env=ENVIRONMENT, cwd=OUT)
-        check.that(f'{name} works in no job', wanted[name][0] == 0, wanted[name][1])
-        check.equal(f'{name}: the same result in a job', result, wanted[name])
-        denied = [event['message'] for event in job.events() if 'firewall_rule' in event]
-        check.equal(f'{name}: nothing is denied', denied, [])
-    after = contents(OUT)
+    found, after, events = run_inside(cage, scripts)
+    for name in scripts:
+        check.equal(f'{name} works in no job', wanted[name][-1:], [f'{MARK}0'])
+        check.equal(f'{name}: the same result in a job', found[name], wanted[name])
+    check.equal('nothing is denied', [event['message'] for event in events if 'firewall_rule' in event], [])
     check.equal('the same files are left behind', [path for path in sorted(left.keys() | after.keys())
                                                    if left.get(path) != after.get(path)], [])
