@@ -26,6 +26,7 @@ class Row:
     path: str = ''             # what file.path of the alert ends with
     accomplice: bool = False
     cold: bool = False         # the kernel forgets all names before
+    stirs: bool = False        # the file system writes to its device before the kernel asks, and takes it back
 
     @property
     def name(self):
@@ -38,9 +39,11 @@ def rows(program, place, names, **how):
 
 
 def writes():
-    yield from rows('f01_write', 'sealed', '''open-write open-rdwr open-append open-trunc openat2 create create-read tmpfile truncate
+    yield from rows('f01_write', 'sealed', '''open-write open-rdwr open-append open-trunc openat2 create create-read truncate
         ftruncate mkdir mknod mkfifo socket symlink unlink rmdir''')
     yield from rows('f01_write', 'sealed', 'mknod-device', who=(ROOT,))
+    # The nameless inode is made, then opened, which is refused, then gone.
+    yield from rows('f01_write', 'sealed', 'tmpfile', stirs=True)
     yield from rows('f02_rename', 'shared', '''within into over out folder-out exchange-within exchange-into exchange-out whiteout
         whiteout-out''')
     yield from rows('f02_rename', 'shared', 'root root-out root-exchange parent parent-exchange',

@@ -41,7 +41,7 @@ def mount_image(name, target, make, options, size):
     image = f'{IMAGES}/{name}'
     with open(image, 'wb') as file:
         file.truncate(size)
-    run(*make, image)
+    run(*make, image, stdout=subprocess.DEVNULL)
     device = run('losetup', '--find', '--show', image, stdout=subprocess.PIPE, text=True).stdout.strip()
     run('mount', '-o', options, device, target)
     return device
