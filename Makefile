@@ -38,6 +38,10 @@ UNIT_TESTS := test_audit test_control test_decode test_diag test_egress_compile 
 
 BENCH_PROGS := opens connects talks spawns landlocked hold
 
+ESCAPES := f01_write f02_rename f03_link f04_symlink f05_mount f06_overlay f07_names f08_attributes f09_descriptor f10_data \
+	   f11_uring f12_handle f13_device f14_read f15_race f17_deputy f18_kernel accomplice
+ESCAPE_SRCS := $(addprefix tests/escapes/,escape.c reach.c uring.c)
+
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)
 # Compiled in one go, which leaves no dependency files.
@@ -92,7 +96,7 @@ TESTS    := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/$(t))
 
 # --- targets ----------------------------------------------------------------------------------------
 
-.PHONY: all help unit-tests bench-programs check-unit check-abi check-includes install clean
+.PHONY: all help unit-tests bench-programs escapes check-unit check-abi check-includes install clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/jobcage ## build jobcage (SANITIZE=1: with sanitizers; WERROR=1: warnings are errors)
@@ -183,6 +187,12 @@ $(BUILD)/tests/crowd: tests/bpf/crowd.c
 $(BUILD)/tests/toil $(BUILD)/tests/killpoint: $(BUILD)/tests/%: tests/system/daemon/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $<
+
+escapes: $(ESCAPES:%=$(BUILD)/escapes/%) ## build the adversary's programs
+
+$(BUILD)/escapes/%: tests/escapes/%.c $(ESCAPE_SRCS) $(wildcard tests/escapes/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
 
 $(BUILD)/tests/keeper: tests/bpf/keeper.c $(LIB_OBJS)
 	@mkdir -p $(@D)
