@@ -32,6 +32,12 @@ enum event_reason {
 	REASON_NOT_IN_FORCE = 8, /* the policy's rules are missing in the kernel: denied */
 	REASON_OWN = 9,          /* jobcage's own pins, state and alerts are closed to every job */
 	REASON_SOCKET = 10,      /* a socket of a class that the policy does not name */
+	REASON_MOUNTS = 11,      /* the policy's mounts are "deny" */
+	REASON_KERNEL_FILE = 12, /* a file that controls the kernel, which only a rule can open for
+				    writing */
+	REASON_INDIRECT = 13,    /* an ioctl on files that it names in memory: never granted */
+	REASON_RING = 14,        /* an io_uring made outside the job acts for its maker */
+	REASON_OVERLAY = 15,     /* an overlay's layers would be altered past the path_* hooks */
 };
 
 /* What was attempted. */
@@ -54,6 +60,19 @@ enum event_op {
 	OP_CONNECT = 16,
 	OP_SENDMSG = 17, /* datagram to an address given with the message */
 	OP_SOCKET = 18,  /* a socket of that family, type and protocol; no address */
+	OP_RECEIVE_READ = 19,  /* a descriptor sent by another process, open for reading */
+	OP_RECEIVE_WRITE = 20, /* or for writing */
+	OP_UTIMES = 21,
+	OP_SETXATTR = 22,
+	OP_REMOVEXATTR = 23,
+	OP_ACL = 24,      /* set or removed; before 6.2 they are extended attributes */
+	OP_IOCTL = 25,    /* one that may alter the file, or more than it */
+	OP_FILEATTR = 26, /* inode flags, project, extent size */
+	OP_MOUNT = 27,    /* path: where, or the top of a new superblock */
+	OP_UMOUNT = 28,
+	OP_REMOUNT = 29,
+	OP_MOVE_MOUNT = 30, /* path: from, path2: to */
+	OP_PIVOT_ROOT = 31, /* path: the new root */
 };
 
 enum event_flags {

@@ -45,6 +45,11 @@ enum exec_access {
 	EXEC_ALLOW = 2,
 };
 
+enum mount_default {
+	MOUNTS_DENY = 1,
+	MOUNTS_ALLOW = 2,
+};
+
 enum egress_default {
 	EGRESS_DENY = 1,
 	EGRESS_ALLOW = 2,
@@ -59,7 +64,7 @@ struct policy_value {
 	__u8 file_default;   /* enum access */
 	__u8 exec_default;   /* enum exec_access */
 	__u8 egress_default; /* enum egress_default */
-	__u8 reserved;
+	__u8 mounts;         /* enum mount_default */
 	__u32 dev_cnt; /* entries used in devs; above POLICY_DEVS: too many, every file is walked */
 	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root
 				  */

@@ -217,6 +217,8 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
 		put_environment(writer, root, &policy->environment);
 	if (policy->limits.runtime_ms || policy->limits.processes || policy->limits.scratch_bytes)
 		put_limits(writer, root, &policy->limits);
+	if (policy->mounts != MOUNTS_DENY)
+		put_word(writer, root, "mounts", &mounts_words, (uint8_t)policy->mounts);
 	if (policy->sockets)
 		put_sockets(writer, root, policy->sockets);
 	return root;

@@ -108,6 +108,7 @@ struct policy {
 	enum access file_default;
 	enum exec_access exec_default;
 	enum egress_default egress_default;
+	enum mount_default mounts;
 	uint32_t sockets; /* bit N: enum socket_class N is named */
 	struct rule *rules;
 	size_t rule_cnt;

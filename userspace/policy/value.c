@@ -21,6 +21,11 @@ static const struct word access_word[] = {
 };
 static const struct word exec_word[] = { { "allow", EXEC_ALLOW }, { "deny", EXEC_DENY } };
 static const struct word egress_word[] = { { "deny", EGRESS_DENY }, { "allow", EGRESS_ALLOW } };
+static const struct word mounts_word[] = {
+	{ "deny", MOUNTS_DENY },
+	{ "allow", MOUNTS_ALLOW },
+};
+
 static const struct word protocol_word[] = {
 	{ "tcp", PROTOCOL_TCP },
 	{ "udp", PROTOCOL_UDP },
@@ -42,6 +47,7 @@ const struct vocabulary access_words = VOCABULARY("access", access_word);
 const struct vocabulary exec_words = VOCABULARY("exec default", exec_word);
 const struct vocabulary egress_words = VOCABULARY("egress default", egress_word);
 const struct vocabulary protocol_words = VOCABULARY("protocol", protocol_word);
+const struct vocabulary mounts_words = VOCABULARY("value of mounts", mounts_word);
 const struct vocabulary socket_words = VOCABULARY("kind of socket", socket_word);
 
 const char *word_text(const struct vocabulary *vocabulary, uint8_t value)
