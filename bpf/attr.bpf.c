@@ -13,7 +13,6 @@
 #include "lib/jobcage.bpf.h"
 #include "lib/file.bpf.h"
 
-#define S_IFDIR 0040000
 #define S_IFREG 0100000
 
 /* include/linux/fs.h: what path_chmod, path_chown and the truncate hooks have judged. */

@@ -63,6 +63,16 @@ static __always_inline bool is_under_fake_path(struct file *file)
 	return file->f_mode & FMODE_NOACCOUNT && inode && inode->i_sb != file->f_path.dentry->d_sb;
 }
 
+/* Apart, because a decision is large and most opens are let through. */
+static __noinline int refuse_open(const struct job *job, struct file *file, __u8 op,
+				  const struct finding *finding)
+{
+	struct decision d = { .op = op, .dentry = file->f_path.dentry, .mnt = file->f_path.mnt };
+
+	describe(&d, d.dentry, finding);
+	return lsm_refuse(job, &d);
+}
+
 /*
  * A stacked file system opens the layer below with the job as current, after the open of its own
  * file was judged. There only the rules count, which may name the layer too, and not the default:
@@ -71,18 +81,20 @@ static __always_inline bool is_under_fake_path(struct file *file)
 static __noinline int judge_open(struct file *file)
 {
 	bool is_write = (file->f_mode & FMODE_WRITE) || (file->f_flags & O_TRUNC);
-	struct decision d = { .op = is_write ? OP_OPEN_WRITE : OP_OPEN_READ };
+	enum access need = is_write ? ACCESS_WRITE : ACCESS_READ;
+	struct dentry *dentry = file->f_path.dentry;
+	struct finding finding;
 	struct job job;
 	int verdict;
 
-	if (!lsm_enter(&job, &verdict) || is_under_fake_path(file))
+	if (!lsm_enter(&job, &verdict) || is_in_no_tree(dentry) || is_under_fake_path(file))
 		return verdict;
-	d.dentry = file->f_path.dentry;
-	d.mnt = file->f_path.mnt;
-	if (is_granted(&job, &d, d.dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
-		       file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job.policy->file_default))
+	find_access(&job, dentry, need,
+		    file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job.policy->file_default,
+		    &finding);
+	if (finding.level >= need)
 		return LSM_ALLOW;
-	return lsm_refuse(&job, &d);
+	return refuse_open(&job, file, is_write ? OP_OPEN_WRITE : OP_OPEN_READ, &finding);
 }
 
 /* Apart from the judging, so that an outsider's open pays for nothing but the look at its storage. */
@@ -122,8 +134,10 @@ static __noinline int judge_receive(struct file *file)
 	struct job job;
 	int verdict;
 
-	if (file->f_mode & FMODE_PATH || !lsm_enter(&job, &verdict))
-		return file->f_mode & FMODE_PATH ? LSM_ALLOW : verdict;
+	if (file->f_mode & FMODE_PATH)
+		return LSM_ALLOW;
+	if (!lsm_enter(&job, &verdict))
+		return verdict;
 	d.dentry = file->f_path.dentry;
 	d.mnt = file->f_path.mnt;
 	if (is_ring(d.dentry))

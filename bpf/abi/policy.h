@@ -69,8 +69,14 @@ struct policy_value {
 	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root
 				  */
 	__u32 sockets; /* bit N: sockets of enum socket_class N may be made; abi/socket.h */
+	__u64 dev_filter;  /* bit DEV_FILTER_BIT(dev) is set for each of devs, and for no others */
+	__u64 file_filter; /* bit FILE_FILTER_BIT(ino) is set for each root that is no directory */
 	__u64 rules_id; /* of this publication; never used again, so it may key what is remembered */
 };
+
+/* A bit that is not set spares a search; one that is set proves nothing. */
+#define DEV_FILTER_BIT(dev) (((dev) ^ (dev) >> 20) & 63)
+#define FILE_FILTER_BIT(ino) (((ino) * 0x9e3779b97f4a7c15ULL) >> 58)
 
 /*
  * roots_by_policy[slot]: hash of the directories and files that rules name, and of the ancestors
@@ -119,14 +125,14 @@ struct port_range {
 	__u8 reserved[3];
 };
 
-_Static_assert(sizeof(struct policy_value) == 88, "policy_value is ABI");
+_Static_assert(sizeof(struct policy_value) == 104, "policy_value is ABI");
 _Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
 _Static_assert(sizeof(struct root_value) == 12, "root_value is ABI");
 _Static_assert(sizeof(struct net_key) == 20, "net_key is ABI");
 _Static_assert(sizeof(struct net_value) == 8, "net_value is ABI");
 _Static_assert(sizeof(struct port_range) == 12, "port_range is ABI");
 
-_Static_assert(__builtin_offsetof(struct policy_value, rules_id) == 80, "policy_value is ABI");
+_Static_assert(__builtin_offsetof(struct policy_value, rules_id) == 96, "policy_value is ABI");
 _Static_assert(__builtin_offsetof(struct root_key, ino) == 8, "root_key is ABI");
 _Static_assert(__builtin_offsetof(struct root_value, exec_rule) == 8, "root_value is ABI");
 _Static_assert(__builtin_offsetof(struct net_key, addr) == 4, "net_key is ABI");

@@ -82,32 +82,41 @@ static __noinline bool controls_kernel(struct dentry *dentry)
 }
 
 /*
- * Is need granted at dentry, where fallback holds if no rule does? If not, the decision says why.
- * On the job's own scratch, which was made after its rules, what no rule closes is writable. What
- * controls the kernel is opened for writing by a rule only, never by a default.
+ * What is granted at dentry, where fallback holds if no rule does. On the job's own scratch, which
+ * was made after its rules, what no rule closes is writable. What controls the kernel is opened for
+ * writing by a rule only, never by a default.
  */
+static __always_inline void find_access(const struct job *job, struct dentry *dentry,
+					enum access need, enum access fallback,
+					struct finding *finding)
+{
+	__u32 dev = dentry->d_sb->s_dev;
+
+	finding->rule = RULE_NONE;
+	finding->level = dev == job->scratch_dev ? ACCESS_WRITE : fallback;
+	finding->reason = REASON_DEFAULT;
+	if (superblock_has_rules(job->policy, dev))
+		find_rule(job, dentry, finding);
+	if (finding->level > ACCESS_READ && need > ACCESS_READ &&
+	    finding->reason == REASON_DEFAULT && controls_kernel(dentry))
+		*finding = (struct finding){ .reason = REASON_KERNEL_FILE };
+}
+
+/* Pipes, sockets, memory files: they belong to no tree that a rule could name. */
+static __always_inline bool is_in_no_tree(struct dentry *dentry)
+{
+	return dentry->d_sb->s_flags & SB_NOUSER;
+}
+
+/* Is need granted at dentry? If not, the decision says why. */
 static __noinline bool is_granted(const struct job *job, struct decision *d, struct dentry *dentry,
 				  enum access need, enum access fallback)
 {
-	struct finding finding = { .level = fallback, .reason = REASON_DEFAULT };
-	__u32 dev = dentry->d_sb->s_dev;
-	void *roots;
+	struct finding finding;
 
-	/* Pipes, sockets, memory files: they belong to no tree that a rule could name. */
-	if (dentry->d_sb->s_flags & SB_NOUSER)
+	if (is_in_no_tree(dentry))
 		return true;
-	if (dev == job->scratch_dev)
-		finding.level = ACCESS_WRITE;
-	if (superblock_has_rules(job->policy, dev)) {
-		roots = roots_of(job);
-		if (roots)
-			walk(dentry, roots, WALK_FILE, &finding);
-		else
-			finding = (struct finding){ .reason = REASON_NOT_IN_FORCE };
-	}
-	if (finding.level > ACCESS_READ && need > ACCESS_READ &&
-	    finding.reason == REASON_DEFAULT && controls_kernel(dentry))
-		finding = (struct finding){ .reason = REASON_KERNEL_FILE };
+	find_access(job, dentry, need, fallback, &finding);
 	if (finding.level >= need)
 		return true;
 	describe(d, dentry, &finding);

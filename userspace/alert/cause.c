@@ -263,9 +263,7 @@ int cause_print(FILE *out, const struct cause *cause)
 	}
 	if (cause->reason == REASON_RULE)
 		return print_rule(out, cause);
-	if (cause->reason == REASON_MOUNTS)
-		fputs("a job's mounts are denied by the policy's ", out);
-	else
+	if (cause->reason != REASON_MOUNTS)
 		fputs("no rule names it, and ", out);
 	fprintf(out, "%s is \"%s\"", default_id(cause),
 		default_value(cause));

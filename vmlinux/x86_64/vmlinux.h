@@ -105,6 +105,7 @@ struct inode {
 	struct super_block *i_sb;
 	long unsigned int i_ino;
 	const unsigned int i_nlink;
+	__u32 i_generation;
 };
 
 struct iattr {
