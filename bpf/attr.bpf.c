@@ -60,7 +60,7 @@ static __always_inline bool is_outsider(void)
 	return !bpf_get_current_task_btf()->bpf_storage;
 }
 
-static __noinline int judge_setattr(struct dentry *dentry, struct iattr *attr)
+static __always_inline int judge_setattr(struct dentry *dentry, struct iattr *attr)
 {
 	if (attr->ia_valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE | ATTR_FORCE))
 		return LSM_ALLOW;

@@ -63,8 +63,8 @@ static __always_inline bool is_under_fake_path(struct file *file)
 	return file->f_mode & FMODE_NOACCOUNT && inode && inode->i_sb != file->f_path.dentry->d_sb;
 }
 
-/* Apart, because a decision is large and most opens are let through. */
-static __noinline int refuse_open(const struct job *job, struct file *file, __u8 op,
+/* A decision is large, so it is made only when there is something to tell. */
+static __always_inline int refuse_open(const struct job *job, struct file *file, __u8 op,
 				  const struct finding *finding)
 {
 	struct decision d = { .op = op, .dentry = file->f_path.dentry, .mnt = file->f_path.mnt };
