@@ -96,7 +96,7 @@ static __always_inline void find_access(const struct job *job, struct dentry *de
 	finding->level = dev == job->scratch_dev ? ACCESS_WRITE : fallback;
 	finding->reason = REASON_DEFAULT;
 	if (superblock_has_rules(job->policy, dev))
-		find_rule(job, dentry, finding);
+		find_file_rule(job, dentry, finding);
 	if (finding->level > ACCESS_READ && need > ACCESS_READ &&
 	    finding->reason == REASON_DEFAULT && controls_kernel(dentry))
 		*finding = (struct finding){ .reason = REASON_KERNEL_FILE };

@@ -169,7 +169,7 @@ static void test_header(void **state)
 	REFUSE(OP_MKDIR, slot, JOB_SLOTS);
 	REFUSE(OP_MKDIR, policy, 4096);
 	REFUSE(OP_MKDIR, object_mode, UINT16_MAX + 1);
-	REFUSE(OP_MKDIR, flags, 128);
+	REFUSE(OP_MKDIR, flags, 1U << 31);
 	REFUSE(OP_MKDIR, kind, 0);
 	REFUSE(OP_MKDIR, kind, 4);
 	REFUSE(OP_MKDIR, kind, EVENT_EXEC);
@@ -177,13 +177,13 @@ static void test_header(void **state)
 	REFUSE(OP_EXEC, kind, EVENT_FILE);
 	REFUSE(OP_CONNECT, kind, EVENT_FILE);
 	REFUSE(OP_MKDIR, op, 0);
-	REFUSE(OP_MKDIR, op, 18);
+	REFUSE(OP_MKDIR, op, 200);
 	REFUSE(OP_MKDIR, op, 255);
 	REFUSE(OP_MKDIR, op, OP_EXEC);
 	REFUSE(OP_MKDIR, verdict, 0);
 	REFUSE(OP_MKDIR, verdict, 4);
 	REFUSE(OP_MKDIR, reason, 0);
-	REFUSE(OP_MKDIR, reason, 10);
+	REFUSE(OP_MKDIR, reason, 200);
 }
 
 static void test_reasons(void **state)

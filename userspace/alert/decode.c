@@ -18,7 +18,7 @@
 
 #define KNOWN_FLAGS                                                                                \
 	(EVENT_PATH_TRUNCATED | EVENT_PATH2_TRUNCATED | EVENT_EXE_TRUNCATED | EVENT_PATH_DELETED | \
-	 EVENT_PATH_DETACHED | EVENT_PATH_MISSING | EVENT_BY_CGROUP)
+	 EVENT_PATH_DETACHED | EVENT_PATH_MISSING | EVENT_BY_CGROUP | EVENT_WITHOUT_TASK)
 
 static bool layout_ok(const struct event *event, size_t len)
 {
@@ -38,7 +38,7 @@ static bool reason_ok(const struct event *event)
 	case REASON_NOT_IN_FORCE: break;
 	case REASON_WALK_LIMIT:
 	case REASON_DISCONNECTED:
-		if (event->kind == EVENT_NET)
+		if (event->kind == EVENT_NET && event->op != OP_UNIX)
 			return false;
 		break;
 	case REASON_NAMELESS:
@@ -57,6 +57,8 @@ static bool reason_ok(const struct event *event)
 		break;
 	case REASON_FAMILY:
 	case REASON_SOCKET:
+	case REASON_LEFT_CGROUP:
+	case REASON_HEADER:
 		if (event->kind != EVENT_NET)
 			return false;
 		break;
@@ -82,7 +84,7 @@ static bool presence_ok(const struct event *event)
 {
 	if (event->flags & EVENT_PATH_MISSING)
 		return event->strings_len == 0;
-	if (event->kind == EVENT_NET && event->path_len)
+	if (event->kind == EVENT_NET && event->op != OP_UNIX && event->path_len)
 		return false;
 	return op_info(event->op)->has_path2 || !event->path2_len;
 }
@@ -150,7 +152,9 @@ static int build_paths(const char *strings, struct decoded_event *decoded)
 	/* The walk ended at the object itself: a memfd, say, which is below nothing. */
 	bool is_rootless = event->flags & EVENT_PATH_DETACHED && !event->path_len;
 
-	if (event->kind != EVENT_NET && !is_missing && !is_rootless) {
+	bool has_path = event->kind != EVENT_NET || event->path_len;
+
+	if (has_path && !is_missing && !is_rootless) {
 		decoded->path = join(strings, event->path_len, event->flags & EVENT_PATH_TRUNCATED);
 		if (!decoded->path)
 			return -ENOMEM;

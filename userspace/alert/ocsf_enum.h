@@ -93,6 +93,7 @@ enum disposition {
 #define DEVICE_SERVER 1
 #define OS_LINUX 200
 #define LAUNCH_EXEC 3
+#define DIRECTION_INBOUND 1
 #define DIRECTION_OUTBOUND 2
 #define RUN_STATE_UNKNOWN 0
 #define RUN_STATE_RUNNING 3

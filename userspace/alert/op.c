@@ -103,6 +103,18 @@ static const struct op_info ops[] = {
 		.name = "make socket", .code = "net_socket", .kind = EVENT_NET,
 		.before = "making a socket of ", .after = "",
 	},
+	[OP_PACKET_OUT] = {
+		.name = "send packet", .code = "net_packet_out", .kind = EVENT_NET,
+		.before = "sending a packet to ", .after = "",
+	},
+	[OP_PACKET_IN] = {
+		.name = "receive packet", .code = "net_packet_in", .kind = EVENT_NET,
+		.before = "receiving from ", .after = "",
+	},
+	[OP_UNIX] = {
+		.name = "connect to Unix socket", .code = "net_unix", .kind = EVENT_NET,
+		.before = "connecting to ", .after = "",
+	},
 	[OP_RECEIVE_READ] = {
 		.name = "receive for reading", .code = "file_receive_read", .kind = EVENT_FILE,
 		.activity = FILE_READ, .access = ACCESS_READ,

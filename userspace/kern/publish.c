@@ -169,6 +169,8 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->file_default = policy->file_default;
 	value->exec_default = policy->exec_default;
 	value->egress_default = policy->egress_default;
+	value->ingress_default = policy->ingress_default;
+	value->unix_default = policy->unix_default;
 	value->mounts = policy->mounts;
 	value->sockets = policy->sockets;
 	value->rules_id = new_rules_id(slot);

@@ -17,6 +17,11 @@ SECRET = "secret\n"
 DIGITS = "0 1 2\n"
 
 
+def command_line(pid):
+    with open(f"/proc/{pid}/cmdline", "rb") as stream:
+        return stream.read()
+
+
 class Job:
     """One `jobcage run`. Its output goes to files: a pipe would wait for the monitor as well."""
 
@@ -194,9 +199,10 @@ class World:
 
     @staticmethod
     def running(job):
-        """Has the command taken the launcher's place?"""
+        """Has the command taken the launcher's place? Popen() may return while the child is still this program."""
         with contextlib.suppress(OSError):
-            return "jobcage" not in os.path.basename(os.readlink(f"/proc/{job.process.pid}/exe"))
+            return (command_line(job.process.pid) != command_line("self") and
+                    "jobcage" not in os.path.basename(os.readlink(f"/proc/{job.process.pid}/exe")))
         return False
 
     def orphan(self, job):

@@ -363,6 +363,9 @@ DATAGRAMS = [
 def net_case(row, event, errno, rule='egress.default', **more):
     name, line, denied, allowed, *judged = row
     ip, port = denied.split()
+    # Whose port it is on the loopback only the cgroup's programs know.
+    if errno == 'EACCES' and (judged[0] if judged else ip).startswith(('127.', '::1')):
+        errno = 'EPERM'
     alert = Alert(event, rule, ip=judged[0] if judged else ip, port=int(port))
     return Case(name, f'{line.format(d=denied)} {name}', f'{line.format(d=allowed)} {name}/allowed' if allowed else '',
                 errno=errno, alerts=(alert,), arrives=True, **more)
@@ -381,18 +384,22 @@ def net_cases():
         # sendmmsg() keeps the error of a second message to itself, so the act asks once more.
         twice = 'sendmmsg' in case.name
         yield dataclasses.replace(case, alerts=2 * case.alerts, audit=case.alerts) if twice else case
-    yield net_case(('tcp-left-cgroup', 'left tcp {d}', '127.0.0.2 7003', '127.0.0.1 7001'), 'net_connect', 'EACCES')
+    yield Case('tcp-left-cgroup', 'left tcp 127.0.0.2 7003 tcp-left-cgroup', arrives=True,
+               alerts=(Alert('net_socket', 'builtin:left-cgroup', family='AF_INET'),),
+               audit=(Alert('net_socket', 'builtin:left-cgroup', family='AF_INET'),
+                      Alert('net_connect', 'egress.default', ip='127.0.0.2', port=7003)))
     # Of classes that the policy names: judged like the protocol that is on the wire.
     yield net_case(('mptcp', 'here mptcp {d}', '127.0.0.2 7001', '127.0.0.1 7003'), 'net_connect', 'EACCES', needs='MPTCP')
     yield net_case(('mptcp-fast-open', 'here mptcp_fast_open {d}', '127.0.0.2 7001', ''), 'net_connect', 'EPERM',
                    needs='MPTCP fast open')
     udplite = net_case(('udplite', 'here udplite {d}', '127.0.0.2 7001', '127.0.0.1 7001'), 'net_connect', 'EACCES',
                        needs='UDP-Lite')
-    yield dataclasses.replace(udplite, arrives=False)
+    yield dataclasses.replace(udplite, arrives=False, errno='EACCES')
     yield Case('vsock', 'here vsock 1 7001 vsock', arrives=True, needs='AF_VSOCK',
                alerts=(Alert('net_socket', 'sockets.default', family='AF_VSOCK'),),
                audit=tuple(Alert(event, 'sockets.default', family='AF_VSOCK') for event in ('net_socket', 'net_connect')))
     yield from socket_cases()
+    yield from unix_cases()
     yield Case('disconnect', '', 'here disconnect 127.0.0.1 7001 -')
     yield Case('unix', '', 'here unix jobcage-hooks')
     yield Case('netlink', '', 'here netlink -')
@@ -416,6 +423,26 @@ def socket_cases():
     yield Case('socket-key', 'here socket 15 3 2', needs='AF_KEY',
                alerts=(Alert('net_socket', 'builtin:address-family', family='AF_KEY'),))
     yield Case('socket-ping', '', 'here socket 2 2 1')
+
+
+# Where somebody outside listens, by streams and datagrams; the policy names the second place.
+UNIX_PLACES = ('/tmp/jobcage-unix/closed', '/tmp/jobcage-unix/open')
+UNIX_ABSTRACT = '@jobcage-unix'
+
+
+def unix_cases():
+    closed, opened = UNIX_PLACES
+    for kind in ('stream', 'datagram'):
+        name = f'unix-{kind}'
+        # A datagram socket is asked about when it connects, and each time that it sends.
+        times = 2 if kind == 'datagram' else 1
+        by_path = Alert('net_unix', 'unix.default', family=f'{closed}/{kind}')
+        abstract = Alert('net_unix', 'unix.default', family='AF_UNIX')
+        yield Case(f'{name}-path', f'here unix_{kind} {closed}/{kind} {name}-path',
+                   f'here unix_{kind} {opened}/{kind} {name}-path/allowed', alerts=(by_path,), audit=times * (by_path,),
+                   arrives=True)
+        yield Case(f'{name}-abstract', f'here unix_{kind} {UNIX_ABSTRACT}-{kind} {name}-abstract', alerts=(abstract,),
+                   audit=times * (abstract,), arrives=True)
 
 
 def all_cases(release):
@@ -447,4 +474,5 @@ def policy(cases, act, mode='enforce'):
             'filesystem': {'default': 'read', 'rules': rules},
             'exec': {'allow': ['/usr', act, {'id': 'bin', 'path': f'{TMPFS}/bin'}],
                      'deny': [{'id': 'no-closed', 'path': f'{TMPFS}/bin/closed'}]},
-            'egress': {'allow': list(egress_rules())}, 'sockets': ['mptcp', 'udplite', 'ping']}
+            'egress': {'allow': list(egress_rules())}, 'sockets': ['mptcp', 'udplite', 'ping'],
+            'unix': {'allow': [{'id': 'open-sockets', 'path': UNIX_PLACES[1]}]}}

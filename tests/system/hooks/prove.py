@@ -57,18 +57,27 @@ HOOKS = {
     # From here on children are outsiders.
     'task_task_alloc': ('ds', 'fork open_write {t}/f', 'EACCES', 'OK'),
     'file_file_open': ('closed', 'here open_read {t}/f', 'EACCES', 'OK'),
+    'unix_unix_stream_connect': ('out', f'here unix_stream {table.UNIX_ABSTRACT}-stream {{token}}', 'EACCES', 'OK'),
+    'unix_unix_may_send': ('out', f'here unix_datagram {table.UNIX_ABSTRACT}-datagram {{token}}', 'EACCES', 'OK'),
     'sock_socket_create': ('out', 'here socket 16 3 15', 'EACCES', 'OK'),
     # The cgroup's program still stands behind it.
-    'sock_socket_connect': ('out', 'here tcp 127.0.0.2 7001 {token}', 'EACCES', 'EPERM'),
+    'sock_socket_connect': ('out', 'here tcp 192.0.2.1 7001 {token}', 'EACCES', 'EPERM'),
 }
 # What not every kernel of the matrix has: see hooks.c for what stands in its place.
 OPTIONAL = {'file_file_truncate', 'attr_set_acl', 'attr_remove_acl', 'attr_file_setattr', 'attr_ioctl_compat'}
-# attach type: (line, answer without); socket_connect is gone by then.
+# attach type: line; socket_connect is gone by then, and the program that sees packets.
 CGROUP_PROGRAMS = {
     'cgroup_inet4_connect': 'here tcp 127.0.0.2 7001 {token}',
     'cgroup_inet6_connect': 'here tcp_fast_open 2001:db8::1 7001 {token}',
     'cgroup_udp4_sendmsg': 'here udp 127.0.0.2 7001 {token}',
     'cgroup_udp6_sendmsg': 'here udp 2001:db8::1 7001 {token}',
+}
+
+# What stops at the packet when nothing before it does: (line, answer). TCP tries again until it gives up.
+PACKETS = {
+    'udp4': ('here udp 127.0.0.2 7001 {token}', 'EPERM'),
+    'udp6': ('here udp 2001:db8::1 7001 {token}', 'EPERM'),
+    'tcp': ('here tcp 192.0.2.1 7001 {token}', 'EINPROGRESS'),
 }
 
 # What may be wrong with an expectation: (name, what is put in place of the truth).
@@ -182,6 +191,8 @@ def prove_hooks(report, scratch):
     world.make(chosen.values())
     job = jobs.Job('hooks-prove', table.policy([], jobs.ACT), table.site(), scratch)
     job.ask('ready', 'here open_path /')
+    other = jobs.Job('hooks-prove-packets', table.policy([], jobs.ACT), table.site(), scratch)
+    other.ask('ready', 'here open_path /')
     pinned = {os.path.basename(pin).removeprefix('link_') for pin in glob.glob(f'{PINS}/*/link_*')}
     absent = {name for name in OPTIONAL if name not in pinned}
     report.check('every hook has its proof', [f'{name} has none' for name in sorted(pinned ^ (set(HOOKS) - absent))])
@@ -190,7 +201,25 @@ def prove_hooks(report, scratch):
             report.say(f'this kernel has no hook for {name}')
             continue
         prove_one(report, job, chosen[name], name, answers, lambda: detach_hook(name))
+    detach_cgroup_program(job, 'cgroup_inet_egress')
     for name in CGROUP_PROGRAMS:
         prove_one(report, job, chosen[name], name, ('EPERM', 'OK'), lambda: detach_cgroup_program(job, name))
-    job.close()
-    job.events()
+    prove_packets(report, other)
+    # The last one to end unloads the programs.
+    for ended in (other, job):
+        ended.close()
+        ended.events()
+
+
+def prove_packets(report, job):
+    """With nothing left but the program that sees packets; and then not even that."""
+    chosen = {name: case_of(f'packet-{name}', 'out', line) for name, (line, _) in PACKETS.items()}
+    for name in CGROUP_PROGRAMS:
+        detach_cgroup_program(job, name)
+    for name, (_, answer) in PACKETS.items():
+        found = ask(job, chosen[name])
+        report.check(f'the packet is refused ({name})', [] if found == answer else [f'it gave {found}, not {answer}'])
+    detach_cgroup_program(job, 'cgroup_inet_egress')
+    for name in PACKETS:
+        found = ask(job, chosen[name])
+        report.check(f'the packet goes out ({name})', [] if found == 'OK' else [f'it gave {found}, not OK'])
