@@ -17,7 +17,7 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := file exec sock egress packet unix task identify member enter
+BPF_SRCS := file attr mount renames exec sock egress packet unix task identify member enter
 
 BASE_SRCS   := diag error file path
 POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
@@ -26,8 +26,8 @@ KERN_SRCS   := backend barrier features hooks identify iter jobs links load memb
 	       roots_check
 ALERT_SRCS  := advice audit cause chain decode endpoint head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue rotate \
 	       sink sink_file sink_pipe sink_socket sinks syslog text
-JOB_SRCS    := attempt_file attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content destination environment environment_grant \
-	       environment_process inherited launch lifecycle lookup process ruleset selftest state
+JOB_SRCS    := attempt_attr attempt_file attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content destination environment \
+	       environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest state
 DAEMON_SRCS := adopt client controller daemon kinds limits lock loop message monitor notify peer prepare reload renew report request \
 	       request_run server session watch
 CMD_SRCS    := alerts ask attach audit daemon doctor jobs kill main metrics named policy policy_explain reload run status whois

@@ -80,7 +80,7 @@ static void keys(void **state)
 		{ HEAD " \"zzz\": {}}",
 		  MUST("2:2", "unknown key 'zzz'; a policy has: $schema, version, name, mode, "
 			      "extends, datasets, filesystem, exec, egress, environment, "
-			      "limits, sockets, ingress, unix") },
+			      "limits, sockets, ingress, unix, mounts") },
 		{ HEAD "\"devices\": {}, \"dns\": {},\n\"capabilities\": []}",
 		  MUST("2:1", "'devices'" NOT_ENFORCED) MUST("2:16", "'dns'" NOT_ENFORCED)
 		  MUST("3:1", "'capabilities'" NOT_ENFORCED) },

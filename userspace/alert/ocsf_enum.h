@@ -24,7 +24,10 @@ enum file_activity {
 	FILE_UPDATE = 3,
 	FILE_DELETE = 4,
 	FILE_RENAME = 5,
+	FILE_SET_ATTRIBUTES = 6,
 	FILE_SET_SECURITY = 7,
+	FILE_MOUNT = 12,
+	FILE_UNMOUNT = 13,
 };
 
 enum process_activity {

@@ -172,6 +172,7 @@ static const struct field policy_fields[] = {
 	[POLICY_SOCKETS] = { "sockets", KIND_LIST, .entry_kinds = KIND_STRING },
 	[POLICY_INGRESS] = { "ingress", KIND_OBJECT, .shape = &ingress_shape },
 	[POLICY_UNIX] = { "unix", KIND_OBJECT, .shape = &unix_shape },
+	[POLICY_MOUNTS] = { "mounts", KIND_STRING },
 };
 
 static const struct refused_key policy_refused[] = {
@@ -489,7 +490,7 @@ static void read_section(struct draft *draft, const struct cursor *at, const str
 
 void parse_policy(struct draft *draft, const struct cursor *at, const struct node *const *members)
 {
-	uint8_t mode = (uint8_t)draft->policy->mode;
+	uint8_t mode = (uint8_t)draft->policy->mode, mounts = (uint8_t)draft->policy->mounts;
 
 	read_version(at, members[POLICY_VERSION_FIELD]);
 	read_name(at, members[POLICY_NAME], &draft->policy->name);
@@ -504,6 +505,8 @@ void parse_policy(struct draft *draft, const struct cursor *at, const struct nod
 	read_section(draft, at, members[POLICY_UNIX], read_unix);
 	read_list(draft, at, members[POLICY_SOCKETS], &policy_fields[POLICY_SOCKETS], read_socket,
 		  ACCESS_UNSET);
+	read_word(at, members[POLICY_MOUNTS], &mounts_words, &mounts);
+	draft->policy->mounts = mounts;
 	read_section(draft, at, members[POLICY_ENVIRONMENT], read_environment);
 	read_section(draft, at, members[POLICY_LIMITS], read_limits);
 }
