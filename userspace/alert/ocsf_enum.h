@@ -14,6 +14,7 @@ enum ocsf_class {
 	CLASS_PROCESS = 1007,
 	CLASS_FINDING = 2004,
 	CLASS_NETWORK = 4001,
+	CLASS_LOG = 6002,
 };
 
 /* activity_id, by class; 99 is the same in all. */

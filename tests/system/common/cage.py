@@ -64,7 +64,7 @@ class Job:
         """The lines of this job; of a half-written one, none."""
         with contextlib.suppress(FileNotFoundError), open(self.alerts, encoding="utf-8") as stream:
             events = [json.loads(line) for line in stream if line.endswith("\n") and self.id in line]
-            return [event for event in events if event["metadata"]["correlation_uid"] == self.id]
+            return [event for event in events if event["metadata"].get("correlation_uid") == self.id]
         return []
 
     def end(self):
