@@ -32,13 +32,13 @@ const volatile bool setattr_has_idmap = true;
  * A stacked file system alters the layer below with the job as current, but with the credentials of
  * who mounted it, after its own object was judged. There, as in judge_open(), only the rules count
  * and not the default. A task that has used io_uring may have put on other credentials itself, so
- * it is not believed where io_uring has such an operation: it has none for timestamps.
+ * it is not believed where io_uring has such an operation: it has none for timestamps and ioctls.
  */
 static __always_inline bool is_for_layer(enum event_op op)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	return task->cred != task->real_cred && (op == OP_UTIMES || !task->io_uring);
+	return task->cred != task->real_cred && (op == OP_UTIMES || op == OP_IOCTL || !task->io_uring);
 }
 
 static __noinline int judge_attribute(struct dentry *dentry, enum event_op op)
@@ -195,7 +195,8 @@ static __noinline int judge_ioctl(struct file *file, __u32 cmd)
 		return verdict;
 	if (is_indirect(cmd))
 		describe(&d, d.dentry, &indirect);
-	else if (is_granted(&job, &d, d.dentry, ACCESS_WRITE, job.policy->file_default))
+	else if (is_granted(&job, &d, d.dentry, ACCESS_WRITE,
+			    is_for_layer(OP_IOCTL) ? ACCESS_WRITE : job.policy->file_default))
 		return LSM_ALLOW;
 	return lsm_refuse(&job, &d);
 }
