@@ -188,7 +188,7 @@ class World:
     def keeper(self):
         """A job that keeps the programs loaded, so that those inside start at once; they leave only what was there."""
         idle, job = self.baseline, self.start("sleep", "100000", job_id="keeper")
-        wait_for(lambda: self.running(job) and traces.holder(job.id))
+        wait_for(lambda: self.running(job) and traces.holder(job.id), 120)
         self.baseline = self.snapshot()
         try:
             yield job
