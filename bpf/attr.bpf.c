@@ -20,6 +20,8 @@
 #define ATTR_UID (1 << 1)
 #define ATTR_GID (1 << 2)
 #define ATTR_SIZE (1 << 3)
+#define ATTR_ATIME (1 << 4)
+#define ATTR_MTIME (1 << 5)
 #define ATTR_FORCE (1 << 9) /* the kernel's own doing: a write that clears set-user-ID */
 
 /*
@@ -62,7 +64,9 @@ static __always_inline bool is_outsider(void)
 
 static __always_inline int judge_setattr(struct dentry *dentry, struct iattr *attr)
 {
-	if (attr->ia_valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE | ATTR_FORCE))
+	/* chown() of nothing has no owner in it, but no time either. */
+	if (!(attr->ia_valid & (ATTR_ATIME | ATTR_MTIME)) ||
+	    attr->ia_valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE | ATTR_FORCE))
 		return LSM_ALLOW;
 	return judge_attribute(dentry, OP_UTIMES);
 }
