@@ -154,7 +154,7 @@ def kernel():
     yield from rows('f18_kernel', 'sealed', 'quotactl', who=(ROOT,), extra='{device}', **how)
     yield from rows('f18_kernel', 'sealed', 'core-pattern modprobe', who=(ROOT,), rules=(DEFAULT, KERNEL_FILE), **how)
     yield from rows('f18_kernel', 'sealed', 'uevent-helper', who=(ROOT,), rules=(DEFAULT, KERNEL_FILE), absent=('ENOENT',), **how)
-    yield from rows('f18_kernel', 'sealed', 'binfmt-misc', who=(ROOT,), rules=(DEFAULT, KERNEL_FILE), **how)
+    yield from rows('f18_kernel', 'sealed', 'binfmt-misc', who=(ROOT,), rules=(DEFAULT, KERNEL_FILE, MOUNT), **how)
 
 
 def table():
