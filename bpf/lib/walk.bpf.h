@@ -99,6 +99,52 @@ static __always_inline void *roots_of(const struct job *job)
 	return bpf_map_lookup_elem(&roots_by_policy, &slot);
 }
 
+enum walk_step {
+	WALK_GO_ON = 0,
+	WALK_END = 1,
+};
+
+struct walk {
+	struct dentry *dentry; /* the cursor */
+	struct dentry *top;
+	void *roots;
+	struct root_key key;
+	struct finding finding;
+	__u32 class;   /* enum walk_class */
+	__u32 is_over; /* it came to an end before WALK_DEPTH */
+};
+
+static __always_inline enum walk_step walk_end(struct walk *w)
+{
+	w->is_over = 1;
+	return WALK_END;
+}
+
+/*
+ * One dentry. A step of bpf_loop(), because the verifier goes through the body of a plain loop once
+ * for each round, in every program: minutes for all of them, on an emulated machine.
+ */
+static long walk_step(__u32 i, void *ctx)
+{
+	struct walk *w = ctx;
+	struct dentry *dentry = w->dentry, *parent;
+	struct root_value *root;
+
+	set_object(&w->key, dentry);
+	root = bpf_map_lookup_elem(w->roots, &w->key);
+	if (root && rule_here(root, w->class, &w->finding))
+		return walk_end(w);
+	if (dentry == w->top)
+		return walk_end(w);
+	parent = dentry->d_parent;
+	if (parent == dentry) {
+		w->finding = (struct finding){ .reason = REASON_DISCONNECTED };
+		return walk_end(w);
+	}
+	w->dentry = parent;
+	return WALK_GO_ON;
+}
+
 /*
  * Fills finding and returns; the caller has put the policy's default there, which stays if no rule
  * is met. roots is the policy's inner map.
@@ -106,27 +152,19 @@ static __always_inline void *roots_of(const struct job *job)
 static __noinline int walk(struct dentry *dentry, void *roots, enum walk_class class,
 			   struct finding *finding)
 {
-	struct root_key key = { .dev = dentry->d_sb->s_dev };
-	struct dentry *top = dentry->d_sb->s_root;
+	struct walk w = {
+		.dentry = dentry,
+		.top = dentry->d_sb->s_root,
+		.roots = roots,
+		.key.dev = dentry->d_sb->s_dev,
+		.finding = *finding,
+		.class = class,
+	};
 
-	for (int i = 0; i < WALK_DEPTH; i++) {
-		struct root_value *root;
-		struct dentry *parent;
-
-		set_object(&key, dentry);
-		root = bpf_map_lookup_elem(roots, &key);
-		if (root && rule_here(root, class, finding))
-			return 0;
-		if (dentry == top)
-			return 0;
-		parent = dentry->d_parent;
-		if (parent == dentry) {
-			*finding = (struct finding){ .reason = REASON_DISCONNECTED };
-			return 0;
-		}
-		dentry = parent;
-	}
-	*finding = (struct finding){ .reason = REASON_WALK_LIMIT };
+	bpf_loop(WALK_DEPTH, walk_step, &w, 0);
+	*finding = w.finding;
+	if (!w.is_over)
+		*finding = (struct finding){ .reason = REASON_WALK_LIMIT };
 	return 0;
 }
 
