@@ -180,6 +180,8 @@ def audit_alerts(base, alert, release):
     # An open that truncates is a truncation too.
     if base in TRUNCATING:
         return (alert, dataclasses.replace(alert, event='file_truncate'))
+    if base == 'ioctl-flags' and release >= (6, 17):
+        return (alert, dataclasses.replace(alert, event='file_setattr'))
     return None
 
 
