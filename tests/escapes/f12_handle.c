@@ -27,9 +27,10 @@ static int save_one(const char *path, const char *name)
 	return r;
 }
 
+/* g has one name only. A handle may lead to any of a file's names, and f has one outside the dataset: see F3. */
 static int save(void)
 {
-	return save_one(in(ds, "f"), "handle") ?: save_one(in(closed, "p"), "handle-closed");
+	return save_one(in(ds, "g"), "handle") ?: save_one(in(closed, "p"), "handle-closed");
 }
 
 /* A mount is needed to say which file system is meant: any folder of it that may be opened. */
@@ -50,7 +51,7 @@ static int read_closed(void) { return open_saved("handle-closed", out, O_RDONLY)
 
 static int write_warm(void)
 {
-	return read_from(in(ds, "f")) ?: write_saved();
+	return read_from(in(ds, "g")) ?: write_saved();
 }
 
 const struct attempt attempts[] = {
