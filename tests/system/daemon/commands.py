@@ -7,7 +7,7 @@ from harness import wait_for
 from house import ALICE, BOB, ROOT
 
 KEYS = {"job", "policy", "digest", "mode", "command", "user", "uid", "asked_by", "pid", "start_ms", "cgroup", "attached", "adopted"}
-MORE = {"denied", "would_deny", "record", "rules", "source", "alerts", "runtime_ms", "backend", "self_test"}
+MORE = {"denied", "would_deny", "record", "rules", "source", "alerts", "runtime_ms", "backend", "self_test", "kinds"}
 
 
 def usage(check, house):
