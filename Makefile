@@ -17,15 +17,15 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := file exec sock egress task identify member enter
+BPF_SRCS := file exec guard sock egress task identify member enter
 
 BASE_SRCS   := diag error file path
 POLICY_SRCS := amount canonical document egress environment limits load merge nearest net parse permission rule shape \
 	       site value
 KERN_SRCS   := backend barrier features hooks identify iter jobs links load member mounts need pins probe publish ring roots \
 	       roots_check
-ALERT_SRCS  := advice cause decode endpoint message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := attempt_file attempt_net attempt_rule canary cgroup content destination environment environment_grant \
+ALERT_SRCS  := advice cause decode endpoint guard message ocsf_common ocsf_decision ocsf_job op sink text
+JOB_SRCS    := attempt_file attempt_guard attempt_net attempt_rule canary cgroup content destination environment environment_grant \
 	       environment_process inherited launch lifecycle process ruleset selftest state
 DAEMON_SRCS := adopt client controller daemon limits lock loop message monitor notify peer reload renew report request \
 	       request_run server watch

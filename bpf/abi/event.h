@@ -32,6 +32,10 @@ enum event_reason {
 	REASON_NOT_IN_FORCE = 8, /* the policy's rules are missing in the kernel: denied */
 	REASON_OWN = 9,          /* jobcage's own pins, state and alerts are closed to every job */
 	REASON_SOCKET = 10,      /* a socket of a class that the policy does not name */
+	REASON_CAPABILITY = 11,  /* a capability that the policy does not name */
+	REASON_USER_NAMESPACE = 12, /* the policy does not allow user namespaces */
+	REASON_OUTSIDE = 13,        /* a process that is not of the job */
+	REASON_BPF = 14,            /* bpf() is closed to every job */
 };
 
 /* What was attempted. */
@@ -54,6 +58,13 @@ enum event_op {
 	OP_CONNECT = 16,
 	OP_SENDMSG = 17, /* datagram to an address given with the message */
 	OP_SOCKET = 18,  /* a socket of that family, type and protocol; no address */
+	OP_CAPABILITY = 19,     /* guard.number: the capability */
+	OP_USER_NAMESPACE = 20, /* make one */
+	OP_TRACE = 21,   /* guard.number: tgid; guard.detail: PTRACE_MODE_* */
+	OP_SIGNAL = 22,  /* guard.number: tgid; guard.detail: the signal */
+	OP_CONTROL = 23, /* scheduling, priority or limits; guard.number: tgid */
+	OP_BPF = 24,     /* guard.number: the command */
+	OP_PERF = 25,    /* guard.number: the capability that it takes; guard.detail: PERF_SECURITY_* */
 };
 
 enum event_flags {
@@ -78,6 +89,13 @@ struct event_file {
 	__u32 dev;  /* super_block.s_dev, kernel encoding (major << 20 | minor) */
 	__u32 mode; /* umode_t where the operation has one, else 0 */
 	__u64 ino;
+};
+
+/* What a guarded act is about; the operation says what the numbers are. */
+struct event_guard {
+	__u64 number;
+	__u32 detail;
+	__u32 reserved;
 };
 
 struct event_net {
@@ -110,7 +128,10 @@ struct event {
 	__u8 op;                /* enum event_op */
 	__u32 flags;            /* enum event_flags, or-ed */
 	char comm[16];          /* of the thread, NUL-terminated */
-	struct event_file file; /* EVENT_FILE and EVENT_EXEC */
+	union {
+		struct event_file file;   /* EVENT_FILE and EVENT_EXEC */
+		struct event_guard guard; /* EVENT_GUARD */
+	};
 	struct event_net net;   /* EVENT_NET */
 	__u32 path_len;         /* bytes, terminators included */
 	__u32 path2_len;
@@ -120,6 +141,7 @@ struct event {
 
 _Static_assert(sizeof(struct event) == 144, "event is ABI");
 _Static_assert(__builtin_offsetof(struct event, strings_len) == 140, "event is ABI");
+_Static_assert(sizeof(struct event_guard) == 16, "event_guard is ABI");
 _Static_assert(sizeof(struct event_file) == 16, "event_file is ABI");
 _Static_assert(sizeof(struct event_net) == 24, "event_net is ABI");
 

@@ -8,7 +8,7 @@
 
 #include "types.h"
 
-/* 10,000 jobs at once, and room; a slot costs 136 bytes. */
+/* 10,000 jobs at once, and room; a slot costs 152 bytes. */
 #define JOB_SLOTS 16384
 
 /* Slot 0 is never given out: a zeroed label names no job. */
@@ -51,8 +51,9 @@ enum event_kind {
 	EVENT_FILE = 1,
 	EVENT_EXEC = 2,
 	EVENT_NET = 3,
+	EVENT_GUARD = 4,
 };
-#define EVENT_KINDS 4
+#define EVENT_KINDS 5
 
 /* stats_by_job: index is the job slot. All counts only ever grow while the job lives. */
 struct job_stats {
@@ -90,12 +91,12 @@ _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
 _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
 _Static_assert(sizeof(union job_force) == 8, "job_force is ABI");
 _Static_assert(sizeof(struct job_value) == 24, "job_value is ABI");
-_Static_assert(sizeof(struct job_stats) == 104, "job_stats is ABI");
+_Static_assert(sizeof(struct job_stats) == 120, "job_stats is ABI");
 
 _Static_assert(__builtin_offsetof(struct job_label, generation) == 4, "job_label is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, force) == 8, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, cgroup_id) == 16, "job_value is ABI");
-_Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 96, "job_stats is ABI");
+_Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 112, "job_stats is ABI");
 _Static_assert(__builtin_offsetof(struct kernel_stats, enter_failures) == 16, "kernel_stats is ABI");
 
 #endif

@@ -17,7 +17,7 @@
 
 #define RULE_NONE 0
 
-/* Enough for every policy of a large site; a slot is 88 bytes. */
+/* Enough for every policy of a large site; a slot is 104 bytes. */
 #define POLICY_SLOTS 4096
 #define POLICY_SLOT_NONE 0xffffffff
 
@@ -64,6 +64,9 @@ struct policy_value {
 	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root
 				  */
 	__u32 sockets; /* bit N: sockets of enum socket_class N may be made; abi/socket.h */
+	__u64 capabilities; /* bit N: the job may use capability N */
+	__u32 user_namespaces; /* 1: the job may make them */
+	__u32 reserved2;
 	__u64 rules_id; /* of this publication; never used again, so it may key what is remembered */
 };
 
@@ -114,14 +117,14 @@ struct port_range {
 	__u8 reserved[3];
 };
 
-_Static_assert(sizeof(struct policy_value) == 88, "policy_value is ABI");
+_Static_assert(sizeof(struct policy_value) == 104, "policy_value is ABI");
 _Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
 _Static_assert(sizeof(struct root_value) == 12, "root_value is ABI");
 _Static_assert(sizeof(struct net_key) == 20, "net_key is ABI");
 _Static_assert(sizeof(struct net_value) == 8, "net_value is ABI");
 _Static_assert(sizeof(struct port_range) == 12, "port_range is ABI");
 
-_Static_assert(__builtin_offsetof(struct policy_value, rules_id) == 80, "policy_value is ABI");
+_Static_assert(__builtin_offsetof(struct policy_value, rules_id) == 96, "policy_value is ABI");
 _Static_assert(__builtin_offsetof(struct root_key, ino) == 8, "root_key is ABI");
 _Static_assert(__builtin_offsetof(struct root_value, exec_rule) == 8, "root_value is ABI");
 _Static_assert(__builtin_offsetof(struct net_key, addr) == 4, "net_key is ABI");

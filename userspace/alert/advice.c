@@ -216,6 +216,22 @@ static int advise_socket(FILE *out, const struct event_net *net)
 			json_pack("{s:[s]}", "sockets", word));
 }
 
+static int advise_guard(FILE *out, const struct event *event)
+{
+	const char *word;
+
+	if (event->reason == REASON_USER_NAMESPACE)
+		return put_json(out, "To allow it, add to the policy: ",
+				json_pack("{s:b}", "user_namespaces", true));
+	word = event->guard.number <= UINT8_MAX ?
+		       word_text(&capability_words, (uint8_t)event->guard.number) :
+		       NULL;
+	if (!word)
+		return fputs("No policy entry can allow it.", out) < 0 ? -ENOMEM : 0;
+	return put_json(out, "To allow it, add to the policy: ",
+			json_pack("{s:[s]}", "capabilities", word));
+}
+
 static int advise_net(FILE *out, const struct decoded_event *event)
 {
 	struct endpoint end = endpoint_of(&event->event.net);
@@ -245,6 +261,8 @@ int advice_print(FILE *out, const struct decoded_event *event, const struct caus
 		if (event->event.reason == REASON_SOCKET)
 			return advise_socket(out, &event->event.net);
 		return advise_net(out, event);
+	case EVENT_GUARD:
+		return advise_guard(out, &event->event);
 	default:
 		if (cause->rule && cause->rule->class == RULE_DATASET && cause->rule->dataset)
 			return advise_dataset(out, cause->rule, op_info(event->event.op)->access);

@@ -50,6 +50,16 @@ static const struct builtin builtins[] = {
 		"rules name TCP and UDP over IPv4 and IPv6, and nothing else leaves",
 		"No policy entry can allow it: use TCP or UDP over IPv4 or IPv6.",
 	},
+	[REASON_OUTSIDE] = {
+		"builtin:outside-process",
+		"a job reaches its own processes only, and this one is not of the job",
+		"No policy entry can allow it.",
+	},
+	[REASON_BPF] = {
+		"builtin:bpf",
+		"bpf() could take jobcage's own programs out of the kernel, so it is closed to every job",
+		"No policy entry can allow it.",
+	},
 	[REASON_NOT_IN_FORCE] = {
 		"builtin:not-in-force",
 		"the job has no policy in force, so nothing is allowed",
@@ -112,6 +122,10 @@ static const char *default_id(const struct cause *cause)
 {
 	if (cause->reason == REASON_SOCKET)
 		return "sockets.default";
+	if (cause->reason == REASON_CAPABILITY)
+		return "capabilities.default";
+	if (cause->reason == REASON_USER_NAMESPACE)
+		return "user_namespaces.default";
 	if (cause->kind == EVENT_EXEC)
 		return "exec.default";
 	return cause->kind == EVENT_NET ? "egress.default" : "filesystem.default";
@@ -119,7 +133,8 @@ static const char *default_id(const struct cause *cause)
 
 static const char *default_value(const struct cause *cause)
 {
-	if (cause->reason == REASON_SOCKET)
+	if (cause->reason == REASON_SOCKET || cause->reason == REASON_CAPABILITY ||
+	    cause->reason == REASON_USER_NAMESPACE)
 		return "deny";
 	if (cause->kind == EVENT_EXEC)
 		return allow_word(cause->policy->exec_default == EXEC_ALLOW);

@@ -34,11 +34,11 @@ static bool reason_ok(const struct event *event)
 		return false;
 	switch (event->reason) {
 	case REASON_RULE:
-	case REASON_DEFAULT: return true;
+	case REASON_DEFAULT: return event->kind != EVENT_GUARD;
 	case REASON_NOT_IN_FORCE: break;
 	case REASON_WALK_LIMIT:
 	case REASON_DISCONNECTED:
-		if (event->kind == EVENT_NET)
+		if (event->kind != EVENT_FILE && event->kind != EVENT_EXEC)
 			return false;
 		break;
 	case REASON_NAMELESS:
@@ -53,6 +53,22 @@ static bool reason_ok(const struct event *event)
 	case REASON_FAMILY:
 	case REASON_SOCKET:
 		if (event->kind != EVENT_NET)
+			return false;
+		break;
+	case REASON_CAPABILITY:
+		if (event->op != OP_CAPABILITY && event->op != OP_PERF)
+			return false;
+		break;
+	case REASON_USER_NAMESPACE:
+		if (event->op != OP_USER_NAMESPACE)
+			return false;
+		break;
+	case REASON_OUTSIDE:
+		if (event->op < OP_TRACE || event->op > OP_CONTROL)
+			return false;
+		break;
+	case REASON_BPF:
+		if (event->op != OP_BPF)
 			return false;
 		break;
 	default: return false;
@@ -72,12 +88,18 @@ static bool header_ok(const struct event *event)
 	       memchr(event->comm, '\0', sizeof(event->comm));
 }
 
+/* Is the act one on a file? */
+static bool has_path(const struct event *event)
+{
+	return event->kind == EVENT_FILE || event->kind == EVENT_EXEC;
+}
+
 /* Which strings a record of its kind may have. */
 static bool presence_ok(const struct event *event)
 {
 	if (event->flags & EVENT_PATH_MISSING)
 		return event->strings_len == 0;
-	if (event->kind == EVENT_NET && event->path_len)
+	if (!has_path(event) && event->path_len)
 		return false;
 	return op_info(event->op)->has_path2 || !event->path2_len;
 }
@@ -145,7 +167,7 @@ static int build_paths(const char *strings, struct decoded_event *decoded)
 	/* The walk ended at the object itself: a memfd, say, which is below nothing. */
 	bool is_rootless = event->flags & EVENT_PATH_DETACHED && !event->path_len;
 
-	if (event->kind != EVENT_NET && !is_missing && !is_rootless) {
+	if (has_path(event) && !is_missing && !is_rootless) {
 		decoded->path = join(strings, event->path_len, event->flags & EVENT_PATH_TRUNCATED);
 		if (!decoded->path)
 			return -ENOMEM;

@@ -10,6 +10,7 @@
 
 enum ocsf_class {
 	CLASS_FILE = 1001,
+	CLASS_KERNEL = 1003,
 	CLASS_JOB = 1006,
 	CLASS_PROCESS = 1007,
 	CLASS_FINDING = 2004,
@@ -24,6 +25,11 @@ enum file_activity {
 	FILE_DELETE = 4,
 	FILE_RENAME = 5,
 	FILE_SET_SECURITY = 7,
+};
+
+enum kernel_activity {
+	KERNEL_CREATE = 1,
+	KERNEL_INVOKE = 4,
 };
 
 enum process_activity {
@@ -91,6 +97,7 @@ enum disposition {
 #define OS_LINUX 200
 #define LAUNCH_EXEC 3
 #define DIRECTION_OUTBOUND 2
+#define KERNEL_TYPE_OTHER 99
 #define RUN_STATE_UNKNOWN 0
 #define RUN_STATE_RUNNING 3
 #define RUN_STATE_STOPPED 4

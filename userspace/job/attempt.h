@@ -88,13 +88,21 @@ extern const struct act family_act;
 /* Of these the first whose class the policy does not name. */
 extern const struct act socket_acts[];
 extern const size_t socket_act_cnt;
+/* Always done: on processes outside the job, and what no policy opens. */
+extern const struct act guard_acts[];
+extern const size_t guard_act_cnt;
+/* Where the policy does not name the capability, or not allow it: CAP_SYS_RESOURCE, CAP_PERFMON. */
+extern const struct act capability_act, perf_act, user_namespace_act;
 /* Where the policy denies programs by default; where it only has rules that deny some. */
 extern const struct act exec_act, exec_rule_act;
 /* Of a dataset granted for reading, and of one not granted. */
 extern const struct act dataset_write_act, dataset_read_act;
 /* What must be allowed: a place that the policy opens; a file in no tree. */
 extern const struct act allowed_place_act, allowed_nameless_act;
-/* The last of all: if it is not refused, no path means anything to the canary any more. */
+/*
+ * The last of all: if it is not refused, no path means anything to the canary any more. Without
+ * CAP_SYS_CHROOT the kernel does not come to that hook.
+ */
 extern const struct act chroot_act;
 
 #endif

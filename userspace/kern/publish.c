@@ -158,6 +158,8 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->exec_default = policy->exec_default;
 	value->egress_default = policy->egress_default;
 	value->sockets = policy->sockets;
+	value->capabilities = policy->capabilities;
+	value->user_namespaces = policy->user_namespaces;
 	value->rules_id = new_rules_id(slot);
 	value->dev_cnt = roots->dev_cnt;
 	if (roots->dev_cnt <= POLICY_DEVS)

@@ -143,12 +143,13 @@ static const struct field policy_fields[] = {
 	[POLICY_ENVIRONMENT] = { "environment", KIND_OBJECT, .shape = &environment_shape },
 	[POLICY_LIMITS] = { "limits", KIND_OBJECT, .shape = &limits_shape },
 	[POLICY_SOCKETS] = { "sockets", KIND_LIST, .entry_kinds = KIND_STRING },
+	[POLICY_CAPABILITIES] = { "capabilities", KIND_LIST, .entry_kinds = KIND_STRING },
+	[POLICY_USER_NAMESPACES] = { "user_namespaces", KIND_BOOLEAN },
 };
 
 static const struct refused_key policy_refused[] = {
 	{ "ingress", NOT_ENFORCED },
 	{ "unix", NOT_ENFORCED },
-	{ "capabilities", NOT_ENFORCED },
 	{ "devices", NOT_ENFORCED },
 	{ "dns", NOT_ENFORCED },
 	{ "allow", "belongs to 'exec' or 'egress'; "
@@ -384,6 +385,15 @@ static void read_socket(struct draft *draft, const struct cursor *at, uint8_t ac
 		draft->policy->sockets |= 1U << class;
 }
 
+static void read_capability(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	uint8_t capability;
+
+	(void)access;
+	if (value_word(at, &capability_words, &capability))
+		draft->policy->capabilities |= 1ULL << capability;
+}
+
 static void read_version(const struct cursor *at, const struct node *node)
 {
 	struct cursor value = cursor_at(at, node);
@@ -427,6 +437,11 @@ void parse_policy(struct draft *draft, const struct cursor *at, const struct nod
 	read_section(draft, at, members[POLICY_EGRESS], read_egress);
 	read_list(draft, at, members[POLICY_SOCKETS], &policy_fields[POLICY_SOCKETS], read_socket,
 		  ACCESS_UNSET);
+	read_list(draft, at, members[POLICY_CAPABILITIES], &policy_fields[POLICY_CAPABILITIES],
+		  read_capability, ACCESS_UNSET);
+	if (members[POLICY_USER_NAMESPACES])
+		draft->policy->user_namespaces =
+			json_is_true(members[POLICY_USER_NAMESPACES]->value);
 	read_section(draft, at, members[POLICY_ENVIRONMENT], read_environment);
 	read_section(draft, at, members[POLICY_LIMITS], read_limits);
 }

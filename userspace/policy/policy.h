@@ -109,6 +109,8 @@ struct policy {
 	enum exec_access exec_default;
 	enum egress_default egress_default;
 	uint32_t sockets; /* bit N: enum socket_class N is named */
+	uint64_t capabilities; /* bit N: capability N is named */
+	bool user_namespaces;
 	struct rule *rules;
 	size_t rule_cnt;
 	struct environment environment;

@@ -3,6 +3,7 @@
 #include "policy/value.h"
 
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,50 @@ static const struct word socket_word[] = {
 	{ "rds", SOCKET_RDS },	     { "tipc", SOCKET_TIPC },
 };
 
+static const struct word capability_word[] = {
+	{ "CAP_CHOWN", CAP_CHOWN },
+	{ "CAP_DAC_OVERRIDE", CAP_DAC_OVERRIDE },
+	{ "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH },
+	{ "CAP_FOWNER", CAP_FOWNER },
+	{ "CAP_FSETID", CAP_FSETID },
+	{ "CAP_KILL", CAP_KILL },
+	{ "CAP_SETGID", CAP_SETGID },
+	{ "CAP_SETUID", CAP_SETUID },
+	{ "CAP_SETPCAP", CAP_SETPCAP },
+	{ "CAP_LINUX_IMMUTABLE", CAP_LINUX_IMMUTABLE },
+	{ "CAP_NET_BIND_SERVICE", CAP_NET_BIND_SERVICE },
+	{ "CAP_NET_BROADCAST", CAP_NET_BROADCAST },
+	{ "CAP_NET_ADMIN", CAP_NET_ADMIN },
+	{ "CAP_NET_RAW", CAP_NET_RAW },
+	{ "CAP_IPC_LOCK", CAP_IPC_LOCK },
+	{ "CAP_IPC_OWNER", CAP_IPC_OWNER },
+	{ "CAP_SYS_MODULE", CAP_SYS_MODULE },
+	{ "CAP_SYS_RAWIO", CAP_SYS_RAWIO },
+	{ "CAP_SYS_CHROOT", CAP_SYS_CHROOT },
+	{ "CAP_SYS_PTRACE", CAP_SYS_PTRACE },
+	{ "CAP_SYS_PACCT", CAP_SYS_PACCT },
+	{ "CAP_SYS_ADMIN", CAP_SYS_ADMIN },
+	{ "CAP_SYS_BOOT", CAP_SYS_BOOT },
+	{ "CAP_SYS_NICE", CAP_SYS_NICE },
+	{ "CAP_SYS_RESOURCE", CAP_SYS_RESOURCE },
+	{ "CAP_SYS_TIME", CAP_SYS_TIME },
+	{ "CAP_SYS_TTY_CONFIG", CAP_SYS_TTY_CONFIG },
+	{ "CAP_MKNOD", CAP_MKNOD },
+	{ "CAP_LEASE", CAP_LEASE },
+	{ "CAP_AUDIT_WRITE", CAP_AUDIT_WRITE },
+	{ "CAP_AUDIT_CONTROL", CAP_AUDIT_CONTROL },
+	{ "CAP_SETFCAP", CAP_SETFCAP },
+	{ "CAP_MAC_OVERRIDE", CAP_MAC_OVERRIDE },
+	{ "CAP_MAC_ADMIN", CAP_MAC_ADMIN },
+	{ "CAP_SYSLOG", CAP_SYSLOG },
+	{ "CAP_WAKE_ALARM", CAP_WAKE_ALARM },
+	{ "CAP_BLOCK_SUSPEND", CAP_BLOCK_SUSPEND },
+	{ "CAP_AUDIT_READ", CAP_AUDIT_READ },
+	{ "CAP_PERFMON", CAP_PERFMON },
+	{ "CAP_BPF", CAP_BPF },
+	{ "CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE },
+};
+
 #define VOCABULARY(what, words) { what, words, ARRAY_SIZE(words) }
 
 const struct vocabulary mode_words = VOCABULARY("mode", mode_word);
@@ -43,6 +88,7 @@ const struct vocabulary exec_words = VOCABULARY("exec default", exec_word);
 const struct vocabulary egress_words = VOCABULARY("egress default", egress_word);
 const struct vocabulary protocol_words = VOCABULARY("protocol", protocol_word);
 const struct vocabulary socket_words = VOCABULARY("kind of socket", socket_word);
+const struct vocabulary capability_words = VOCABULARY("capability", capability_word);
 
 const char *word_text(const struct vocabulary *vocabulary, uint8_t value)
 {

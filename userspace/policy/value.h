@@ -40,6 +40,7 @@ extern const struct vocabulary exec_words;     /* enum exec_access */
 extern const struct vocabulary egress_words;   /* enum egress_default */
 extern const struct vocabulary protocol_words; /* enum protocol_word */
 extern const struct vocabulary socket_words;   /* enum socket_class, those that can be named */
+extern const struct vocabulary capability_words; /* CAP_* */
 
 /* The word of a value, or NULL. */
 const char *word_text(const struct vocabulary *vocabulary, uint8_t value);
