@@ -17,25 +17,26 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := file exec guard sock egress task identify member enter
+BPF_SRCS := file exec guard sock egress packet unix task identify member enter
 
 BASE_SRCS   := diag error file path
-POLICY_SRCS := amount canonical document egress environment limits load merge nearest net parse permission rule shape \
+POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net parse permission rule shape \
 	       site value
 KERN_SRCS   := backend barrier features hooks identify iter jobs links load member mounts need pins probe publish ring roots \
 	       roots_check
 ALERT_SRCS  := advice cause decode endpoint guard message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := attempt_file attempt_guard attempt_net attempt_rule canary cgroup content destination environment environment_grant \
+JOB_SRCS    := attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix \
+	       canary cgroup content destination environment environment_grant \
 	       environment_process inherited launch lifecycle process ruleset selftest state
 DAEMON_SRCS := adopt client controller daemon limits lock loop message monitor notify peer reload renew report request \
 	       request_run server watch
-CMD_SRCS    := ask attach daemon doctor jobs kill main named policy reload run status whois
+CMD_SRCS    := ask attach daemon doctor jobs kill main named policy policy_explain reload run status whois
 
-UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
+UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error test_guard test_message test_ocsf test_policy test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_selftest \
 	      test_sink test_site test_state
 
-BENCH_PROGS := opens connects spawns landlocked hold
+BENCH_PROGS := opens connects talks spawns landlocked hold
 
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)
@@ -141,7 +142,9 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
 
-$(BUILD)/unit/test_decode $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
+$(BUILD)/unit/test_decode $(BUILD)/unit/test_guard $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
+
+$(BUILD)/unit/test_policy_check: $(BUILD)/cmd/policy_explain.o
 
 $(BUILD)/ocsf/examples: $(BUILD)/ocsf/examples.o $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)

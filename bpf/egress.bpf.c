@@ -3,21 +3,12 @@
  * Egress by the job's cgroup: where TCP connects and where datagrams are sent.
  *
  * These programs are attached to the cgroup of each job and vanish with it. They see what
- * socket_connect does not: TCP fast open, which connects from within sendto(), and the address that
- * a datagram carries itself. Which job it is stands in the storage of the cgroup they are attached
- * to, so nested cgroups need no walk. Denied with EPERM.
+ * socket_connect does not: TCP fast open, which connects from within sendto(), the address that
+ * a datagram carries itself, and whose socket is at a port of the loopback. Which job it is stands in
+ * the storage of the cgroup they are attached to, so nested cgroups need no walk. Denied with EPERM.
  */
 #include "lib/jobcage.bpf.h"
-#include "lib/net.bpf.h"
-
-/* The label of the cgroup that this program is attached to. */
-static __always_inline enum entry enter_attached(struct job *job)
-{
-	struct job_label *label = bpf_get_local_storage(&job_by_attach, 0);
-
-	job->label = *label;
-	return job_enter_label(job);
-}
+#include "lib/own.bpf.h"
 
 static __always_inline void read_source(struct bpf_sock_addr *ctx, __u8 *ret_addr)
 {
@@ -37,6 +28,52 @@ static __always_inline void read_source(struct bpf_sock_addr *ctx, __u8 *ret_add
 	__builtin_memcpy(ret_addr, word, sizeof(word));
 }
 
+/*
+ * On the loopback: the job's own socket, or nobody's, where the kernel answers for itself. Which it is
+ * when the packet is on its way is looked at once more, see packet.bpf.c.
+ */
+static __always_inline bool is_to_own(struct bpf_sock_addr *ctx, const struct job *job,
+				      const struct event_net *net, const __u8 *source)
+{
+	struct ends ends = {
+		.local_port = bpf_htons(net->port),
+		.is_udp = net->protocol == IPPROTO_UDP,
+	};
+
+	if (!is_loopback(net->addr) ||
+	    (net->protocol != IPPROTO_TCP && net->protocol != IPPROTO_UDP))
+		return false;
+	if (ctx->sk)
+		ends.remote_port = bpf_htons(ctx->sk->src_port);
+	__builtin_memcpy(ends.local, net->addr, sizeof(ends.local));
+	__builtin_memcpy(ends.remote, source, sizeof(ends.remote));
+	return find_owner(ctx, &job->label, &ends) != OWNER_OTHER;
+}
+
+/* A datagram to a peer that an ingress rule lets come to the port it is sent from. */
+static __always_inline bool is_answer(struct bpf_sock_addr *ctx, const struct job *job,
+				      const struct decision *d)
+{
+	struct event_net net = d->net;
+	__u8 reason;
+
+	if (d->op != OP_SENDMSG || !ctx->sk)
+		return false;
+	net.port = ctx->sk->src_port;
+	return net.port && net_rule(job, &net, true, &reason);
+}
+
+/* In audit mode the packets that follow are not told of once more. */
+static __always_inline void tell(struct bpf_sock_addr *ctx)
+{
+	struct sock_mark *mark = NULL;
+
+	if (ctx->sk)
+		mark = bpf_sk_storage_get(&mark_by_sock, ctx->sk, 0, 0);
+	if (mark)
+		__sync_fetch_and_or(&mark->flags, SOCK_IS_TOLD);
+}
+
 static __always_inline int judge(struct bpf_sock_addr *ctx, struct decision *d)
 {
 	__u8 source[NET_ADDR_BITS / 8] = {};
@@ -49,8 +86,10 @@ static __always_inline int judge(struct bpf_sock_addr *ctx, struct decision *d)
 	d->net.type = ctx->type;
 	d->net.protocol = ctx->protocol;
 	read_source(ctx, source);
-	if (net_is_granted(&job, d, source))
+	if (net_is_granted(&job, d, source) || is_to_own(ctx, &job, &d->net, source) ||
+	    is_answer(ctx, &job, d))
 		return CGROUP_ALLOW;
+	tell(ctx);
 	return settle(&job, d) ? CGROUP_DENY : CGROUP_ALLOW;
 }
 
@@ -93,4 +132,19 @@ SEC("cgroup/sendmsg6")
 int egress_sendmsg6(struct bpf_sock_addr *ctx)
 {
 	return judge_v6(ctx, OP_SENDMSG);
+}
+
+/* The mark by which the job's sockets know each other. Without one there is no socket. */
+SEC("cgroup/sock_create")
+int egress_sock_create(struct bpf_sock *ctx)
+{
+	struct sock_mark mark = {};
+	struct job job;
+
+	if (enter_attached(&job) != ENTRY_JOB)
+		return CGROUP_DENY;
+	mark.label = job.label;
+	return bpf_sk_storage_get(&mark_by_sock, ctx, &mark, BPF_SK_STORAGE_GET_F_CREATE) ?
+		       CGROUP_ALLOW :
+		       CGROUP_DENY;
 }

@@ -16,7 +16,6 @@
 #define PTRACE_MODE_NOAUDIT 0x04
 #define CAP_DAC_OVERRIDE 1
 #define CAP_DAC_READ_SEARCH 2
-#define CAP_PERFMON 38
 
 static __always_inline bool is_granted(const struct job *job, int cap)
 {
@@ -161,25 +160,18 @@ int BPF_PROG(guard_task_setrlimit, struct task_struct *task, unsigned int resour
 
 /* --- the kernel's own machinery --------------------------------------------------------------- */
 
-/* Whoever may use it could take these programs out of the kernel again. */
+/*
+ * Whoever may use it could take these programs out of the kernel again. Its arguments changed in 6.15, and
+ * with them the place of the verdict so far, which is always 0: the kernel asks no program after one that
+ * denied.
+ */
 SEC("lsm/bpf")
-int BPF_PROG(guard_bpf, int cmd, void *attr, unsigned int size, int ret)
+int BPF_PROG(guard_bpf, int cmd)
 {
 	struct job job;
+	int ret;
 
-	if (ret || !lsm_enter(&job, &ret))
+	if (!lsm_enter(&job, &ret))
 		return ret;
 	return refuse(&job, OP_BPF, REASON_BPF, cmd, 0);
-}
-
-SEC("lsm/perf_event_open")
-int BPF_PROG(guard_perf_event_open, void *attr, int type, int ret)
-{
-	struct job job;
-
-	if (ret || !lsm_enter(&job, &ret))
-		return ret;
-	if (is_granted(&job, CAP_PERFMON))
-		return LSM_ALLOW;
-	return refuse(&job, OP_PERF, REASON_CAPABILITY, CAP_PERFMON, type);
 }

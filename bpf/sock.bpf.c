@@ -11,6 +11,7 @@
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/net.bpf.h"
+#include "lib/socket.bpf.h"
 
 #define SIN_LEN 8       /* of struct sockaddr_in: family, port, address */
 #define SIN6_LEN 24     /* SIN6_LEN_RFC2133, the shortest that the kernel accepts */
@@ -82,18 +83,17 @@ static __always_inline void read_source(struct sock *sk, __u16 family, __u8 *ret
 }
 
 /*
- * In audit mode nothing stops here, and connect4 or connect6 will say the same once more, unless
- * the task has left the job's cgroup.
+ * connect4 or connect6 come next, and decide: on the loopback, where they know whose socket is at the
+ * other end; and in audit mode, where nothing stops here and they would say the same once more.
  */
-static __always_inline bool is_said_later(const struct job *job, const struct event_net *net)
+static __always_inline bool is_judged_later(const struct job *job, const struct event_net *net,
+					    struct sock *sk)
 {
-	struct job_label label;
-
-	return job->policy->mode == MODE_AUDIT &&
-	       (net->protocol == IPPROTO_TCP || net->protocol == IPPROTO_UDP ||
+	if (job->policy->mode != MODE_AUDIT && !is_loopback(net->addr))
+		return false;
+	return (net->protocol == IPPROTO_TCP || net->protocol == IPPROTO_UDP ||
 		net->protocol == IPPROTO_MPTCP) &&
-	       find_label_by_cgroup(bpf_get_current_task_btf(), &label) &&
-	       label.slot == job->label.slot;
+	       is_of_job(job, sk);
 }
 
 static __always_inline int read_address(struct event_net *net, struct sockaddr *address, int len)
@@ -116,7 +116,7 @@ static __always_inline int judge_ip(const struct job *job, struct decision *d, s
 	if (err)
 		return err;
 	read_source(sk, d->net.family, source);
-	if (net_is_granted(job, d, source) || is_said_later(job, &d->net))
+	if (net_is_granted(job, d, source) || is_judged_later(job, &d->net, sk))
 		return LSM_ALLOW;
 	return lsm_refuse(job, d);
 }
@@ -137,7 +137,7 @@ int BPF_PROG(sock_socket_connect, struct socket *sock, struct sockaddr *address,
 	d.net.type = sock->type;
 	d.net.protocol = d.net.family == FAMILY_SMC ? PROTOCOL_SMC : sk->sk_protocol;
 	switch (d.net.family) {
-	case AF_UNIX:
+	case AF_UNIX: /* see unix.bpf.c */
 	case AF_NETLINK: return LSM_ALLOW;
 	case AF_INET:
 	case AF_INET6:
@@ -146,21 +146,36 @@ int BPF_PROG(sock_socket_connect, struct socket *sock, struct sockaddr *address,
 	}
 }
 
+/* A task that was moved to another cgroup: the programs of the job's would not see its sockets. */
+static __always_inline bool has_left_cgroup(const struct job *job, int family)
+{
+	struct job_label label;
+
+	if (family != FAMILY_INET && family != FAMILY_INET6 && family != FAMILY_SMC)
+		return false;
+	if (job->policy->egress_default == EGRESS_ALLOW)
+		return false;
+	return !find_label_by_cgroup(bpf_get_current_task_btf(), &label) ||
+	       label.slot != job->label.slot;
+}
+
 /* kern: the kernel makes it for a purpose of its own, under a socket that was judged. */
 SEC("lsm/socket_create")
 int BPF_PROG(sock_socket_create, int family, int type, int protocol, int kern, int ret)
 {
-	struct decision d = { .kind = EVENT_NET, .op = OP_SOCKET, .reason = REASON_SOCKET };
+	struct decision d = { .kind = EVENT_NET, .op = OP_SOCKET };
 	enum socket_class class;
 	struct job job;
 
 	if (ret || kern || !lsm_enter(&job, &ret))
 		return ret;
 	class = socket_class(family, type, protocol);
-	if (is_class_open(&job, class))
+	if (!is_class_open(&job, class))
+		d.reason = class < SOCKET_CLASSES ? REASON_SOCKET : REASON_FAMILY;
+	else if (has_left_cgroup(&job, family))
+		d.reason = REASON_LEFT_CGROUP;
+	else
 		return LSM_ALLOW;
-	if (class >= SOCKET_CLASSES)
-		d.reason = REASON_FAMILY;
 	d.net.family = family;
 	d.net.type = type;
 	d.net.protocol = protocol;

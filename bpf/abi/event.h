@@ -32,10 +32,12 @@ enum event_reason {
 	REASON_NOT_IN_FORCE = 8, /* the policy's rules are missing in the kernel: denied */
 	REASON_OWN = 9,          /* jobcage's own pins, state and alerts are closed to every job */
 	REASON_SOCKET = 10,      /* a socket of a class that the policy does not name */
-	REASON_CAPABILITY = 11,  /* a capability that the policy does not name */
-	REASON_USER_NAMESPACE = 12, /* the policy does not allow user namespaces */
-	REASON_OUTSIDE = 13,        /* a process that is not of the job */
-	REASON_BPF = 14,            /* bpf() is closed to every job */
+	REASON_LEFT_CGROUP = 11, /* a socket that would not lie in the job's cgroup */
+	REASON_HEADER = 12,      /* a packet with IP options, extension headers or in fragments */
+	REASON_CAPABILITY = 13,  /* a capability that the policy does not name */
+	REASON_USER_NAMESPACE = 14, /* the policy does not allow user namespaces */
+	REASON_OUTSIDE = 15,        /* a process that is not of the job */
+	REASON_BPF = 16,            /* bpf() is closed to every job */
 };
 
 /* What was attempted. */
@@ -58,13 +60,15 @@ enum event_op {
 	OP_CONNECT = 16,
 	OP_SENDMSG = 17, /* datagram to an address given with the message */
 	OP_SOCKET = 18,  /* a socket of that family, type and protocol; no address */
-	OP_CAPABILITY = 19,     /* guard.number: the capability */
-	OP_USER_NAMESPACE = 20, /* make one */
-	OP_TRACE = 21,   /* guard.number: tgid; guard.detail: PTRACE_MODE_* */
-	OP_SIGNAL = 22,  /* guard.number: tgid; guard.detail: the signal */
-	OP_CONTROL = 23, /* scheduling, priority or limits; guard.number: tgid */
-	OP_BPF = 24,     /* guard.number: the command */
-	OP_PERF = 25,    /* guard.number: the capability that it takes; guard.detail: PERF_SECURITY_* */
+	OP_PACKET_OUT = 19, /* a packet that no other hook had stopped; its own destination */
+	OP_PACKET_IN = 20,  /* a connection or datagram from that address to the job's port */
+	OP_UNIX = 21,       /* to a Unix socket outside the job; path: where it is bound, if anywhere */
+	OP_CAPABILITY = 22,     /* guard.number: the capability */
+	OP_USER_NAMESPACE = 23, /* make one */
+	OP_TRACE = 24,   /* guard.number: tgid; guard.detail: PTRACE_MODE_* */
+	OP_SIGNAL = 25,  /* guard.number: tgid; guard.detail: the signal */
+	OP_CONTROL = 26, /* scheduling, priority or limits; guard.number: tgid */
+	OP_BPF = 27,     /* guard.number: the command */
 };
 
 enum event_flags {
@@ -77,6 +81,8 @@ enum event_flags {
 	EVENT_PATH_MISSING = 32,  /* no room to build the strings: path, path2 and exe are empty */
 	EVENT_BY_CGROUP = 64, /* judged by a program of the cgroup: the job sees EPERM, not EACCES
 			       */
+	EVENT_WITHOUT_TASK = 128, /* of a packet: nobody knows which process sent it; what tells of
+				     a process is 0 */
 };
 
 /*

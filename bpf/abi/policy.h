@@ -50,6 +50,17 @@ enum egress_default {
 	EGRESS_ALLOW = 2,
 };
 
+enum unix_access {
+	UNIX_UNSET = 0,
+	UNIX_DENY = 1,
+	UNIX_ALLOW = 2,
+};
+
+enum ingress_default {
+	INGRESS_DENY = 1,
+	INGRESS_ALLOW = 2,
+};
+
 /*
  * policy_by_slot: index is the policy slot. Controllers map the array, fill a value and store its
  * mode last.
@@ -59,14 +70,15 @@ struct policy_value {
 	__u8 file_default;   /* enum access */
 	__u8 exec_default;   /* enum exec_access */
 	__u8 egress_default; /* enum egress_default */
-	__u8 reserved;
+	__u8 ingress_default; /* enum ingress_default */
 	__u32 dev_cnt; /* entries used in devs; above POLICY_DEVS: too many, every file is walked */
 	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root
 				  */
 	__u32 sockets; /* bit N: sockets of enum socket_class N may be made; abi/socket.h */
+	__u8 unix_default; /* enum unix_access */
+	__u8 user_namespaces; /* 1: the job may make them */
+	__u8 reserved2[6];
 	__u64 capabilities; /* bit N: the job may use capability N */
-	__u32 user_namespaces; /* 1: the job may make them */
-	__u32 reserved2;
 	__u64 rules_id; /* of this publication; never used again, so it may key what is remembered */
 };
 
@@ -84,9 +96,10 @@ struct root_value {
 	__u8 access;       /* enum access; ACCESS_UNSET: no file rule here */
 	__u8 exec;         /* enum exec_access; EXEC_UNSET: no exec rule here */
 	__u8 is_protected; /* 1: must keep its place: a rule's root or an ancestor of one */
-	__u8 reserved;
+	__u8 unix_access;  /* enum unix_access; UNIX_UNSET: no rule for Unix sockets here */
 	__u32 access_rule; /* rule number; RULE_NONE with an access: jobcage's own file, closed */
 	__u32 exec_rule;   /* rule number */
+	__u32 unix_rule;   /* rule number */
 };
 
 /*
@@ -108,25 +121,28 @@ struct net_value {
 	__u32 cnt;
 };
 
+/* In port_range.protocol: the prefix is that of peers, and the ports are the job's own. */
+#define PORT_INBOUND 0x80
+
 /* ports_by_policy[slot]: array. Within one net_value's span: sorted by (protocol, lo), disjoint. */
 struct port_range {
 	__u32 rule;    /* rule number */
 	__u16 lo;      /* host byte order, inclusive */
 	__u16 hi;      /* host byte order, inclusive */
-	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP; of ingress rules with PORT_INBOUND */
 	__u8 reserved[3];
 };
 
 _Static_assert(sizeof(struct policy_value) == 104, "policy_value is ABI");
 _Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
-_Static_assert(sizeof(struct root_value) == 12, "root_value is ABI");
+_Static_assert(sizeof(struct root_value) == 16, "root_value is ABI");
 _Static_assert(sizeof(struct net_key) == 20, "net_key is ABI");
 _Static_assert(sizeof(struct net_value) == 8, "net_value is ABI");
 _Static_assert(sizeof(struct port_range) == 12, "port_range is ABI");
 
 _Static_assert(__builtin_offsetof(struct policy_value, rules_id) == 96, "policy_value is ABI");
 _Static_assert(__builtin_offsetof(struct root_key, ino) == 8, "root_key is ABI");
-_Static_assert(__builtin_offsetof(struct root_value, exec_rule) == 8, "root_value is ABI");
+_Static_assert(__builtin_offsetof(struct root_value, unix_rule) == 12, "root_value is ABI");
 _Static_assert(__builtin_offsetof(struct net_key, addr) == 4, "net_key is ABI");
 _Static_assert(__builtin_offsetof(struct net_value, cnt) == 4, "net_value is ABI");
 _Static_assert(__builtin_offsetof(struct port_range, reserved) == 9, "port_range is ABI");

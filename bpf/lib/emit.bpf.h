@@ -183,33 +183,39 @@ static __noinline void add_paths(struct scratch *s, const struct decision *d)
 					       BPF_CORE_READ(exe, f_path.mnt), EVENT_EXE_TRUNCATED);
 }
 
-static __noinline void fill_event(struct event *e, const struct job *job, const struct decision *d)
+static __always_inline void fill_decision(struct event *e, const struct job *job,
+					  const struct decision *d)
 {
-	struct task_struct *task = current_task();
-	__u64 ids = bpf_get_current_uid_gid();
-
 	__builtin_memset(e, 0, sizeof(*e));
 	e->time_ns = bpf_ktime_get_boot_ns();
 	e->sequence = d->sequence;
-	e->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	e->slot = job->label.slot;
 	e->generation = job->label.generation;
 	e->policy = job->policy_slot;
 	e->rule = d->rule;
-	e->tgid = BPF_CORE_READ(task, tgid);
-	e->tid = BPF_CORE_READ(task, pid);
-	e->ppid = BPF_CORE_READ(task, real_parent, tgid);
-	e->uid = ids;
-	e->gid = ids >> 32;
 	e->kind = d->kind;
 	e->verdict = d->verdict;
 	e->reason = d->reason;
 	e->op = d->op;
 	e->flags = d->flags;
 	e->object_mode = d->object_mode;
-	BPF_CORE_READ_INTO(&e->comm, task, comm);
 	e->file = d->file;
 	e->net = d->net;
+}
+
+static __noinline void fill_event(struct event *e, const struct job *job, const struct decision *d)
+{
+	struct task_struct *task = current_task();
+	__u64 ids = bpf_get_current_uid_gid();
+
+	fill_decision(e, job, d);
+	e->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	e->tgid = BPF_CORE_READ(task, tgid);
+	e->tid = BPF_CORE_READ(task, pid);
+	e->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	e->uid = ids;
+	e->gid = ids >> 32;
+	BPF_CORE_READ_INTO(&e->comm, task, comm);
 }
 
 static __always_inline struct scratch *scratch_take(void)
@@ -267,21 +273,27 @@ static __noinline void emit(const struct job *job, struct decision *d, struct jo
 	count(err ? &stats->lost : &stats->emitted);
 }
 
-/*
- * The end of every refusal: audit mode turns it into would-deny, both are counted and recorded
- * alike. Returns true if the act must be refused.
- */
-static __noinline bool settle(const struct job *job, struct decision *d)
+/* Audit mode turns a denial into would-deny. Both are counted; NULL if they cannot be. */
+static __always_inline struct job_stats *count_refusal(const struct job *job, struct decision *d)
 {
 	struct job_stats *stats = stats_of(job);
 	bool is_audit = job->policy->mode == MODE_AUDIT;
 
 	d->verdict = is_audit ? VERDICT_WOULD_DENY : VERDICT_DENY;
-	if (stats && d->kind < EVENT_KINDS) {
-		count(is_audit ? &stats->would_deny[d->kind] : &stats->denied[d->kind]);
+	if (!stats || d->kind >= EVENT_KINDS)
+		return NULL;
+	count(is_audit ? &stats->would_deny[d->kind] : &stats->denied[d->kind]);
+	return stats;
+}
+
+/* The end of every refusal: counted and recorded. Returns true if the act must be refused. */
+static __noinline bool settle(const struct job *job, struct decision *d)
+{
+	struct job_stats *stats = count_refusal(job, d);
+
+	if (stats)
 		emit(job, d, stats);
-	}
-	return !is_audit;
+	return d->verdict == VERDICT_DENY;
 }
 
 /* The same for an LSM hook: what it returns. */

@@ -35,6 +35,18 @@ static __always_inline void net_set_v4(__u8 *ret_addr, __be32 addr)
 	__builtin_memcpy(&ret_addr[12], &addr, sizeof(addr));
 }
 
+/* 127.0.0.0/8 and ::1. */
+static __always_inline bool is_loopback(const __u8 *addr)
+{
+	__u32 word[4];
+
+	__builtin_memcpy(word, addr, sizeof(word));
+	if (word[0] || word[1])
+		return false;
+	return word[2] ? word[2] == bpf_htonl(0xffff) && addr[12] == 127 :
+			 word[3] == bpf_htonl(1);
+}
+
 static __always_inline bool is_unspecified(const __u8 *addr)
 {
 	__u32 word[4];
@@ -59,16 +71,31 @@ static __always_inline void net_normalise(struct event_net *net, const __u8 *sou
 		net->addr[15] = 1;
 }
 
-/* Negative: the range lies before (protocol, port); positive: behind it. */
-static __always_inline int port_compare(const struct port_range *range, const struct event_net *net)
-{
-	__u32 protocol = socket_rule_protocol(net->protocol);
+/*
+ * What is looked for at a prefix. Inbound: the address is the peer's, the port is the job's own.
+ */
+struct port_question {
+	__u32 protocol; /* as in port_range.protocol */
+	__u16 port;
+};
 
-	if (range->protocol != protocol)
-		return range->protocol < protocol ? -1 : 1;
-	if (range->hi < net->port)
+static __always_inline struct port_question question_of(const struct event_net *net, bool is_inbound)
+{
+	return (struct port_question){
+		.protocol = socket_rule_protocol(net->protocol) | (is_inbound ? PORT_INBOUND : 0),
+		.port = net->port,
+	};
+}
+
+/* Negative: the range lies before (protocol, port); positive: behind it. */
+static __always_inline int port_compare(const struct port_range *range,
+					const struct port_question *wanted)
+{
+	if (range->protocol != wanted->protocol)
+		return range->protocol < wanted->protocol ? -1 : 1;
+	if (range->hi < wanted->port)
 		return -1;
-	return range->lo > net->port;
+	return range->lo > wanted->port;
 }
 
 /*
@@ -76,7 +103,7 @@ static __always_inline int port_compare(const struct port_range *range, const st
  * inner map.
  */
 static __noinline __u32 port_rule(void *ports, const struct net_value *span,
-				  const struct event_net *net)
+				  const struct port_question *wanted)
 {
 	__u32 lo = span->first, hi = span->first + span->cnt;
 
@@ -87,7 +114,7 @@ static __noinline __u32 port_rule(void *ports, const struct net_value *span,
 
 		if (!range)
 			return RULE_NONE;
-		order = port_compare(range, net);
+		order = port_compare(range, wanted);
 		if (!order)
 			return range->rule;
 		if (order < 0)
@@ -98,28 +125,30 @@ static __noinline __u32 port_rule(void *ports, const struct net_value *span,
 	return RULE_NONE;
 }
 
-static __always_inline bool has_rules_of_ports(__u32 protocol)
+static __always_inline bool has_rules_of_ports(const struct port_question *wanted)
 {
-	protocol = socket_rule_protocol(protocol);
+	__u32 protocol = wanted->protocol & ~PORT_INBOUND;
+
 	return protocol == PROTOCOL_IS_TCP || protocol == PROTOCOL_IS_UDP;
 }
 
 /*
  * What has no ports that rules could name (a ping, SCTP), of a class that the policy names, goes
- * where any rule leads.
+ * where any egress rule leads. Their ranges come first.
  */
 static __always_inline __u32 any_rule(void *ports, const struct net_value *span)
 {
 	__u32 first = span->first;
 	struct port_range *range = span->cnt ? bpf_map_lookup_elem(ports, &first) : NULL;
 
-	return range ? range->rule : RULE_NONE;
+	return range && !(range->protocol & PORT_INBOUND) ? range->rule : RULE_NONE;
 }
 
 /* The rule number that opens the destination, or RULE_NONE and the reason why not. */
 static __noinline __u32 net_search(const struct job *job, const struct event_net *net,
-				   __u8 *ret_reason)
+				   bool is_inbound, __u8 *ret_reason)
 {
+	struct port_question wanted = question_of(net, is_inbound);
 	struct net_key key = { .prefixlen = NET_ADDR_BITS };
 	__u32 slot = job->policy_slot;
 	struct net_value *span;
@@ -137,9 +166,9 @@ static __noinline __u32 net_search(const struct job *job, const struct event_net
 	*ret_reason = REASON_DEFAULT;
 	if (!span)
 		return RULE_NONE;
-	if (!has_rules_of_ports(net->protocol))
+	if (!has_rules_of_ports(&wanted))
 		return any_rule(inner, span);
-	return port_rule(inner, span, net);
+	return port_rule(inner, span, &wanted);
 }
 
 /* --- what is remembered ----------------------------------------------------------------------- */
@@ -150,11 +179,11 @@ static __noinline __u32 net_search(const struct job *job, const struct event_net
  * same again, in whatever hook, needs no search. What a job does to the table costs others a search.
  */
 static __always_inline void memo_ask(const struct job *job, const struct event_net *net,
-				     __u64 *ret_question)
+				     bool is_inbound, __u64 *ret_question)
 {
 	__builtin_memcpy(&ret_question[0], net->addr, sizeof(net->addr));
 	ret_question[2] = job->policy->rules_id;
-	ret_question[3] = (__u64)net->protocol << 16 | net->port;
+	ret_question[3] = (__u64)is_inbound << 32 | (__u64)net->protocol << 16 | net->port;
 }
 
 static __always_inline struct memo *memo_at(const __u64 *question)
@@ -199,18 +228,18 @@ static __always_inline void memo_store(struct memo *memo, const __u64 *question,
 
 /* net_search(), or what it answered before. */
 static __always_inline __u32 net_rule(const struct job *job, const struct event_net *net,
-				      __u8 *ret_reason)
+				      bool is_inbound, __u8 *ret_reason)
 {
 	__u64 question[4];
 	struct memo *memo;
 	__u32 rule;
 
-	memo_ask(job, net, question);
+	memo_ask(job, net, is_inbound, question);
 	memo = memo_at(question);
 	*ret_reason = REASON_DEFAULT;
 	if (memo && memo_find(memo, question, &rule))
 		return rule;
-	rule = net_search(job, net, ret_reason);
+	rule = net_search(job, net, is_inbound, ret_reason);
 	if (memo && *ret_reason == REASON_DEFAULT)
 		memo_store(memo, question, rule);
 	return rule;
@@ -221,7 +250,7 @@ static __always_inline bool net_is_granted(const struct job *job, struct decisio
 					   const __u8 *source)
 {
 	net_normalise(&d->net, source);
-	if (job->policy->egress_default == EGRESS_ALLOW || net_rule(job, &d->net, &d->reason))
+	if (job->policy->egress_default == EGRESS_ALLOW || net_rule(job, &d->net, false, &d->reason))
 		return true;
 	d->kind = EVENT_NET;
 	d->rule = RULE_NONE;

@@ -26,6 +26,7 @@
 enum walk_class {
 	WALK_FILE,
 	WALK_EXEC,
+	WALK_UNIX,
 };
 
 /* The nearest rule of a class. */
@@ -72,12 +73,16 @@ static __always_inline bool superblock_has_rules(const struct policy_value *poli
 static __always_inline bool rule_here(const struct root_value *root, enum walk_class class,
 				      struct finding *finding)
 {
-	__u8 level = class == WALK_FILE ? root->access : root->exec;
+	__u8 level = class == WALK_FILE ? root->access :
+		     class == WALK_EXEC ? root->exec :
+					  root->unix_access;
 
 	if (!level)
 		return false;
 	finding->level = level;
-	finding->rule = class == WALK_FILE ? root->access_rule : root->exec_rule;
+	finding->rule = class == WALK_FILE ? root->access_rule :
+			class == WALK_EXEC ? root->exec_rule :
+					     root->unix_rule;
 	finding->reason = finding->rule == RULE_NONE ? REASON_OWN : REASON_RULE;
 	return true;
 }

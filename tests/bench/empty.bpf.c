@@ -20,4 +20,16 @@ int empty_connect4(struct bpf_sock_addr *ctx)
 	return 1;
 }
 
+SEC("cgroup_skb/egress")
+int empty_egress(struct __sk_buff *skb)
+{
+	return 1;
+}
+
+SEC("cgroup_skb/ingress")
+int empty_ingress(struct __sk_buff *skb)
+{
+	return 1;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * hold OBJECT lsm | fmod_ret | CGROUP: attach one of the programs of empty.bpf.c until standard input ends.
+ * hold OBJECT HOW...: attach programs of empty.bpf.c until standard input ends.
  *
- * It says "ready" when the program is attached: empty_file_open in one of the two ways that jobcage
- * attaches its own, or empty_connect4 to the cgroup with that path.
+ * HOW is lsm or fmod_ret: empty_file_open in one of the two ways that jobcage attaches its own; or a
+ * cgroup's path, and PROGRAM... to attach to it. It says "ready" when all is attached.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -19,21 +19,27 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* Only the program that is wanted is loaded: without BPF LSM rights the other one might not be. */
-static struct bpf_program *choose(struct bpf_object *object, const char *name)
+/* Only what is wanted is loaded: without BPF LSM rights the others might not be. */
+static void choose(struct bpf_object *object, char **names)
 {
-	struct bpf_program *prog, *chosen = NULL;
+	struct bpf_program *prog;
 
 	bpf_object__for_each_program(prog, object) {
-		bool is_it = !strcmp(bpf_program__name(prog), name);
+		bool is_wanted = false;
 
-		bpf_program__set_autoload(prog, is_it);
-		if (is_it)
-			chosen = prog;
+		for (char **name = names; *name; name++)
+			is_wanted |= !strcmp(bpf_program__name(prog), *name);
+		bpf_program__set_autoload(prog, is_wanted);
 	}
-	if (!chosen)
+}
+
+static struct bpf_program *find(struct bpf_object *object, const char *name)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(object, name);
+
+	if (!prog)
 		die(name);
-	return chosen;
+	return prog;
 }
 
 static void prepare(struct bpf_program *prog, const char *how)
@@ -62,25 +68,24 @@ static struct bpf_link *attach(struct bpf_program *prog, const char *how)
 
 int main(int argc, char **argv)
 {
-	struct bpf_object *object = argc == 3 ? bpf_object__open(argv[1]) : NULL;
-	struct bpf_program *prog;
-	struct bpf_link *link;
+	static char *by_default[] = { (char *)"empty_file_open", NULL };
+	struct bpf_object *object = argc >= 3 ? bpf_object__open(argv[1]) : NULL;
+	char **names = argc > 3 ? argv + 3 : by_default;
 	char rest[64];
 
 	if (!object)
-		die("usage: hold OBJECT lsm | fmod_ret | CGROUP");
-	prog = choose(object, *argv[2] == '/' ? "empty_connect4" : "empty_file_open");
-	prepare(prog, argv[2]);
+		die("usage: hold OBJECT lsm | fmod_ret | CGROUP PROGRAM...");
+	choose(object, names);
+	if (names == by_default)
+		prepare(find(object, *names), argv[2]);
 	if (bpf_object__load(object))
 		die("cannot load");
-	link = attach(prog, argv[2]);
-	if (!link)
-		die("cannot attach");
+	for (char **name = names; *name; name++)
+		if (!attach(find(object, *name), argv[2]))
+			die("cannot attach");
 	puts("ready");
 	fflush(stdout);
 	while (read(STDIN_FILENO, rest, sizeof(rest)) > 0)
 		;
-	bpf_link__destroy(link);
-	bpf_object__close(object);
-	return 0;
+	return 0; /* the links go with the process */
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What each open, read and connect costs more: P1 (outside of any job), P2 (files in a job), P3 (connect in a job)."""
+"""What each open, read and connect costs more: P1 (outside of any job), P2 (files in a job), P3 (connect in a job), P4 (what an open connection
+carries)."""
+import contextlib
 import os
 import random
 import subprocess
@@ -10,6 +12,7 @@ from world import REST_S, ROOT, Failed, make_cgroup, release, say, settle
 RULES = 100
 DEPTHS = (2, 4, 11, 16)
 CONNECTS = 20000
+MESSAGES = 20000
 PREFIXES = (100, 1000, 100000)
 TARGET, PORT = "127.86.75.30", 9
 
@@ -121,7 +124,7 @@ def prefixes(cnt):
 
 
 def prefix_policy(world, cnt):
-    rules = [{"id": f"n{i}", "cidr": cidr, "protocol": "udp", "ports": [PORT]} for i, cidr in enumerate(prefixes(cnt))]
+    rules = [{"id": f"n{i}", "cidr": cidr, "protocol": "any", "ports": [PORT]} for i, cidr in enumerate(prefixes(cnt))]
     return jobs.write_policy(world, f"prefixes-{cnt}", egress=rules)
 
 
@@ -135,7 +138,7 @@ def connects_in_jobs(world, result):
     jobs.write_site(world)
     cgroup = make_cgroup("bench")
     base = connect(world, "base", cgroup=cgroup)
-    empty = world.hold(cgroup)
+    empty = world.hold(cgroup, "empty_connect4")
     rival = connect(world, "an empty connect4 program", cgroup=cgroup) - base
     release(empty)
     form, added = jobs.forms(world)[-1], {}
@@ -150,3 +153,80 @@ def connects_in_jobs(world, result):
         result.row("P3", f"connect() of UDP in a job, {cnt} prefixes", added[cnt], "instructions",
                    3 * rival if cnt == 1000 else None, empty_program=rival)
     result.row("P3", "100000 prefixes against 100", added[100000] / added[100], "x", 1.5)
+
+
+# --- packets ---
+
+def talk(world, what, *before, **how):
+    """(send and receive 1 KB, connect to close) over TCP."""
+    say(f"TCP: {what}")
+    return world.numbers(*before, "/bench/talks", str(MESSAGES), TARGET, str(PORT), **how)
+
+
+@contextlib.contextmanager
+def server(world):
+    with world.start("/bench/talks", "serve", str(PORT), stdout=subprocess.PIPE) as process:
+        if process.stdout.readline() != "ready\n":
+            raise Failed("talks serve: not ready")
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def nftables(cgroup, cnt):
+    """What an admin would write: for packets of a cgroup, out to a set of prefixes, in from it."""
+    name = os.path.basename(cgroup)
+    nets = ", ".join(prefixes(cnt))
+    rules = "".join(f'''chain {hook} {{ type filter hook {hook} priority 0; policy accept;
+        socket cgroupv2 level 1 "{name}" ip {way} != @nets drop }}\n''' for hook, way in (("output", "daddr"), ("input", "saddr")))
+    text = f"table ip bench {{ set nets {{ type ipv4_addr; flags interval; auto-merge; elements = {{ {nets} }} }}\n{rules} }}\n"
+    done = subprocess.run(["nft", "-f", "-"], input=text, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise Failed(f"nft: {done.stderr[:500]}")
+    try:
+        yield
+    finally:
+        subprocess.run(["nft", "delete", "table", "ip", "bench"], check=True)
+
+
+def packets_in_jobs(world, result):
+    """P4, and P3 for TCP: each in a cgroup of its own, the other end in none."""
+    jobs.write_site(world)
+    cgroup = make_cgroup("bench")
+    found = {}
+    with server(world):
+        found["base"] = talk(world, "base", cgroup=cgroup)
+        empty = world.hold(cgroup, "empty_egress", "empty_ingress")
+        found["empty"] = talk(world, "empty programs on packets", cgroup=cgroup)
+        release(empty)
+        for cnt in PREFIXES:
+            with nftables(cgroup, cnt):
+                found[f"nftables {cnt}"] = talk(world, f"nftables with {cnt} prefixes", cgroup=cgroup)
+        form = jobs.forms(world)[-1]
+        with form.ready(prefix_policy(world, 1)):
+            found["outside"] = talk(world, "a process in no job, while a job runs", cgroup=cgroup)
+            for cnt in PREFIXES:
+                found[f"job {cnt}"] = talk(world, f"in a job with {cnt} prefixes", *form.launch(prefix_policy(world, cnt)))
+        settle(REST_S)
+        again = talk(world, "base again", cgroup=cgroup)
+    os.rmdir(cgroup)
+    report_packets(result, found)
+    for column, what in enumerate(("send and receive", "TCP connect to close")):
+        result.steady(what, found["base"][column], again[column])
+    result.detail("talks", found)
+
+
+def report_packets(result, found):
+    def added(who, column):
+        return found[who][column] - found["base"][column]
+
+    for cnt in PREFIXES:
+        result.row("P4", f"send and receive 1 KB in a job, {cnt} prefixes", added(f"job {cnt}", 0), "instructions",
+                   1.6 * added("empty", 0), empty_programs=added("empty", 0), nftables=added(f"nftables {cnt}", 0))
+    result.row("P4", "send and receive 1 KB in no job, while a job runs", added("outside", 0), "instructions",
+               0.002 * found["base"][0])
+    for cnt in PREFIXES:
+        result.row("P3", f"TCP connect to close in a job, {cnt} prefixes", added(f"job {cnt}", 1), "instructions",
+                   added(f"nftables {cnt}", 1), nftables=added(f"nftables {cnt}", 1), empty_packets=added("empty", 1))

@@ -16,7 +16,7 @@ ROOT = "/b"
 CGROUPS = "/sys/fs/cgroup"
 ENVIRONMENT = {"PATH": "/usr/bin"}
 SYSTEM = ("true", "sleep", "bwrap", "crun")
-OWN = ("opens", "connects", "spawns", "landlocked")
+OWN = ("opens", "connects", "talks", "spawns", "landlocked")
 
 OPENS = 20000
 # How long the machine is left alone for what it has put off: after boot, and after programs were unloaded.
@@ -128,9 +128,9 @@ class World:
         """Instructions of (open and close, a read) of a file."""
         return self.numbers(*before, "/bench/opens", str(cnt), path, **how)
 
-    def hold(self, how):
-        """An empty program attached, until the process ends: see hold.c."""
-        process = subprocess.Popen([f"{self.build}/bench/hold", f"{self.build}/bench/empty.bpf.o", how],
+    def hold(self, how, *programs):
+        """Empty programs attached, until the process ends: see hold.c."""
+        process = subprocess.Popen([f"{self.build}/bench/hold", f"{self.build}/bench/empty.bpf.o", how, *programs],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if process.stdout.readline() != "ready\n":
             raise Failed(f"hold {how}: not attached")

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <linux/bpf.h>
-#include <linux/perf_event.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -132,22 +131,6 @@ static int use_bpf(char **argv)
 	return got_through(outcome(syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr))), ENOENT);
 }
 
-static int open_event(char **argv)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_TASK_CLOCK,
-		.disabled = 1,
-		.exclude_kernel = 1,
-		.exclude_hv = 1,
-	};
-	int fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-
-	(void)argv;
-	return fd < 0 ? -errno : close_outcome(fd);
-}
-
 const struct act guard_acts[] = {
 	{ "capability", 0, capability },
 	{ "user_namespace", 0, user_namespace },
@@ -161,6 +144,5 @@ const struct act guard_acts[] = {
 	{ "set_scheduler", 1, set_scheduler },
 	{ "set_limit", 1, set_limit },
 	{ "bpf", 0, use_bpf },
-	{ "perf", 0, open_event },
 	{ NULL, 0, NULL },
 };

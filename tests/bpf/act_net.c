@@ -186,6 +186,26 @@ static int connect_unix(char **argv)
 	return done(fd, r);
 }
 
+/* argv: a path, or '@' and an abstract name; what is sent. */
+static int send_unix(char **argv, int type)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = new_socket(AF_UNIX, type, 0), r;
+	size_t len = strlen(argv[0]);
+
+	if (fd < 0)
+		return -errno;
+	memcpy(a.sun_path, argv[0], len);
+	if (a.sun_path[0] == '@')
+		a.sun_path[0] = '\0';
+	step("connect");
+	r = outcome(connect(fd, (struct sockaddr *)&a, offsetof(struct sockaddr_un, sun_path) + len));
+	return done(fd, r ? r : try_send(fd, argv[1]));
+}
+
+static int unix_stream(char **argv) { return send_unix(argv, SOCK_STREAM); }
+static int unix_datagram(char **argv) { return send_unix(argv, SOCK_DGRAM); }
+
 static int connect_netlink(char **argv)
 {
 	struct sockaddr_nl a = { .nl_family = AF_NETLINK };
@@ -293,6 +313,8 @@ const struct act net_acts[] = {
 	{ "vsock", 3, vsock },
 	{ "socket", 3, make_socket },
 	{ "unix", 1, connect_unix },
+	{ "unix_stream", 2, unix_stream },
+	{ "unix_datagram", 2, unix_datagram },
 	{ "netlink", 1, connect_netlink },
 	{ "udp", 3, udp },
 	{ "udp_v4_on_v6", 3, udp_v4_on_v6 },

@@ -133,11 +133,13 @@ static void repair_header(struct event *event)
 				 REASON_DEFAULT },
 		[EVENT_NET] = { REASON_FAMILY, REASON_NOT_IN_FORCE, REASON_DEFAULT,
 				REASON_DEFAULT },
+		[EVENT_GUARD] = { REASON_CAPABILITY, REASON_USER_NAMESPACE, REASON_OUTSIDE,
+				  REASON_BPF },
 	};
 
-	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_SENDMSG);
+	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_BPF);
 	event->kind = (uint8_t)op_info(event->op)->kind;
-	event->reason = event->rule ? REASON_RULE : reasons[event->kind][event->reason % 4];
+	event->reason = event->rule && event->kind != EVENT_GUARD ? REASON_RULE : reasons[event->kind][event->reason % 4];
 	event->rule %= FIXTURE_RULES + 2;
 	if (event->reason == REASON_RULE && !event->rule)
 		event->rule = 1;
@@ -158,7 +160,7 @@ static size_t repair(uint8_t *record, size_t len)
 
 	memcpy(&event, record, sizeof(event));
 	repair_header(&event);
-	part = event.kind == EVENT_NET ? 0 : event.path_len % (left + 1);
+	part = event.kind == EVENT_NET || event.kind == EVENT_GUARD ? 0 : event.path_len % (left + 1);
 	event.path_len = repair_run(strings, part);
 	left -= part;
 	memmove(strings + event.path_len, strings + part, left);

@@ -126,12 +126,109 @@ static void the_advice_can_be_pasted(void **state)
 				 "allow it: use TCP or UDP over IPv4 or IPv6.");
 }
 
+/* --- ingress and Unix sockets --------------------------------------------------------------------- */
+
+static void both_sections_come_back(void **state)
+{
+	static const char text[] =
+		HEAD "\"ingress\": {\"allow\": [{\"cidr\": \"10.0.0.0/8\", \"protocol\": \"any\", \"ports\": [80]}]},\n"
+		     "\"unix\": {\"default\": \"allow\", \"allow\": [\"/run/x\", {\"id\": \"log\", \"path\": \"/dev/log\", "
+		     "\"optional\": true}]}}";
+	struct policy *policy = parse_good(text, NULL), *again;
+
+	(void)state;
+	assert_int_equal(policy->ingress_default, INGRESS_DENY);
+	assert_int_equal(policy->unix_default, UNIX_ALLOW);
+	assert_int_equal(rule_by_id(policy, "ingress:10.0.0.0/8:any:80")->class, RULE_INGRESS);
+	assert_true(rule_by_id(policy, "log")->is_optional);
+	assert_int_equal(rule_by_id(policy, "unix:/run/x")->access, UNIX_ALLOW);
+	again = parse_good(policy->canonical, NULL);
+	assert_string_equal(again->digest, policy->digest);
+	assert_int_equal(again->rule_cnt, policy->rule_cnt);
+	policy_free(again);
+	policy_free(policy);
+}
+
+static bool has_range(const struct egress_tables *tables, uint8_t protocol, uint16_t port, uint32_t rule)
+{
+	for (size_t i = 0; i < tables->port_cnt; i++)
+		if (tables->ports[i].protocol == protocol && tables->ports[i].lo == port &&
+		    tables->ports[i].rule == rule)
+			return true;
+	return false;
+}
+
+/* The two directions share a prefix, and neither opens the other. */
+static void directions_are_apart(void **state)
+{
+	struct policy *policy = parse_good(
+		HEAD "\"egress\": {\"allow\": [{\"cidr\": \"10.0.0.0/8\", \"ports\": [80]}]},\n"
+		     "\"ingress\": {\"allow\": [{\"cidr\": \"10.0.0.0/8\", \"ports\": [90]}]}}", NULL);
+	struct egress_tables tables;
+
+	(void)state;
+	assert_int_equal(egress_compile(policy, &tables), 0);
+	assert_int_equal(tables.net_cnt, 1);
+	assert_int_equal(tables.port_cnt, 2);
+	assert_true(has_range(&tables, IPPROTO_TCP, 80, 1));
+	assert_true(has_range(&tables, IPPROTO_TCP | PORT_INBOUND, 90, 2));
+	egress_tables_free(&tables);
+	policy_free(policy);
+}
+
+static struct decoded_event packet_in(void)
+{
+	struct decoded_event event = { .event = fixture_event(OP_PACKET_IN) };
+
+	event.event.flags = EVENT_WITHOUT_TASK | EVENT_PATH_MISSING | EVENT_BY_CGROUP;
+	event.event.net = (struct event_net){ .addr = { [10] = 0xff, 0xff, 192, 0, 2, 9 },
+					      .port = 8080, .family = AF_INET, .protocol = IPPROTO_TCP };
+	return event;
+}
+
+static void a_packet_has_no_process(void **state)
+{
+	struct decoded_event event = packet_in();
+	struct cause cause = cause_of(&fixture_policy, &event.event);
+	_cleanup_free_ char *text = message_decision(&event, &cause);
+
+	(void)state;
+	assert_string_equal(text, "a socket of the job was denied receiving from 192.0.2.9 on its port 8080/tcp: no rule "
+				  "names it, and ingress.default is \"deny\". To allow it, add to the policy: {\"ingress\": "
+				  "{\"allow\": [{\"cidr\": \"192.0.2.9/32\", \"protocol\": \"tcp\", \"ports\": [8080]}]}}");
+}
+
+static void expect_unix(const char *path, const char *text)
+{
+	struct decoded_event event = { .event = fixture_event(OP_UNIX), .path = (char *)path };
+	struct cause cause;
+	_cleanup_free_ char *message = NULL;
+
+	event.event.net = (struct event_net){ .family = AF_UNIX, .type = SOCK_STREAM };
+	cause = cause_of(&fixture_policy, &event.event);
+	message = message_decision(&event, &cause);
+	assert_string_equal(message, text);
+}
+
+static void unix_sockets_are_named_by_path(void **state)
+{
+	(void)state;
+	expect_unix("/run/docker.sock", "python3 (pid 812) was denied connecting to the Unix socket /run/docker.sock: no rule "
+					"names it, and unix.default is \"deny\". To allow it, add to the policy: {\"unix\": "
+					"{\"allow\": [\"/run/docker.sock\"]}}");
+	expect_unix(NULL, "python3 (pid 812) was denied connecting to a Unix socket without a path: no rule names it, and "
+			  "unix.default is \"deny\". No policy entry can allow it: without a path only the job's own sockets "
+			  "reach each other.");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sockets_are_bits),	      cmocka_unit_test(no_sockets_leave_no_trace),
 		cmocka_unit_test(unknown_sockets_are_errors), cmocka_unit_test(every_class_has_a_word),
 		cmocka_unit_test(classes),		      cmocka_unit_test(the_advice_can_be_pasted),
+		cmocka_unit_test(both_sections_come_back),    cmocka_unit_test(directions_are_apart),
+		cmocka_unit_test(a_packet_has_no_process),    cmocka_unit_test(unix_sockets_are_named_by_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,15 +38,20 @@ static bool is_tried(const struct act *acts, size_t cnt, const char *hook)
 static bool is_hook_tried(const char *hook)
 {
 	return is_tried(hook_acts, hook_act_cnt, hook) || is_tried(net_acts, net_act_cnt, hook) ||
+	       is_tried(guard_acts, guard_act_cnt, hook) || is_tried(&capability_act, 1, hook) ||
+	       is_tried(&user_namespace_act, 1, hook) ||
 	       is_tried(&family_act, 1, hook) ||
-	       is_tried(socket_acts, socket_act_cnt, hook) || is_tried(&exec_act, 1, hook) ||
+	       is_tried(socket_acts, socket_act_cnt, hook) ||
+	       is_tried(unix_acts, unix_act_cnt, hook) ||
+	       is_tried(&packet_out_act, 1, hook) || is_tried(&packet_in_act, 1, hook) || is_tried(&exec_act, 1, hook) ||
 	       is_tried(&chroot_act, 1, hook);
 }
 
 static void every_hook_has_an_act(void **state)
 {
 	static const char *const cgroup_hooks[] = { "cgroup/connect4", "cgroup/connect6",
-						    "cgroup/sendmsg4", "cgroup/sendmsg6" };
+						    "cgroup/sendmsg4", "cgroup/sendmsg6",
+						    "cgroup_skb/egress", "cgroup_skb/ingress" };
 
 	(void)state;
 	/* Those that refuse nothing are proved by the canary's label. */

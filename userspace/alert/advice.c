@@ -216,6 +216,20 @@ static int advise_socket(FILE *out, const struct event_net *net)
 			json_pack("{s:[s]}", "sockets", word));
 }
 
+static int advise_unix(FILE *out, const struct decoded_event *event)
+{
+	bool has_path = event->path && !(event->event.flags & EVENT_PATH_DETACHED);
+	_cleanup_(targets_free) struct targets targets = { 0 };
+
+	if (has_path && add_target(&targets, event->path, false))
+		return -ENOMEM;
+	if (targets.cnt)
+		return put_json(out, "To allow it, add to the policy: ",
+				json_pack("{s:{s:[s]}}", "unix", "allow", targets.path[0]));
+	return fputs("No policy entry can allow it: without a path only the job's own sockets reach each "
+		     "other.", out) < 0 ? -ENOMEM : 0;
+}
+
 static int advise_guard(FILE *out, const struct event *event)
 {
 	const char *word;
@@ -234,6 +248,7 @@ static int advise_guard(FILE *out, const struct event *event)
 
 static int advise_net(FILE *out, const struct decoded_event *event)
 {
+	const char *section = event->event.op == OP_PACKET_IN ? "ingress" : "egress";
 	struct endpoint end = endpoint_of(&event->event.net);
 	char cidr[sizeof(end.ip) + 4];
 
@@ -244,7 +259,7 @@ static int advise_net(FILE *out, const struct decoded_event *event)
 	}
 	snprintf(cidr, sizeof(cidr), "%s/%u", end.ip, end.ip_version == 4 ? 32 : 128);
 	return put_json(out, "To allow it, add to the policy: ",
-			json_pack("{s:{s:[{s:s, s:s, s:[i]}]}}", "egress", "allow", "cidr", cidr,
+			json_pack("{s:{s:[{s:s, s:s, s:[i]}]}}", section, "allow", "cidr", cidr,
 				  "protocol", end.protocol_name, "ports", end.port));
 }
 
@@ -260,6 +275,8 @@ int advice_print(FILE *out, const struct decoded_event *event, const struct caus
 	case EVENT_NET:
 		if (event->event.reason == REASON_SOCKET)
 			return advise_socket(out, &event->event.net);
+		if (event->event.op == OP_UNIX)
+			return advise_unix(out, event);
 		return advise_net(out, event);
 	case EVENT_GUARD:
 		return advise_guard(out, &event->event);

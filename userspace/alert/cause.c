@@ -50,6 +50,16 @@ static const struct builtin builtins[] = {
 		"rules name TCP and UDP over IPv4 and IPv6, and nothing else leaves",
 		"No policy entry can allow it: use TCP or UDP over IPv4 or IPv6.",
 	},
+	[REASON_LEFT_CGROUP] = {
+		"builtin:left-cgroup",
+		"the process was moved out of the job's cgroup, where nothing would judge what the socket sends",
+		"No policy entry can allow it: leave the job's processes where they are.",
+	},
+	[REASON_HEADER] = {
+		"builtin:packet-header",
+		"a packet with IP options, with IPv6 extension headers or in fragments may go elsewhere than it says",
+		"No policy entry can allow it: send it without them.",
+	},
 	[REASON_OUTSIDE] = {
 		"builtin:outside-process",
 		"a job reaches its own processes only, and this one is not of the job",
@@ -73,6 +83,8 @@ static const char *const class_words[] = {
 	[RULE_FILESYSTEM] = "filesystem",
 	[RULE_EXEC] = "exec",
 	[RULE_EGRESS] = "egress",
+	[RULE_INGRESS] = "ingress",
+	[RULE_UNIX] = "unix",
 };
 
 static const char *const access_words[] = {
@@ -95,7 +107,8 @@ static const char *allow_word(bool is_allowed)
 
 struct cause cause_of(const struct policy *policy, const struct event *event)
 {
-	struct cause cause = { .reason = event->reason, .kind = event->kind, .policy = policy };
+	struct cause cause = { .reason = event->reason, .kind = event->kind, .policy = policy,
+			       .op = event->op };
 
 	if (event->reason == REASON_RULE) {
 		cause.number = event->rule;
@@ -122,6 +135,10 @@ static const char *default_id(const struct cause *cause)
 {
 	if (cause->reason == REASON_SOCKET)
 		return "sockets.default";
+	if (cause->op == OP_PACKET_IN)
+		return "ingress.default";
+	if (cause->op == OP_UNIX)
+		return "unix.default";
 	if (cause->reason == REASON_CAPABILITY)
 		return "capabilities.default";
 	if (cause->reason == REASON_USER_NAMESPACE)
@@ -136,6 +153,10 @@ static const char *default_value(const struct cause *cause)
 	if (cause->reason == REASON_SOCKET || cause->reason == REASON_CAPABILITY ||
 	    cause->reason == REASON_USER_NAMESPACE)
 		return "deny";
+	if (cause->op == OP_PACKET_IN)
+		return allow_word(cause->policy->ingress_default == INGRESS_ALLOW);
+	if (cause->op == OP_UNIX)
+		return allow_word(cause->policy->unix_default == UNIX_ALLOW);
 	if (cause->kind == EVENT_EXEC)
 		return allow_word(cause->policy->exec_default == EXEC_ALLOW);
 	if (cause->kind == EVENT_NET)
@@ -164,12 +185,13 @@ static int print_condition(FILE *out, const struct rule *rule)
 {
 	int err;
 
-	if (rule->class == RULE_EGRESS) {
+	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
 		print_net(out, rule);
 		return 0;
 	}
 	err = text_put(out, rule->path ? rule->path : "");
 	fprintf(out, ": %s",
+		rule->class == RULE_UNIX ? allow_word(rule->access == UNIX_ALLOW) :
 		rule->class == RULE_EXEC ? allow_word(rule->access == EXEC_ALLOW) :
 					   access_word(rule->access));
 	return err;
@@ -236,8 +258,10 @@ static int print_rule(FILE *out, const struct cause *cause)
 	}
 	fputs("rule ", out);
 	err = text_put_quoted(out, rule->id);
-	if (rule->class == RULE_EGRESS)
+	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS)
 		fputs(" allows it", out);
+	else if (rule->class == RULE_UNIX)
+		fputs(rule->access == UNIX_ALLOW ? " allows it" : " denies it", out);
 	else if (rule->class == RULE_EXEC)
 		fputs(rule->access == EXEC_ALLOW ? " allows it" : " denies it", out);
 	else

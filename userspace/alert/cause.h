@@ -19,6 +19,7 @@
 struct cause {
 	enum event_reason reason;
 	enum event_kind kind;
+	enum event_op op;
 	const struct policy *policy;
 	const struct rule *rule; /* REASON_RULE: the rule; NULL if the policy has none of the number */
 	uint32_t number;         /* REASON_RULE: the rule's number */

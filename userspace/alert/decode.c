@@ -18,13 +18,19 @@
 
 #define KNOWN_FLAGS                                                                                \
 	(EVENT_PATH_TRUNCATED | EVENT_PATH2_TRUNCATED | EVENT_EXE_TRUNCATED | EVENT_PATH_DELETED | \
-	 EVENT_PATH_DETACHED | EVENT_PATH_MISSING | EVENT_BY_CGROUP)
+	 EVENT_PATH_DETACHED | EVENT_PATH_MISSING | EVENT_BY_CGROUP | EVENT_WITHOUT_TASK)
 
 static bool layout_ok(const struct event *event, size_t len)
 {
 	uint64_t sum = (uint64_t)event->path_len + event->path2_len + event->exe_len;
 
 	return sum == event->strings_len && sum <= EVENT_STRINGS_MAX && len - sizeof(*event) == sum;
+}
+
+/* Is the act one on a file, or on a socket that may have a name? */
+static bool may_have_path(const struct event *event)
+{
+	return event->kind == EVENT_FILE || event->kind == EVENT_EXEC || event->op == OP_UNIX;
 }
 
 /* A rule has its number, everything else has none; and some reasons belong to some kinds only. */
@@ -38,7 +44,7 @@ static bool reason_ok(const struct event *event)
 	case REASON_NOT_IN_FORCE: break;
 	case REASON_WALK_LIMIT:
 	case REASON_DISCONNECTED:
-		if (event->kind != EVENT_FILE && event->kind != EVENT_EXEC)
+		if (!may_have_path(event))
 			return false;
 		break;
 	case REASON_NAMELESS:
@@ -52,11 +58,13 @@ static bool reason_ok(const struct event *event)
 		break;
 	case REASON_FAMILY:
 	case REASON_SOCKET:
+	case REASON_LEFT_CGROUP:
+	case REASON_HEADER:
 		if (event->kind != EVENT_NET)
 			return false;
 		break;
 	case REASON_CAPABILITY:
-		if (event->op != OP_CAPABILITY && event->op != OP_PERF)
+		if (event->op != OP_CAPABILITY)
 			return false;
 		break;
 	case REASON_USER_NAMESPACE:
@@ -88,18 +96,12 @@ static bool header_ok(const struct event *event)
 	       memchr(event->comm, '\0', sizeof(event->comm));
 }
 
-/* Is the act one on a file? */
-static bool has_path(const struct event *event)
-{
-	return event->kind == EVENT_FILE || event->kind == EVENT_EXEC;
-}
-
 /* Which strings a record of its kind may have. */
 static bool presence_ok(const struct event *event)
 {
 	if (event->flags & EVENT_PATH_MISSING)
 		return event->strings_len == 0;
-	if (!has_path(event) && event->path_len)
+	if (!may_have_path(event) && event->path_len)
 		return false;
 	return op_info(event->op)->has_path2 || !event->path2_len;
 }
@@ -167,7 +169,9 @@ static int build_paths(const char *strings, struct decoded_event *decoded)
 	/* The walk ended at the object itself: a memfd, say, which is below nothing. */
 	bool is_rootless = event->flags & EVENT_PATH_DETACHED && !event->path_len;
 
-	if (has_path(event) && !is_missing && !is_rootless) {
+	bool has_path = event->kind == EVENT_FILE || event->kind == EVENT_EXEC || event->path_len;
+
+	if (has_path && !is_missing && !is_rootless) {
 		decoded->path = join(strings, event->path_len, event->flags & EVENT_PATH_TRUNCATED);
 		if (!decoded->path)
 			return -ENOMEM;

@@ -21,7 +21,13 @@ static const char *verdict_words(unsigned int verdict)
 /* "python3 (pid 812)" */
 static int put_actor(FILE *out, const struct event *event)
 {
-	int err = event->comm[0] ? text_put(out, event->comm) : (fputs("a process", out), 0);
+	int err;
+
+	if (event->flags & EVENT_WITHOUT_TASK) {
+		fputs("a socket of the job", out);
+		return 0;
+	}
+	err = event->comm[0] ? text_put(out, event->comm) : (fputs("a process", out), 0);
 
 	fprintf(out, " (pid %u)", event->tgid);
 	return err;
@@ -51,6 +57,8 @@ static void put_endpoint(FILE *out, const struct event *event)
 	if (event->op == OP_SOCKET)
 		fprintf(out, "family %s, type %u, protocol %u", end.family_name, event->net.type,
 			event->net.protocol);
+	else if (event->op == OP_PACKET_IN && end.port)
+		fprintf(out, "%s on its port %u/%s", end.ip, end.port, end.protocol_name);
 	else if (!end.ip_version)
 		fprintf(out, "an address of family %s", end.family_name);
 	else if (end.port)
@@ -67,7 +75,7 @@ static void put_guarded(FILE *out, const struct event *event)
 	guard_name(event, name);
 	if (event->op == OP_BPF)
 		fprintf(out, " (%s)", name);
-	else if (event->op != OP_USER_NAMESPACE && event->op != OP_PERF)
+	else if (event->op != OP_USER_NAMESPACE)
 		fputs(name, out);
 	if (event->op == OP_SIGNAL)
 		fprintf(out, " (signal %u)", event->guard.detail);
@@ -79,7 +87,12 @@ static int put_attempt(FILE *out, const struct decoded_event *event)
 	int err = 0;
 
 	fputs(op->before, out);
-	if (op->kind == EVENT_NET) {
+	if (op->kind == EVENT_NET && event->path) {
+		fputs("the Unix socket ", out);
+		err = put_path(out, event->path);
+	} else if (event->event.op == OP_UNIX) {
+		fputs("a Unix socket without a path", out);
+	} else if (op->kind == EVENT_NET) {
 		put_endpoint(out, &event->event);
 	} else if (op->kind == EVENT_GUARD) {
 		put_guarded(out, &event->event);

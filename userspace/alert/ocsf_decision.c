@@ -193,10 +193,13 @@ static json_t *new_process(const struct decision *decision)
 
 static json_t *new_actor(const struct decision *decision)
 {
-	json_auto_t *process = new_process(decision);
+	bool is_known = !(decision->event->flags & EVENT_WITHOUT_TASK);
+	json_auto_t *process = is_known ? new_process(decision) : NULL;
 	const char *exe = decision->decoded->exe;
 	bool is_first = decision->event->tgid == decision->job->pid;
 
+	if (!is_known) /* no more is known than the job */
+		return json_pack("{s:o}", "process", ocsf_job_process(decision->job));
 	if (!process || !ocsf_put_text(process, "name", decision->event->comm) ||
 	    (is_first && !ocsf_put_text(process, "cmd_line", decision->job->command)) ||
 	    (exe && !ocsf_put(process, "file", new_file(exe, TYPE_EXECUTABLE))))
@@ -226,11 +229,13 @@ static bool put_exec(json_t *event, const struct decision *decision)
 	       ocsf_put(event, "launch_type", json_string("Exec"));
 }
 
-/* Without an IP address the family stands in for the endpoint's name. */
-static json_t *new_endpoint(const struct endpoint *end)
+/* Without an IP address the path or the family stands in for the endpoint's name. */
+static json_t *new_endpoint(const struct endpoint *end, const char *path)
 {
 	json_auto_t *endpoint = NULL;
 
+	if (path)
+		return json_pack("{s:o}", "name", text_json(path));
 	if (!end->ip_version)
 		return json_pack("{s:s}", "name", end->family_name);
 	endpoint = json_pack("{s:s}", "ip", end->ip);
@@ -251,11 +256,30 @@ static json_t *new_connection(const struct endpoint *end)
 			 end->protocol_name, "protocol_ver_id", end->ip_version);
 }
 
+/* From whom, to which of the job's ports. */
+static bool put_inbound(json_t *event, const struct endpoint *end)
+{
+	struct endpoint peer = *end;
+	json_auto_t *connection = new_connection(end);
+
+	peer.port = 0;
+	return connection &&
+	       !json_object_update_new(connection,
+				       json_pack("{s:i, s:s}", "direction_id", DIRECTION_INBOUND,
+						 "direction", "Inbound")) &&
+	       ocsf_put(event, "src_endpoint", new_endpoint(&peer, NULL)) &&
+	       ocsf_put(event, "dst_endpoint",
+			json_pack("{s:s, s:i}", "name", "the job", "port", end->port)) &&
+	       ocsf_put(event, "connection_info", json_incref(connection));
+}
+
 static bool put_net(json_t *event, const struct decision *decision)
 {
 	struct endpoint end = endpoint_of_event(decision->event);
 
-	return ocsf_put(event, "dst_endpoint", new_endpoint(&end)) &&
+	if (decision->event->op == OP_PACKET_IN)
+		return put_inbound(event, &end);
+	return ocsf_put(event, "dst_endpoint", new_endpoint(&end, decision->decoded->path)) &&
 	       ocsf_put(event, "connection_info", new_connection(&end));
 }
 
@@ -276,7 +300,9 @@ static unsigned int activity_of(const struct decision *decision)
 		return decision->op->activity;
 	if (decision->event->verdict == VERDICT_DENY)
 		return NETWORK_REFUSE;
-	return decision->event->op == OP_SENDMSG ? NETWORK_TRAFFIC : NETWORK_OPEN;
+	if (decision->event->op == OP_CONNECT || decision->event->op == OP_SOCKET)
+		return NETWORK_OPEN;
+	return NETWORK_TRAFFIC;
 }
 
 /* What the job sees. */

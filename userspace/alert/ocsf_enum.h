@@ -96,6 +96,7 @@ enum disposition {
 #define DEVICE_SERVER 1
 #define OS_LINUX 200
 #define LAUNCH_EXEC 3
+#define DIRECTION_INBOUND 1
 #define DIRECTION_OUTBOUND 2
 #define KERNEL_TYPE_OTHER 99
 #define RUN_STATE_UNKNOWN 0

@@ -103,6 +103,18 @@ static const struct op_info ops[] = {
 		.name = "make socket", .code = "net_socket", .kind = EVENT_NET,
 		.before = "making a socket of ", .after = "",
 	},
+	[OP_PACKET_OUT] = {
+		.name = "send packet", .code = "net_packet_out", .kind = EVENT_NET,
+		.before = "sending a packet to ", .after = "",
+	},
+	[OP_PACKET_IN] = {
+		.name = "receive packet", .code = "net_packet_in", .kind = EVENT_NET,
+		.before = "receiving from ", .after = "",
+	},
+	[OP_UNIX] = {
+		.name = "connect to Unix socket", .code = "net_unix", .kind = EVENT_NET,
+		.before = "connecting to ", .after = "",
+	},
 	[OP_CAPABILITY] = {
 		.name = "use capability", .code = "guard_capability", .kind = EVENT_GUARD,
 		.activity = KERNEL_INVOKE, .before = "using ", .after = "",
@@ -126,10 +138,6 @@ static const struct op_info ops[] = {
 	[OP_BPF] = {
 		.name = "use bpf", .code = "guard_bpf", .kind = EVENT_GUARD,
 		.activity = KERNEL_INVOKE, .before = "calling bpf()", .after = "",
-	},
-	[OP_PERF] = {
-		.name = "open performance event", .code = "guard_perf", .kind = EVENT_GUARD,
-		.activity = KERNEL_INVOKE, .before = "opening a performance event", .after = "",
 	},
 };
 /* clang-format on */

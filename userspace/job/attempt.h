@@ -24,6 +24,9 @@
 #define OWN_FILE "file"
 #define OWN_DIR "dir"
 #define OWN_NEW "new"
+/* Sockets of the controller's, which reads nothing from them. */
+#define OWN_STREAM "stream"
+#define OWN_DATAGRAM "datagram"
 
 enum attempt_state {
 	ATTEMPT_WAITING = 0, /* not come to */
@@ -48,6 +51,7 @@ typedef int (*act_fn)(const struct attempt *attempt, struct attempt_result *resu
 enum act_proof {
 	PROOF_RECORD = 0, /* the ring has a record of it */
 	PROOF_FORK,       /* the job's count of refused forks */
+	PROOF_PACKET,     /* the ring has a record of a packet, which names no process */
 };
 
 struct act {
@@ -73,6 +77,7 @@ struct attempt {
 	const struct rule *rule; /* of acts on a dataset */
 	const char *path;        /* of acts on a path that is no rule's */
 	struct destination to;   /* of acts on the network */
+	struct destination from; /* of acts on packets */
 	int cgroup_fd;           /* of the job's own */
 	bool is_left_out;        /* the policy denies nothing of the kind */
 };
@@ -88,17 +93,22 @@ extern const struct act family_act;
 /* Of these the first whose class the policy does not name. */
 extern const struct act socket_acts[];
 extern const size_t socket_act_cnt;
+/* Where the policy denies Unix sockets by default. */
+extern const struct act unix_acts[];
+extern const size_t unix_act_cnt;
+/* Where the policy denies what is sent, and what comes. */
+extern const struct act packet_out_act, packet_in_act;
 /* Always done: on processes outside the job, and what no policy opens. */
 extern const struct act guard_acts[];
 extern const size_t guard_act_cnt;
-/* Where the policy does not name the capability, or not allow it: CAP_SYS_RESOURCE, CAP_PERFMON. */
-extern const struct act capability_act, perf_act, user_namespace_act;
+/* Where the policy does not name the capability, or not allow it: CAP_SYS_RESOURCE. */
+extern const struct act capability_act, user_namespace_act;
 /* Where the policy denies programs by default; where it only has rules that deny some. */
 extern const struct act exec_act, exec_rule_act;
 /* Of a dataset granted for reading, and of one not granted. */
 extern const struct act dataset_write_act, dataset_read_act;
-/* What must be allowed: a place that the policy opens; a file in no tree. */
-extern const struct act allowed_place_act, allowed_nameless_act;
+/* What must be allowed: a place that the policy opens; a file in no tree; a socket of its own. */
+extern const struct act allowed_place_act, allowed_nameless_act, allowed_own_act;
 /*
  * The last of all: if it is not refused, no path means anything to the canary any more. Without
  * CAP_SYS_CHROOT the kernel does not come to that hook.

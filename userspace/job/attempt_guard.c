@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
-#include <linux/perf_event.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -118,25 +117,6 @@ static int use_bpf(const struct attempt *attempt, struct attempt_result *result)
 	return outcome(syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr)));
 }
 
-/* Counts nothing that any policy of the machine's own would forbid: its own time in user space. */
-static int open_event(const struct attempt *attempt, struct attempt_result *result)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_TASK_CLOCK,
-		.disabled = 1,
-		.exclude_kernel = 1,
-		.exclude_hv = 1,
-	};
-	_cleanup_fd_ int fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-
-	(void)attempt;
-	if (fd < 0 && errno == ENOSYS)
-		result->state = ATTEMPT_IMPOSSIBLE;
-	return outcome(fd);
-}
-
 #define GUARD_ACT(act_hook, act_what, act_fn, act_refusal, act_op, act_reason)               \
 	{                                                                                    \
 		.name = act_hook, .hook = act_hook, .what = act_what, .run = act_fn,         \
@@ -166,5 +146,3 @@ const struct act capability_act = GUARD_ACT("capable", "prctl() that takes CAP_S
 const struct act user_namespace_act =
 	GUARD_ACT("userns_create", "clone3() into a new user namespace", make_user_namespace, EACCES,
 		  OP_USER_NAMESPACE, REASON_USER_NAMESPACE);
-const struct act perf_act = GUARD_ACT("perf_event_open", "perf_event_open() on itself", open_event,
-				      EACCES, OP_PERF, REASON_CAPABILITY);

@@ -9,7 +9,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/netlink.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -139,18 +138,29 @@ static int other_family(const struct attempt *attempt, struct attempt_result *re
 	return fd < 0 ? fd : outcome(connect(fd, &a.any, a.len));
 }
 
-/* Needs no capability, so nothing else refuses it. */
-static int make_netlink(const struct attempt *attempt, struct attempt_result *result)
+/*
+ * The hook is asked before the kernel looks at capabilities. Only of a family that the daemon's own
+ * service may use.
+ */
+static int make_raw(const struct attempt *attempt, struct attempt_result *result)
 {
-	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
 
 	(void)attempt, (void)result;
 	return outcome(fd);
 }
 
-static int make_raw(const struct attempt *attempt, struct attempt_result *result)
+static int make_ping(const struct attempt *attempt, struct attempt_result *result)
 {
-	_cleanup_fd_ int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	(void)attempt, (void)result;
+	return outcome(fd);
+}
+
+static int make_mptcp(const struct attempt *attempt, struct attempt_result *result)
+{
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, PROTOCOL_MPTCP);
 
 	(void)attempt, (void)result;
 	return outcome(fd);
@@ -202,9 +212,9 @@ const size_t net_act_cnt = ARRAY_SIZE(net_acts);
 	}
 
 const struct act socket_acts[] = {
-	SOCKET_ACT("socket netlink", "socket() of netlink for kernel events", make_netlink,
-		   SOCKET_NETLINK),
 	SOCKET_ACT("socket raw", "socket() of raw ICMP", make_raw, SOCKET_RAW),
+	SOCKET_ACT("socket ping", "socket() of ICMP", make_ping, SOCKET_PING),
+	SOCKET_ACT("socket mptcp", "socket() of MPTCP", make_mptcp, SOCKET_MPTCP),
 };
 const size_t socket_act_cnt = ARRAY_SIZE(socket_acts);
 

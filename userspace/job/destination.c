@@ -51,11 +51,12 @@ static bool is_prefix(const struct rule *rule, const uint8_t addr[16])
 }
 
 /* The families are apart: ::/0 does not open IPv4. */
-static bool speaks_of(const struct rule *rule, struct destination_kind kind, const uint8_t addr[16])
+static bool speaks_of(const struct rule *rule, enum rule_class class, struct destination_kind kind,
+		      const uint8_t addr[16])
 {
 	bool has_protocol = false;
 
-	if (rule->class != RULE_EGRESS || rule_is_ipv4(rule) != (kind.family == AF_INET))
+	if (rule->class != class || rule_is_ipv4(rule) != (kind.family == AF_INET))
 		return false;
 	for (size_t i = 0; i < rule->protocol_cnt; i++)
 		has_protocol |= rule->protocol[i] == kind.protocol;
@@ -72,15 +73,15 @@ static uint32_t skip_open(const struct rule *rule, uint32_t port)
 }
 
 /* The first port from port on that no rule opens; above PORT_MAX if there is none. */
-static uint32_t first_denied(const struct policy *policy, struct destination_kind kind,
-			     const uint8_t addr[16], uint32_t port)
+static uint32_t first_denied(const struct policy *policy, enum rule_class class,
+			     struct destination_kind kind, const uint8_t addr[16], uint32_t port)
 {
 	uint32_t before;
 
 	do {
 		before = port;
 		for (size_t i = 0; i < policy->rule_cnt; i++)
-			if (speaks_of(&policy->rules[i], kind, addr))
+			if (speaks_of(&policy->rules[i], class, kind, addr))
 				port = skip_open(&policy->rules[i], port);
 	} while (port != before && port <= PORT_MAX);
 	return port;
@@ -89,10 +90,10 @@ static uint32_t first_denied(const struct policy *policy, struct destination_kin
 static bool find_port(const struct policy *policy, struct destination_kind kind,
 		      struct destination *destination)
 {
-	uint32_t port = first_denied(policy, kind, destination->addr, FIRST_PORT);
+	uint32_t port = first_denied(policy, RULE_EGRESS, kind, destination->addr, FIRST_PORT);
 
 	if (port > PORT_MAX)
-		port = first_denied(policy, kind, destination->addr, 1);
+		port = first_denied(policy, RULE_EGRESS, kind, destination->addr, 1);
 	destination->port = port;
 	return port <= PORT_MAX;
 }
@@ -116,4 +117,29 @@ int destination_find_denied(const struct policy *policy, struct destination_kind
 		return 0;
 	}
 	return -ENOENT;
+}
+
+/* Above the ports that need a capability, below those that the kernel gives out. */
+#define OWN_PORT 20009
+
+int destination_find_stranger(const struct policy *policy, struct destination *ret_to,
+			      struct destination *ret_from)
+{
+	static const struct destination_kind kind = { AF_INET, IPPROTO_UDP };
+	struct destination to, from;
+	uint32_t to_port, from_port;
+
+	if (policy->egress_default == EGRESS_ALLOW || policy->ingress_default == INGRESS_ALLOW)
+		return -ENOENT;
+	parse(AF_INET, "127.86.75.30", to.addr);
+	parse(AF_INET, "127.86.75.31", from.addr);
+	to_port = first_denied(policy, RULE_INGRESS, kind, from.addr, OWN_PORT);
+	from_port = first_denied(policy, RULE_EGRESS, kind, from.addr, OWN_PORT);
+	if (to_port > PORT_MAX || from_port > PORT_MAX)
+		return -ENOENT;
+	to.port = (uint16_t)to_port;
+	from.port = (uint16_t)from_port;
+	*ret_to = to;
+	*ret_from = from;
+	return 0;
 }

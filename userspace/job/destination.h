@@ -29,4 +29,11 @@ struct destination_kind {
 int destination_find_denied(const struct policy *policy, struct destination_kind kind,
 			    struct destination *ret_destination);
 
+/*
+ * Two ends on the loopback, at addresses that nobody uses: ret_to has a port to which no ingress rule
+ * lets ret_from come by UDP, ret_from one that no egress rule opens. -ENOENT if there are none.
+ */
+int destination_find_stranger(const struct policy *policy, struct destination *ret_to,
+			      struct destination *ret_from);
+
 #endif

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@ struct trial {
 	size_t cnt;
 	struct attempt_result *results; /* shared with the canary */
 	size_t results_len;
+	int stream_fd, datagram_fd; /* what the canary must not reach; -1: not there */
 };
 
 static uint64_t now_us(void)
@@ -48,7 +51,7 @@ static void name_folder(struct job_label label, char *ret_path, size_t size)
 /* Its name goes by the job's slot, which no other job has meanwhile. */
 void selftest_sweep(struct job_label label)
 {
-	static const char *const names[] = { OWN_FILE, OWN_DIR, OWN_NEW };
+	static const char *const names[] = { OWN_FILE, OWN_DIR, OWN_NEW, OWN_STREAM, OWN_DATAGRAM };
 	_cleanup_fd_ int fd = -1;
 	char path[64];
 
@@ -60,6 +63,19 @@ void selftest_sweep(struct job_label label)
 		if (unlinkat(fd, names[i], 0))
 			unlinkat(fd, names[i], AT_REMOVEDIR);
 	rmdir(path);
+}
+
+/* In a folder that is open, because its path may be longer than an address holds. */
+static int make_socket(int folder_fd, const char *name, int type)
+{
+	_cleanup_fd_ int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", folder_fd, name);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) ||
+	    (type == SOCK_STREAM && listen(fd, 1)))
+		return -errno;
+	return TAKE_FD(fd);
 }
 
 static int make_folder(struct trial *trial, struct error *err)
@@ -74,6 +90,11 @@ static int make_folder(struct trial *trial, struct error *err)
 	fd = open(trial->folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || mknodat(fd, OWN_FILE, S_IFREG | 0600, 0) || mkdirat(fd, OWN_DIR, 0700))
 		return error_errno(err, -errno, "self-test: cannot make %s", trial->folder);
+	trial->stream_fd = make_socket(fd, OWN_STREAM, SOCK_STREAM);
+	trial->datagram_fd = make_socket(fd, OWN_DATAGRAM, SOCK_DGRAM);
+	if (trial->stream_fd < 0 || trial->datagram_fd < 0)
+		return error_errno(err, trial->stream_fd < 0 ? trial->stream_fd : trial->datagram_fd,
+				   "self-test: cannot make a socket in %s", trial->folder);
 	return 0;
 }
 
@@ -138,7 +159,6 @@ static void add_guard(struct trial *trial)
 	for (size_t i = 0; i < guard_act_cnt; i++)
 		add(trial, &guard_acts[i]);
 	add(trial, &capability_act)->is_left_out = has_capability(trial, CAP_SYS_RESOURCE);
-	add(trial, &perf_act)->is_left_out = has_capability(trial, CAP_PERFMON);
 	add(trial, &user_namespace_act)->is_left_out = trial->policy->user_namespaces;
 }
 
@@ -153,6 +173,27 @@ static void add_net(struct trial *trial)
 		attempt->is_left_out =
 			destination_find_denied(policy, net_acts[i].kind, &attempt->to) != 0;
 	}
+}
+
+static void add_unix(struct trial *trial)
+{
+	for (size_t i = 0; i < unix_act_cnt; i++)
+		add(trial, &unix_acts[i])->is_left_out =
+			trial->policy->unix_default == UNIX_ALLOW;
+}
+
+static void add_packets(struct trial *trial)
+{
+	struct destination to = { .addr = { [10] = 0xff, 0xff, 127, 86, 75, 30 } };
+	struct attempt *attempt = add(trial, &allowed_own_act);
+
+	attempt->to = to;
+	attempt = add(trial, &packet_out_act);
+	attempt->to = to;
+	attempt->is_left_out = trial->policy->egress_default == EGRESS_ALLOW;
+	attempt = add(trial, &packet_in_act);
+	attempt->is_left_out =
+		destination_find_stranger(trial->policy, &attempt->to, &attempt->from) != 0;
 }
 
 static void add_datasets(struct trial *trial)
@@ -200,8 +241,9 @@ static void add_allowed_place(struct trial *trial)
 
 static int make_plan(struct trial *trial, int cgroup_fd)
 {
-	/* Besides the tables: exec, socket, three guards, family, what is allowed, and chroot. */
-	size_t room = hook_act_cnt + net_act_cnt + guard_act_cnt + trial->policy->rule_cnt + 9;
+	/* Besides the tables: exec, socket, two guards, family, packets, what is allowed, and chroot. */
+	size_t room = hook_act_cnt + net_act_cnt + trial->policy->rule_cnt +
+		      unix_act_cnt + guard_act_cnt + 11;
 
 	trial->attempts = calloc(room, sizeof(*trial->attempts));
 	trial->is_recorded = calloc(room, sizeof(*trial->is_recorded));
@@ -211,6 +253,8 @@ static int make_plan(struct trial *trial, int cgroup_fd)
 		add(trial, &hook_acts[i])->cgroup_fd = cgroup_fd;
 	add_exec(trial);
 	add_socket(trial);
+	add_unix(trial);
+	add_packets(trial); /* before what may leave the network that has a loopback */
 	add_guard(trial);
 	add_net(trial);
 	add_datasets(trial);
@@ -229,6 +273,8 @@ static void trial_free(struct trial *trial)
 {
 	if (trial->folder[0])
 		selftest_sweep(trial->label);
+	cleanup_fd(&trial->stream_fd);
+	cleanup_fd(&trial->datagram_fd);
 	if (trial->results)
 		munmap(trial->results, trial->results_len);
 	free(trial->attempts);
@@ -242,11 +288,20 @@ static bool is_proof(const struct trial *trial, const struct act *act, const str
 	bool is_audit = trial->policy->mode == MODE_AUDIT;
 	bool by_cgroup = act->is_by_cgroup || (is_audit && act->audit_hook);
 
-	return act->proof == PROOF_RECORD && event->op == act->op &&
+	return event->op == act->op &&
 	       (!act->reason || event->reason == act->reason) &&
 	       !(event->flags & EVENT_BY_CGROUP) == !by_cgroup &&
 	       (event->verdict == VERDICT_DENY ||
 		(is_audit && event->verdict == VERDICT_WOULD_DENY));
+}
+
+/* Nothing else that the canary does makes such a record. */
+static void on_packet(struct trial *trial, const struct event *event)
+{
+	for (size_t i = 0; i < trial->cnt; i++)
+		if (trial->attempts[i].act->proof == PROOF_PACKET &&
+		    is_proof(trial, trial->attempts[i].act, event))
+			trial->is_recorded[i] = true;
 }
 
 /* Records of what was undone in audit mode have the attempt's name too, but another operation. */
@@ -257,12 +312,18 @@ static void on_record(void *arg, const void *data, size_t len)
 	size_t i;
 
 	if (len < sizeof(*event) || event->slot != trial->label.slot ||
-	    event->generation != trial->label.generation ||
-	    sscanf(event->comm, CANARY_COMM, &i) != 1 || i >= trial->cnt)
+	    event->generation != trial->label.generation)
+		return;
+	if (event->flags & EVENT_WITHOUT_TASK) {
+		on_packet(trial, event);
+		return;
+	}
+	if (sscanf(event->comm, CANARY_COMM, &i) != 1 || i >= trial->cnt)
 		return;
 	/* Of what must be allowed, any refusal; without a capability the kernel may find another way. */
 	if ((!trial->attempts[i].act->refusal && event->kind != EVENT_GUARD) ||
-	    is_proof(trial, trial->attempts[i].act, event))
+	    (trial->attempts[i].act->proof == PROOF_RECORD &&
+	     is_proof(trial, trial->attempts[i].act, event)))
 		trial->is_recorded[i] = true;
 }
 
@@ -417,7 +478,9 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 		 struct ring *ring, const struct policy *policy, struct error *err,
 		 struct selftest *ret_selftest)
 {
-	_cleanup_(trial_free) struct trial trial = { .label = label, .policy = policy };
+	_cleanup_(trial_free) struct trial trial = {
+		.label = label, .policy = policy, .stream_fd = -1, .datagram_fd = -1
+	};
 	uint64_t start_us = now_us();
 	int r, collected;
 

@@ -24,6 +24,8 @@ const struct hook hooks[] = {
 	{ "exec_bprm_check", "bprm_check_security", "security_bprm_check", "running programs" },
 	HOOK("sock_socket_connect", "socket_connect", "connections of any family"),
 	HOOK("sock_socket_create", "socket_create", "which kinds of sockets are made"),
+	HOOK("unix_unix_stream_connect", "unix_stream_connect", "connections to Unix sockets"),
+	HOOK("unix_unix_may_send", "unix_may_send", "datagrams to Unix sockets"),
 	HOOK("guard_capable", "capable", "capabilities"),
 	{ "guard_userns_create", "userns_create", "security_create_user_ns", "user namespaces" },
 	HOOK("guard_ptrace_access_check", "ptrace_access_check", "tracing and reading other processes"),
@@ -33,7 +35,6 @@ const struct hook hooks[] = {
 	HOOK("guard_task_setscheduler", "task_setscheduler", "scheduling of other processes"),
 	HOOK("guard_task_setrlimit", "task_setrlimit", "limits of other processes"),
 	HOOK("guard_bpf", "bpf", "bpf()"),
-	HOOK("guard_perf_event_open", "perf_event_open", "performance events"),
 };
 
 const size_t hook_cnt = ARRAY_SIZE(hooks);

@@ -15,6 +15,9 @@ const char *const pin_map_names[KERN_MAPS] = {
 const char *const pin_prog_names[KERN_PROGS] = {
 	[PROG_CONNECT4] = "egress_connect4", [PROG_CONNECT6] = "egress_connect6",
 	[PROG_SENDMSG4] = "egress_sendmsg4", [PROG_SENDMSG6] = "egress_sendmsg6",
+	[PROG_SOCK_CREATE] = "egress_sock_create",
+	[PROG_PACKET_OUT] = "packet_egress",
+	[PROG_PACKET_IN] = "packet_ingress",
 	[PROG_IDENTIFY] = "identify_files",  [PROG_MEMBERS] = "member_tasks",
 	[PROG_LABEL] = "enter_tasks",
 };

@@ -157,6 +157,8 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->file_default = policy->file_default;
 	value->exec_default = policy->exec_default;
 	value->egress_default = policy->egress_default;
+	value->ingress_default = policy->ingress_default;
+	value->unix_default = policy->unix_default;
 	value->sockets = policy->sockets;
 	value->capabilities = policy->capabilities;
 	value->user_namespaces = policy->user_namespaces;

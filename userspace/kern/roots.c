@@ -214,16 +214,31 @@ static int add_own(struct places *places, const char *const *own, struct error *
 	return 0;
 }
 
+/* Rules of these kinds do not know of each other. */
+enum root_kind {
+	ROOT_FILE, /* datasets and file rules */
+	ROOT_EXEC,
+	ROOT_UNIX,
+	ROOT_KINDS,
+};
+
+static enum root_kind kind_of(const struct rule *rule)
+{
+	if (rule->class == RULE_EXEC)
+		return ROOT_EXEC;
+	return rule->class == RULE_UNIX ? ROOT_UNIX : ROOT_FILE;
+}
+
 /* The rule of that kind whose root is nearest above the mount, among the first cnt places. */
 static const struct place *nearest_above(const struct places *places, size_t cnt, const char *mount,
-					 bool is_exec)
+					 enum root_kind kind)
 {
 	const struct place *nearest = NULL;
 
 	for (size_t i = 0; i < cnt; i++) {
 		const struct place *place = &places->items[i];
 
-		if (!place->rule || (place->rule->class == RULE_EXEC) != is_exec ||
+		if (!place->rule || kind_of(place->rule) != kind ||
 		    !path_is_below(mount, place->path))
 			continue;
 		if (!nearest || strlen(place->path) > strlen(nearest->path))
@@ -272,7 +287,7 @@ static int check_links(const struct places *places, struct error *err)
 	for (size_t i = 0; i < places->cnt; i++) {
 		const struct rule *rule = places->items[i].through;
 		const char *link = places->items[i].path;
-		const struct place *above = rule ? nearest_above(places, places->cnt, link, false)
+		const struct place *above = rule ? nearest_above(places, places->cnt, link, ROOT_FILE)
 						 : NULL;
 
 		if (above && above->rule->access == ACCESS_WRITE)
@@ -290,8 +305,8 @@ static int add_mount(struct places *places, size_t cnt, const char *mount)
 {
 	int r = 0;
 
-	for (int is_exec = 0; !r && is_exec <= 1; is_exec++) {
-		const struct place *above = nearest_above(places, cnt, mount, is_exec);
+	for (int kind = 0; !r && kind < ROOT_KINDS; kind++) {
+		const struct place *above = nearest_above(places, cnt, mount, kind);
 
 		if (above && strcmp(above->path, mount))
 			r = places_add(places, mount, strlen(mount), above->rule, above->number,
@@ -369,10 +384,14 @@ static void merge_mount(const struct place *place, bool is_given, __u8 *level, _
 static int merge(struct root *root, const struct place *place, const struct policy *policy,
 		 struct error *err)
 {
-	bool is_exec = place->rule && place->rule->class == RULE_EXEC;
-	__u8 *level = is_exec ? &root->value.exec : &root->value.access;
-	__u32 *number = is_exec ? &root->value.exec_rule : &root->value.access_rule;
-	bool *is_given = is_exec ? &root->is_exec_given : &root->is_access_given;
+	struct root_value *value = &root->value;
+	__u8 *const levels[] = { &value->access, &value->exec, &value->unix_access };
+	__u32 *const numbers[] = { &value->access_rule, &value->exec_rule, &value->unix_rule };
+	bool *const given[] = { &root->is_access_given, &root->is_exec_given, &root->is_unix_given };
+	enum root_kind kind = place->rule ? kind_of(place->rule) : ROOT_FILE;
+	__u8 *level = levels[kind];
+	__u32 *number = numbers[kind];
+	bool *is_given = given[kind];
 
 	root->value.is_protected = 1;
 	if (place->is_own) {
@@ -380,7 +399,7 @@ static int merge(struct root *root, const struct place *place, const struct poli
 		root->value.access_rule = RULE_NONE;
 		root->is_own = true;
 	}
-	if (!place->rule || (root->is_own && !is_exec))
+	if (!place->rule || (root->is_own && kind == ROOT_FILE))
 		return 0;
 	if (place->is_mount) {
 		merge_mount(place, *is_given, level, number);

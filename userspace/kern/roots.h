@@ -19,6 +19,7 @@ struct root {
 	struct root_value value;
 	bool is_access_given; /* by a rule for this very root, not one above a mount */
 	bool is_exec_given;
+	bool is_unix_given;
 	bool is_own; /* jobcage's own file or directory */
 };
 

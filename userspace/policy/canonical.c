@@ -187,6 +187,36 @@ static void put_bits(struct writer *writer, json_t *root, const char *key,
 			append(writer, list, json_string(vocabulary->words[i].text));
 }
 
+static bool has_class(const struct policy *policy, enum rule_class class)
+{
+	for (size_t i = 0; i < policy->rule_cnt; i++)
+		if (policy->rules[i].class == class)
+			return true;
+	return false;
+}
+
+static void put_ingress(struct writer *writer, json_t *root, const struct policy *policy)
+{
+	json_t *ingress = add_object(writer, root, "ingress");
+	json_t *nets = add_list(writer, ingress, "allow");
+
+	put_word(writer, ingress, "default", &ingress_words, (uint8_t)policy->ingress_default);
+	for (size_t i = 0; i < policy->rule_cnt; i++)
+		if (policy->rules[i].class == RULE_INGRESS)
+			append(writer, nets, net_object(writer, &policy->rules[i]));
+}
+
+static void put_unix(struct writer *writer, json_t *root, const struct policy *policy)
+{
+	json_t *section = add_object(writer, root, "unix");
+	json_t *allow = add_list(writer, section, "allow");
+
+	put_word(writer, section, "default", &unix_words, (uint8_t)policy->unix_default);
+	for (size_t i = 0; i < policy->rule_cnt; i++)
+		if (policy->rules[i].class == RULE_UNIX)
+			append(writer, allow, exec_object(writer, &policy->rules[i]));
+}
+
 static json_t *policy_object(struct writer *writer, const struct policy *policy)
 {
 	json_t *root = json_object(), *datasets = add_list(writer, root, "datasets");
@@ -212,13 +242,17 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
 		else if (rule->class == RULE_EXEC)
 			append(writer, rule->access == EXEC_ALLOW ? allow : deny,
 			       exec_object(writer, rule));
-		else
+		else if (rule->class == RULE_EGRESS)
 			append(writer, nets, net_object(writer, rule));
 	}
 	if (policy->environment.is_present)
 		put_environment(writer, root, &policy->environment);
 	if (policy->limits.runtime_ms || policy->limits.processes || policy->limits.scratch_bytes)
 		put_limits(writer, root, &policy->limits);
+	if (policy->ingress_default == INGRESS_ALLOW || has_class(policy, RULE_INGRESS))
+		put_ingress(writer, root, policy);
+	if (policy->unix_default == UNIX_ALLOW || has_class(policy, RULE_UNIX))
+		put_unix(writer, root, policy);
 	put_bits(writer, root, "sockets", &socket_words, policy->sockets);
 	put_bits(writer, root, "capabilities", &capability_words, policy->capabilities);
 	if (policy->user_namespaces)

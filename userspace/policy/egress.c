@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Egress rules flattened for a longest-prefix-match table.
+ * Egress and ingress rules flattened for a longest-prefix-match table. Both are in one: of an ingress
+ * rule the prefix is the peer's, and its ports stand under protocols of their own (PORT_INBOUND).
  *
  * The kernel asks for the longest prefix only, so each prefix carries all that the prefixes
  * around it allow. Sorted by (address, length), every prefix comes after the ones that contain
@@ -112,8 +113,16 @@ static int overlay(const struct span *above, const struct span *below, struct sp
 	return 0;
 }
 
-static int span_of_rule(const struct rule *rule, uint32_t number, struct span *ret_span)
+/* A rule and its number in the kernel. */
+struct numbered {
+	const struct rule *rule;
+	uint32_t number;
+};
+
+static int span_of_rule(const struct numbered *numbered, struct span *ret_span)
 {
+	const struct rule *rule = numbered->rule;
+	uint8_t direction = rule->class == RULE_INGRESS ? PORT_INBOUND : 0;
 	struct span span = { 0 };
 
 	span.ranges = calloc(rule->protocol_cnt * rule->port_cnt + 1, sizeof(*span.ranges));
@@ -122,10 +131,10 @@ static int span_of_rule(const struct rule *rule, uint32_t number, struct span *r
 	for (size_t i = 0; i < rule->protocol_cnt; i++) {
 		for (size_t j = 0; j < rule->port_cnt; j++)
 			span.ranges[span.cnt++] = (struct port_range){
-				.rule = number,
+				.rule = numbered->number,
 				.lo = rule->ports[j].lo,
 				.hi = rule->ports[j].hi,
-				.protocol = rule->protocol[i],
+				.protocol = rule->protocol[i] | direction,
 			};
 	}
 	*ret_span = span;
@@ -136,8 +145,7 @@ static int span_of_rule(const struct rule *rule, uint32_t number, struct span *r
  * The rules of one prefix, earlier over later; halved, so that many rules of one prefix cost n
  * log n.
  */
-static int span_of_rules(const struct rule *rules, size_t cnt, uint32_t number,
-			 struct span *ret_span)
+static int span_of_rules(const struct numbered *rules, size_t cnt, struct span *ret_span)
 {
 	_cleanup_(span_clear) struct span first = { 0 };
 	_cleanup_(span_clear) struct span second = { 0 };
@@ -145,10 +153,10 @@ static int span_of_rules(const struct rule *rules, size_t cnt, uint32_t number,
 	int err;
 
 	if (cnt == 1)
-		return span_of_rule(rules, number, ret_span);
-	err = span_of_rules(rules, half, number, &first);
+		return span_of_rule(rules, ret_span);
+	err = span_of_rules(rules, half, &first);
 	if (!err)
-		err = span_of_rules(rules + half, cnt - half, number + (uint32_t)half, &second);
+		err = span_of_rules(rules + half, cnt - half, &second);
 	return err ? err : overlay(&first, &second, ret_span);
 }
 
@@ -245,21 +253,22 @@ static bool is_shield(const struct rule *rule)
 	return rule_is_ipv4(rule) && rule->prefixlen == MAPPED_BITS;
 }
 
-/* Adds the net of the cnt rules at number, all of one prefix. */
-static int add_net(struct builder *b, const struct rule *rules, size_t cnt, uint32_t number)
+/* Adds the net of the cnt rules, all of one prefix. */
+static int add_net(struct builder *b, const struct numbered *rules, size_t cnt)
 {
+	const struct rule *rule = rules->rule;
 	_cleanup_(span_clear) struct span own = { 0 };
 	_cleanup_(span_clear) struct span span = { 0 };
 	struct span outer = { 0 };
 	int err;
 
-	pop_strangers(b, rules->addr, rules->prefixlen);
-	if (!is_shield(rules)) /* all of IPv4 inherits nothing from the IPv6 nets around it */
+	pop_strangers(b, rule->addr, rule->prefixlen);
+	if (!is_shield(rule)) /* all of IPv4 inherits nothing from the IPv6 nets around it */
 		outer = top_span(b);
-	err = span_of_rules(rules, cnt, number, &own);
+	err = span_of_rules(rules, cnt, &own);
 	if (!err)
 		err = overlay(&own, &outer, &span);
-	return err ? err : push_net(b, rules->addr, rules->prefixlen, &span);
+	return err ? err : push_net(b, rule->addr, rule->prefixlen, &span);
 }
 
 /* Whether the rule sorts behind ::ffff:0:0/96 itself: at IPv4's other networks and beyond. */
@@ -273,26 +282,51 @@ static bool is_past_shield(const struct rule *rule)
 	return order > 0 || (!order && rule->prefixlen >= MAPPED_BITS);
 }
 
-/* Rules of the table are sorted by prefix, and egress rules come last. */
-static int add_nets(struct builder *b, const struct policy *policy, size_t first)
+/* Sorted by prefix: every one comes after those that contain it. */
+static int add_nets(struct builder *b, const struct numbered *rules, size_t cnt)
 {
-	const struct rule *rules = policy->rules;
 	bool has_shield = false;
 	int err = 0;
 
-	for (size_t i = first, end; !err && i < policy->rule_cnt; i = end) {
-		for (end = i + 1; end < policy->rule_cnt; end++) {
-			if (!same_prefix(&rules[i], &rules[end]))
+	for (size_t i = 0, end; !err && i < cnt; i = end) {
+		for (end = i + 1; end < cnt; end++) {
+			if (!same_prefix(rules[i].rule, rules[end].rule))
 				break;
 		}
-		if (!has_shield && is_past_shield(&rules[i])) {
+		if (!has_shield && is_past_shield(rules[i].rule)) {
 			has_shield = true;
-			err = is_shield(&rules[i]) ? 0 : push_shield(b);
+			err = is_shield(rules[i].rule) ? 0 : push_shield(b);
 		}
 		if (!err)
-			err = add_net(b, &rules[i], end - i, (uint32_t)i + 1);
+			err = add_net(b, &rules[i], end - i);
 	}
 	return err || has_shield ? err : push_shield(b);
+}
+
+/* By prefix; of one prefix the first in the table comes first. */
+static int compare_numbered(const void *a, const void *b)
+{
+	const struct numbered *left = a, *right = b;
+	int order = memcmp(left->rule->addr, right->rule->addr, sizeof(left->rule->addr));
+
+	if (!order)
+		order = left->rule->prefixlen - right->rule->prefixlen;
+	return order ? order : (left->number > right->number) - (left->number < right->number);
+}
+
+static struct numbered *flow_rules(const struct policy *policy, size_t *ret_cnt)
+{
+	struct numbered *rules = calloc(policy->rule_cnt + 1, sizeof(*rules));
+	size_t cnt = 0;
+
+	if (!rules)
+		return NULL;
+	for (size_t i = 0; i < policy->rule_cnt; i++)
+		if (rule_is_flow(&policy->rules[i]))
+			rules[cnt++] = (struct numbered){ &policy->rules[i], (uint32_t)i + 1 };
+	qsort(rules, cnt, sizeof(*rules), compare_numbered);
+	*ret_cnt = cnt;
+	return rules;
 }
 
 void egress_tables_free(struct egress_tables *tables)
@@ -305,17 +339,16 @@ void egress_tables_free(struct egress_tables *tables)
 
 int egress_compile(const struct policy *policy, struct egress_tables *ret_tables)
 {
+	size_t cnt = 0;
+	_cleanup_free_ struct numbered *rules = flow_rules(policy, &cnt);
 	struct builder b = { 0 };
-	size_t first = 0, cnt;
 	int err = -ENOMEM;
 
-	while (first < policy->rule_cnt && policy->rules[first].class != RULE_EGRESS)
-		first++;
-	cnt = policy->rule_cnt - first + 1; /* and the shield */
-	b.tables.net_keys = calloc(cnt, sizeof(*b.tables.net_keys));
-	b.tables.net_values = calloc(cnt, sizeof(*b.tables.net_values));
-	if (b.tables.net_keys && b.tables.net_values)
-		err = add_nets(&b, policy, first);
+	/* One more for the shield. */
+	b.tables.net_keys = calloc(cnt + 1, sizeof(*b.tables.net_keys));
+	b.tables.net_values = calloc(cnt + 1, sizeof(*b.tables.net_values));
+	if (rules && b.tables.net_keys && b.tables.net_values)
+		err = add_nets(&b, rules, cnt);
 	if (err) {
 		egress_tables_free(&b.tables);
 		return err;

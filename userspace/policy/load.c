@@ -295,21 +295,32 @@ static int draft_start(struct draft *draft, const char *file)
 	policy->file_default = ACCESS_READ;
 	policy->exec_default = EXEC_DENY;
 	policy->egress_default = EGRESS_DENY;
+	policy->ingress_default = INGRESS_DENY;
+	policy->unix_default = UNIX_DENY;
 	draft_close_datasets(draft);
 	return 0;
 }
 
-static void warn_idle_rules(const struct draft *draft)
+static void warn_idle_class(const struct draft *draft, enum rule_class class, const char *text)
 {
 	const struct policy *policy = draft->policy;
 
 	for (size_t i = 0; i < policy->rule_cnt; i++) {
-		if (policy->rules[i].class != RULE_EGRESS || policy->egress_default != EGRESS_ALLOW)
+		if (policy->rules[i].class != class)
 			continue;
-		diag_add(draft->diags, DIAG_WARNING, policy->rules[i].origin,
-			 "egress rules allow nothing more while egress.default is 'allow'");
+		diag_add(draft->diags, DIAG_WARNING, policy->rules[i].origin, "%s", text);
 		return;
 	}
+}
+
+static void warn_idle_rules(const struct draft *draft)
+{
+	if (draft->policy->egress_default == EGRESS_ALLOW)
+		warn_idle_class(draft, RULE_EGRESS,
+				"egress rules allow nothing more while egress.default is 'allow'");
+	if (draft->policy->ingress_default == INGRESS_ALLOW)
+		warn_idle_class(draft, RULE_INGRESS,
+				"ingress rules allow nothing more while ingress.default is 'allow'");
 }
 
 /* The place of a file among those read; one that could not be read comes last. */

@@ -87,7 +87,7 @@ static int compare_place(const void *a, const void *b)
 
 static const char *rule_subject(const struct rule *rule)
 {
-	if (rule->class == RULE_EGRESS)
+	if (rule_is_flow(rule))
 		return rule->id;
 	return rule->class == RULE_DATASET ? rule->dataset : rule->path;
 }
@@ -100,9 +100,11 @@ static void report_twice(const struct draft *draft, const struct rule *first,
 		[RULE_FILESYSTEM] = "path",
 		[RULE_EXEC] = "path",
 		[RULE_EGRESS] = "egress rule",
+		[RULE_INGRESS] = "ingress rule",
+		[RULE_UNIX] = "path",
 	};
 
-	if (first->class != RULE_EGRESS && first->access != second->access)
+	if (!rule_is_flow(first) && first->access != second->access)
 		origin_error(draft->diags, second->origin,
 			     "%s '%s' has another access at " PLACE_FMT "; keep one of the two",
 			     name[first->class], rule_subject(first), PLACE(first->origin));
@@ -135,7 +137,7 @@ static size_t keep_last(const struct draft *draft, struct rule **order, size_t c
 		}
 		/* Files are read once, so one name is one file. */
 		if (order[i]->origin.file == order[i + 1]->origin.file ||
-		    (order[i]->class == RULE_EGRESS && !is_made(order[i])))
+		    (rule_is_flow(order[i]) && !is_made(order[i])))
 			report_twice(draft, order[i], order[i + 1]);
 	}
 	return kept;

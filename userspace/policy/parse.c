@@ -77,6 +77,21 @@ static const struct field exec_fields[] = {
 
 static const struct shape exec_shape = { "'exec'", FIELDS(exec_fields), NULL, 0 };
 
+/* Unix sockets */
+
+enum { UNIX_DEFAULT_WORD, UNIX_ALLOW_LIST, UNIX_FIELD_CNT };
+
+static const struct shape unix_entry_shape = { "a rule for Unix sockets", FIELDS(exec_entry_fields),
+					       NULL, 0 };
+
+static const struct field unix_fields[] = {
+	[UNIX_DEFAULT_WORD] = { "default", KIND_STRING },
+	[UNIX_ALLOW_LIST] = { "allow", KIND_LIST, .entry_kinds = KIND_STRING | KIND_OBJECT,
+			      .shape = &unix_entry_shape },
+};
+
+static const struct shape unix_shape = { "'unix'", FIELDS(unix_fields), NULL, 0 };
+
 /* Networks */
 
 enum { NET_ID, NET_CIDR, NET_PROTOCOL, NET_PORTS, NET_FIELD_CNT };
@@ -115,6 +130,18 @@ static const struct refused_key egress_refused[] = {
 static const struct shape egress_shape = { "'egress'", FIELDS(egress_fields),
 					   FIELDS(egress_refused) };
 
+static const struct shape peer_shape = { "an ingress rule", FIELDS(net_fields), FIELDS(net_refused) };
+
+enum { INGRESS_DEFAULT_WORD, INGRESS_ALLOW_LIST, INGRESS_FIELD_CNT };
+
+static const struct field ingress_fields[] = {
+	[INGRESS_DEFAULT_WORD] = { "default", KIND_STRING },
+	[INGRESS_ALLOW_LIST] = { "allow", KIND_LIST, .entry_kinds = KIND_OBJECT,
+				 .shape = &peer_shape },
+};
+
+static const struct shape ingress_shape = { "'ingress'", FIELDS(ingress_fields), NULL, 0 };
+
 enum { ALLOWLIST_SCHEMA, ALLOWLIST_VERSION, ALLOWLIST_NAME, ALLOWLIST_ALLOW, ALLOWLIST_FIELD_CNT };
 
 static const struct field allowlist_fields[] = {
@@ -143,13 +170,13 @@ static const struct field policy_fields[] = {
 	[POLICY_ENVIRONMENT] = { "environment", KIND_OBJECT, .shape = &environment_shape },
 	[POLICY_LIMITS] = { "limits", KIND_OBJECT, .shape = &limits_shape },
 	[POLICY_SOCKETS] = { "sockets", KIND_LIST, .entry_kinds = KIND_STRING },
+	[POLICY_INGRESS] = { "ingress", KIND_OBJECT, .shape = &ingress_shape },
+	[POLICY_UNIX] = { "unix", KIND_OBJECT, .shape = &unix_shape },
 	[POLICY_CAPABILITIES] = { "capabilities", KIND_LIST, .entry_kinds = KIND_STRING },
 	[POLICY_USER_NAMESPACES] = { "user_namespaces", KIND_BOOLEAN },
 };
 
 static const struct refused_key policy_refused[] = {
-	{ "ingress", NOT_ENFORCED },
-	{ "unix", NOT_ENFORCED },
 	{ "devices", NOT_ENFORCED },
 	{ "dns", NOT_ENFORCED },
 	{ "allow", "belongs to 'exec' or 'egress'; "
@@ -301,10 +328,15 @@ static void read_filesystem(struct draft *draft, const struct cursor *at)
 		  read_file_rule, ACCESS_UNSET);
 }
 
-static bool read_exec_object(const struct cursor *at, struct rule *rule)
+/* A path, alone or in an object. */
+static bool read_place(const struct cursor *at, const struct shape *shape, struct rule *rule)
 {
 	const struct node *members[EXEC_ENTRY_FIELD_CNT];
-	bool is_good = shape_members(&exec_entry_shape, at, members);
+	bool is_good;
+
+	if (json_is_string(at->node->value))
+		return value_path(at, &rule->path);
+	is_good = shape_members(shape, at, members);
 
 	is_good &= read_id(at, members[EXEC_ID], rule);
 	is_good &= read_path(at, members[EXEC_PATH], rule);
@@ -316,11 +348,30 @@ static void read_exec_rule(struct draft *draft, const struct cursor *at, uint8_t
 {
 	_cleanup_(rule_clear) struct rule rule = { .class = RULE_EXEC, .access = access,
 						   .origin = cursor_origin(at) };
-	bool is_good = json_is_string(at->node->value) ? value_path(at, &rule.path) :
-							 read_exec_object(at, &rule);
 
-	if (is_good)
+	if (read_place(at, &exec_entry_shape, &rule))
 		draft_add(draft, &rule);
+}
+
+static void read_unix_rule(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	_cleanup_(rule_clear) struct rule rule = { .class = RULE_UNIX, .access = access,
+						   .origin = cursor_origin(at) };
+
+	if (read_place(at, &unix_entry_shape, &rule))
+		draft_add(draft, &rule);
+}
+
+static void read_unix(struct draft *draft, const struct cursor *at)
+{
+	const struct node *members[UNIX_FIELD_CNT];
+	uint8_t word = (uint8_t)draft->policy->unix_default;
+
+	shape_members(&unix_shape, at, members);
+	read_word(at, members[UNIX_DEFAULT_WORD], &unix_words, &word);
+	draft->policy->unix_default = word;
+	read_list(draft, at, members[UNIX_ALLOW_LIST], &unix_fields[UNIX_ALLOW_LIST],
+		  read_unix_rule, UNIX_ALLOW);
 }
 
 static void read_exec(struct draft *draft, const struct cursor *at)
@@ -337,12 +388,12 @@ static void read_exec(struct draft *draft, const struct cursor *at)
 		  read_exec_rule, EXEC_DENY);
 }
 
-static void read_net_rule(struct draft *draft, const struct cursor *at, uint8_t access)
+static void read_flow_rule(struct draft *draft, const struct cursor *at, enum rule_class class,
+			   const struct shape *shape)
 {
-	_cleanup_(rule_clear) struct rule rule = { .class = RULE_EGRESS, .access = access,
-						   .origin = cursor_origin(at) };
+	_cleanup_(rule_clear) struct rule rule = { .class = class, .origin = cursor_origin(at) };
 	const struct node *members[NET_FIELD_CNT];
-	bool is_good = shape_members(&net_shape, at, members);
+	bool is_good = shape_members(shape, at, members);
 	struct cursor cidr = cursor_at(at, members[NET_CIDR]);
 	struct cursor ports = cursor_at(at, members[NET_PORTS]);
 	uint8_t protocol = PROTOCOL_TCP;
@@ -354,6 +405,18 @@ static void read_net_rule(struct draft *draft, const struct cursor *at, uint8_t 
 	rule_set_protocol(&rule, protocol);
 	if (is_good)
 		draft_add(draft, &rule);
+}
+
+static void read_net_rule(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	(void)access;
+	read_flow_rule(draft, at, RULE_EGRESS, &net_shape);
+}
+
+static void read_peer_rule(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	(void)access;
+	read_flow_rule(draft, at, RULE_INGRESS, &peer_shape);
 }
 
 static void read_include(struct draft *draft, const struct cursor *at, uint8_t access)
@@ -374,6 +437,18 @@ static void read_egress(struct draft *draft, const struct cursor *at)
 		  ACCESS_UNSET);
 	read_list(draft, at, members[EGRESS_ALLOW_LIST], &egress_fields[EGRESS_ALLOW_LIST],
 		  read_net_rule, ACCESS_UNSET);
+}
+
+static void read_ingress(struct draft *draft, const struct cursor *at)
+{
+	const struct node *members[INGRESS_FIELD_CNT];
+	uint8_t word = (uint8_t)draft->policy->ingress_default;
+
+	shape_members(&ingress_shape, at, members);
+	read_word(at, members[INGRESS_DEFAULT_WORD], &ingress_words, &word);
+	draft->policy->ingress_default = word;
+	read_list(draft, at, members[INGRESS_ALLOW_LIST], &ingress_fields[INGRESS_ALLOW_LIST],
+		  read_peer_rule, ACCESS_UNSET);
 }
 
 static void read_socket(struct draft *draft, const struct cursor *at, uint8_t access)
@@ -435,6 +510,8 @@ void parse_policy(struct draft *draft, const struct cursor *at, const struct nod
 	read_section(draft, at, members[POLICY_FILESYSTEM], read_filesystem);
 	read_section(draft, at, members[POLICY_EXEC], read_exec);
 	read_section(draft, at, members[POLICY_EGRESS], read_egress);
+	read_section(draft, at, members[POLICY_INGRESS], read_ingress);
+	read_section(draft, at, members[POLICY_UNIX], read_unix);
 	read_list(draft, at, members[POLICY_SOCKETS], &policy_fields[POLICY_SOCKETS], read_socket,
 		  ACCESS_UNSET);
 	read_list(draft, at, members[POLICY_CAPABILITIES], &policy_fields[POLICY_CAPABILITIES],

@@ -22,6 +22,8 @@ enum rule_class {
 	RULE_FILESYSTEM = 2,
 	RULE_EXEC = 3,
 	RULE_EGRESS = 4,
+	RULE_INGRESS = 5, /* as RULE_EGRESS, but the prefix is that of peers, and the ports the job's own */
+	RULE_UNIX = 6, /* sockets bound at the path, or below it */
 };
 
 struct rule_ports {
@@ -38,15 +40,16 @@ struct rule {
 	char *id; /* unique in the policy: given, or made: "dataset:NAME" */
 	enum rule_class class;
 	struct origin origin; /* file is owned by the policy */
-	char *path;           /* DATASET, FILESYSTEM, EXEC: absolute, as written; else NULL */
+	char *path;           /* DATASET, FILESYSTEM, EXEC, UNIX: absolute, as written; else NULL */
 	char *dataset;        /* DATASET: its name; else NULL */
-	bool is_optional;     /* FILESYSTEM, EXEC: if the path is absent, the rule is left out */
-	uint8_t access;       /* DATASET, FILESYSTEM: enum access; EXEC: enum exec_access */
-	uint8_t addr[16];     /* EGRESS: network order, IPv4 mapped, host bits zero */
-	uint8_t prefixlen;    /* EGRESS: 0..128; an IPv4 prefix is 96 + n */
-	uint8_t protocol_cnt; /* EGRESS: entries of protocol */
-	uint8_t protocol[2];  /* EGRESS: IPPROTO_TCP, IPPROTO_UDP */
-	struct rule_ports *ports; /* EGRESS: at least one; sorted, disjoint, not adjacent */
+	bool is_optional;     /* FILESYSTEM, EXEC, UNIX: if the path is absent, the rule is left out */
+	uint8_t access;       /* DATASET, FILESYSTEM: enum access; EXEC: enum exec_access; UNIX: enum
+				 unix_access */
+	uint8_t addr[16];     /* EGRESS, INGRESS: network order, IPv4 mapped, host bits zero */
+	uint8_t prefixlen;    /* EGRESS, INGRESS: 0..128; an IPv4 prefix is 96 + n */
+	uint8_t protocol_cnt; /* EGRESS, INGRESS: entries of protocol */
+	uint8_t protocol[2];  /* EGRESS, INGRESS: IPPROTO_TCP, IPPROTO_UDP */
+	struct rule_ports *ports; /* EGRESS, INGRESS: at least one; sorted, disjoint, not adjacent */
 	size_t port_cnt;
 };
 
@@ -108,6 +111,8 @@ struct policy {
 	enum access file_default;
 	enum exec_access exec_default;
 	enum egress_default egress_default;
+	enum ingress_default ingress_default;
+	enum unix_access unix_default;
 	uint32_t sockets; /* bit N: enum socket_class N is named */
 	uint64_t capabilities; /* bit N: capability N is named */
 	bool user_namespaces;
@@ -120,7 +125,7 @@ struct policy {
 };
 
 /*
- * The egress rules as kernel tables. nets is free of duplicates; ports holds the spans that nets
+ * The egress and ingress rules as kernel tables. nets is free of duplicates; ports holds the spans that nets
  * point to. A net may have no ports at all: ::ffff:0:0/96, when an IPv6 prefix such as ::/0 would
  * otherwise take in IPv4.
  */
@@ -183,7 +188,7 @@ bool environment_keeps(const struct environment *environment, const char *variab
 #define EGRESS_PORTS_MAX (1U << 22) /* 48 MiB of kernel memory for one policy */
 
 /*
- * Flattens the egress rules. Where rules overlap, the one of the longest prefix decides, then the
+ * Flattens the egress and ingress rules. Where rules overlap, the one of the longest prefix decides, then the
  * earlier one of the table. Returns 0; -ENOMEM; -E2BIG if the result would exceed
  * EGRESS_PORTS_MAX ranges. Free with egress_tables_free().
  */

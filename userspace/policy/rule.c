@@ -39,7 +39,7 @@ static int compare_ports(const struct rule *a, const struct rule *b)
 	return order ? order : (a->port_cnt > b->port_cnt) - (a->port_cnt < b->port_cnt);
 }
 
-static int compare_egress(const struct rule *a, const struct rule *b)
+static int compare_flow(const struct rule *a, const struct rule *b)
 {
 	int order = memcmp(a->addr, b->addr, sizeof(a->addr));
 
@@ -54,12 +54,17 @@ static int compare_egress(const struct rule *a, const struct rule *b)
 	return order ? order : strcmp(a->id, b->id);
 }
 
+bool rule_is_flow(const struct rule *rule)
+{
+	return rule->class == RULE_EGRESS || rule->class == RULE_INGRESS;
+}
+
 int rule_compare(const struct rule *a, const struct rule *b)
 {
 	if (a->class != b->class)
 		return compare_number(a->class, b->class);
-	if (a->class == RULE_EGRESS)
-		return compare_egress(a, b);
+	if (rule_is_flow(a))
+		return compare_flow(a, b);
 	if (a->class == RULE_DATASET)
 		return strcmp(a->dataset, b->dataset);
 	return strcmp(a->path, b->path);
@@ -103,7 +108,7 @@ const char *rule_protocol(const struct rule *rule)
 	return rule->protocol[0] == IPPROTO_UDP ? "udp" : "tcp";
 }
 
-static int print_egress_id(char **id, const struct rule *rule)
+static int print_flow_id(char **id, const char *class, const struct rule *rule)
 {
 	_cleanup_free_ char *ports = rule_ports_text(rule);
 	char cidr[RULE_CIDR_LEN];
@@ -111,7 +116,7 @@ static int print_egress_id(char **id, const struct rule *rule)
 	if (!ports)
 		return -1;
 	rule_cidr(rule, cidr);
-	return asprintf(id, "egress:%s:%s:%s", cidr, rule_protocol(rule), ports);
+	return asprintf(id, "%s:%s:%s:%s", class, cidr, rule_protocol(rule), ports);
 }
 
 char *rule_made_id(const struct rule *rule)
@@ -131,7 +136,13 @@ char *rule_made_id(const struct rule *rule)
 			       rule->path);
 		break;
 	case RULE_EGRESS:
-		len = print_egress_id(&id, rule);
+		len = print_flow_id(&id, "egress", rule);
+		break;
+	case RULE_UNIX:
+		len = asprintf(&id, "unix:%s", rule->path);
+		break;
+	case RULE_INGRESS:
+		len = print_flow_id(&id, "ingress", rule);
 		break;
 	}
 	return len < 0 ? NULL : id;

@@ -29,7 +29,10 @@ void rule_clear(struct rule *rule);
  */
 int rule_compare(const struct rule *a, const struct rule *b);
 
-/* Whether an egress rule's prefix is one of IPv4. */
+/* Whether the rule is one of prefixes and ports: egress or ingress. */
+bool rule_is_flow(const struct rule *rule);
+
+/* Whether such a rule's prefix is one of IPv4. */
 bool rule_is_ipv4(const struct rule *rule);
 
 void rule_cidr(const struct rule *rule, char ret_text[RULE_CIDR_LEN]);

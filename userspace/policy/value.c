@@ -22,6 +22,8 @@ static const struct word access_word[] = {
 };
 static const struct word exec_word[] = { { "allow", EXEC_ALLOW }, { "deny", EXEC_DENY } };
 static const struct word egress_word[] = { { "deny", EGRESS_DENY }, { "allow", EGRESS_ALLOW } };
+static const struct word ingress_word[] = { { "deny", INGRESS_DENY }, { "allow", INGRESS_ALLOW } };
+static const struct word unix_word[] = { { "deny", UNIX_DENY }, { "allow", UNIX_ALLOW } };
 static const struct word protocol_word[] = {
 	{ "tcp", PROTOCOL_TCP },
 	{ "udp", PROTOCOL_UDP },
@@ -86,6 +88,8 @@ const struct vocabulary mode_words = VOCABULARY("mode", mode_word);
 const struct vocabulary access_words = VOCABULARY("access", access_word);
 const struct vocabulary exec_words = VOCABULARY("exec default", exec_word);
 const struct vocabulary egress_words = VOCABULARY("egress default", egress_word);
+const struct vocabulary ingress_words = VOCABULARY("ingress default", ingress_word);
+const struct vocabulary unix_words = VOCABULARY("unix default", unix_word);
 const struct vocabulary protocol_words = VOCABULARY("protocol", protocol_word);
 const struct vocabulary socket_words = VOCABULARY("kind of socket", socket_word);
 const struct vocabulary capability_words = VOCABULARY("capability", capability_word);
@@ -99,6 +103,7 @@ const char *word_text(const struct vocabulary *vocabulary, uint8_t value)
 	return NULL;
 }
 
+/* The words that there are, where they fit a line. */
 static void report_word(const struct cursor *at, const struct vocabulary *vocabulary)
 {
 	struct nearest nearest = nearest_start(cursor_string(at));
@@ -107,10 +112,14 @@ static void report_word(const struct cursor *at, const struct vocabulary *vocabu
 
 	for (size_t i = 0; i < vocabulary->word_cnt; i++) {
 		nearest_offer(&nearest, vocabulary->words[i].text);
-		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "",
-					vocabulary->words[i].text);
+		if (len < sizeof(all))
+			len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "",
+						vocabulary->words[i].text);
 	}
-	if (nearest.best)
+	if (len >= sizeof(all))
+		cursor_error(at, nearest.best ? "unknown %s '%s'; did you mean '%s'?" : "unknown %s '%s'",
+			     vocabulary->what, nearest.word, nearest.best);
+	else if (nearest.best)
 		cursor_error(at, "unknown %s '%s'; did you mean '%s'? (one of: %s)",
 			     vocabulary->what, nearest.word, nearest.best, all);
 	else

@@ -38,6 +38,8 @@ extern const struct vocabulary mode_words;     /* enum policy_mode */
 extern const struct vocabulary access_words;   /* enum access */
 extern const struct vocabulary exec_words;     /* enum exec_access */
 extern const struct vocabulary egress_words;   /* enum egress_default */
+extern const struct vocabulary ingress_words;  /* enum ingress_default */
+extern const struct vocabulary unix_words;     /* enum unix_access, as a default */
 extern const struct vocabulary protocol_words; /* enum protocol_word */
 extern const struct vocabulary socket_words;   /* enum socket_class, those that can be named */
 extern const struct vocabulary capability_words; /* CAP_* */

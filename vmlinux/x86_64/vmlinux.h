@@ -53,6 +53,7 @@ struct in6_addr;
 struct sock_common;
 struct sock_cgroup_data;
 struct sock;
+struct unix_sock;
 struct socket;
 struct sockaddr;
 struct bpf_sock;
@@ -209,6 +210,10 @@ struct sock {
 	struct sock_common __sk_common;
 	u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct unix_sock {
+	struct path path;
 };
 
 struct socket {

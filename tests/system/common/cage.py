@@ -22,6 +22,18 @@ def command_line(pid):
         return stream.read()
 
 
+# All that root has but those that the self-test tries.
+CAPABILITIES = [
+    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
+    "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
+    "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+]
+
+
 class Job:
     """One `jobcage run`. Its output goes to files: a pipe would wait for the monitor as well."""
 
@@ -124,7 +136,7 @@ class World:
                 {"id": "null", "path": "/dev/null", "access": "write"},
                 {"id": "tty", "path": "/dev/tty", "access": "write"},
                 {"id": "pts", "path": "/dev/pts", "access": "write", "optional": True}]},
-            "exec": {"default": "allow"}, "egress": {"default": "deny"}}
+            "exec": {"default": "allow"}, "egress": {"default": "deny"}, "capabilities": CAPABILITIES}
         content = copy.deepcopy(content) | sections
         content["filesystem"]["rules"] += rules
         return self.write_json(f"{self.policies}/{name}.json", content)

@@ -15,6 +15,16 @@ from dataclasses import dataclass
 
 TMPFS, ROOT, PLAIN = '/srv/hooks', '/srv/hooks-root', '/srv/hooks-plain'
 CHANGING = ('create', 'mknod', 'mkdir', 'symlink', 'link', 'unlink', 'rmdir', 'rename', 'truncate', 'chmod', 'chown')
+# All that root has but those of which a test needs that they are refused.
+CAPABILITIES = [
+    'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_KILL',
+    'CAP_SETGID', 'CAP_SETUID', 'CAP_SETPCAP', 'CAP_LINUX_IMMUTABLE', 'CAP_NET_BIND_SERVICE', 'CAP_NET_BROADCAST',
+    'CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_IPC_LOCK', 'CAP_IPC_OWNER', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO',
+    'CAP_SYS_CHROOT', 'CAP_SYS_PTRACE', 'CAP_SYS_PACCT', 'CAP_SYS_ADMIN', 'CAP_SYS_BOOT', 'CAP_SYS_NICE',
+    'CAP_SYS_TIME', 'CAP_SYS_TTY_CONFIG', 'CAP_MKNOD', 'CAP_LEASE', 'CAP_AUDIT_WRITE', 'CAP_AUDIT_CONTROL',
+    'CAP_SETFCAP', 'CAP_MAC_OVERRIDE', 'CAP_MAC_ADMIN', 'CAP_SYSLOG', 'CAP_WAKE_ALARM', 'CAP_BLOCK_SUSPEND',
+    'CAP_AUDIT_READ', 'CAP_BPF', 'CAP_CHECKPOINT_RESTORE',
+]
 NOT_HERE = ('EPROTONOSUPPORT', 'ESOCKTNOSUPPORT', 'EAFNOSUPPORT', 'ENOSYS', 'EOPNOTSUPP')
 
 
@@ -27,9 +37,12 @@ class Alert:
     ip: str = ''
     port: int = 0
     family: str = ''  # dst_endpoint.name where there is no address
+    kernel: str = ''  # kernel.name
 
     @property
     def kind(self):
+        if self.event.startswith('guard_'):
+            return 'guard'
         return 'network' if self.event.startswith('net_') else 'exec' if self.event == 'exec' else 'file'
 
 
@@ -308,6 +321,9 @@ DATAGRAMS = [
 def net_case(row, event, errno, rule='egress.default', **more):
     name, line, denied, allowed, *judged = row
     ip, port = denied.split()
+    # Whose port it is on the loopback only the cgroup's programs know.
+    if errno == 'EACCES' and (judged[0] if judged else ip).startswith(('127.', '::1')):
+        errno = 'EPERM'
     alert = Alert(event, rule, ip=judged[0] if judged else ip, port=int(port))
     return Case(name, f'{line.format(d=denied)} {name}', f'{line.format(d=allowed)} {name}/allowed' if allowed else '',
                 errno=errno, alerts=(alert,), arrives=True, **more)
@@ -326,18 +342,22 @@ def net_cases():
         # sendmmsg() keeps the error of a second message to itself, so the act asks once more.
         twice = 'sendmmsg' in case.name
         yield dataclasses.replace(case, alerts=2 * case.alerts, audit=case.alerts) if twice else case
-    yield net_case(('tcp-left-cgroup', 'left tcp {d}', '127.0.0.2 7003', '127.0.0.1 7001'), 'net_connect', 'EACCES')
+    yield Case('tcp-left-cgroup', 'left tcp 127.0.0.2 7003 tcp-left-cgroup', arrives=True,
+               alerts=(Alert('net_socket', 'builtin:left-cgroup', family='AF_INET'),),
+               audit=(Alert('net_socket', 'builtin:left-cgroup', family='AF_INET'),
+                      Alert('net_connect', 'egress.default', ip='127.0.0.2', port=7003)))
     # Of classes that the policy names: judged like the protocol that is on the wire.
     yield net_case(('mptcp', 'here mptcp {d}', '127.0.0.2 7001', '127.0.0.1 7003'), 'net_connect', 'EACCES', needs='MPTCP')
     yield net_case(('mptcp-fast-open', 'here mptcp_fast_open {d}', '127.0.0.2 7001', ''), 'net_connect', 'EPERM',
                    needs='MPTCP fast open')
     udplite = net_case(('udplite', 'here udplite {d}', '127.0.0.2 7001', '127.0.0.1 7001'), 'net_connect', 'EACCES',
                        needs='UDP-Lite')
-    yield dataclasses.replace(udplite, arrives=False)
+    yield dataclasses.replace(udplite, arrives=False, errno='EACCES')
     yield Case('vsock', 'here vsock 1 7001 vsock', arrives=True, needs='AF_VSOCK',
                alerts=(Alert('net_socket', 'sockets.default', family='AF_VSOCK'),),
                audit=tuple(Alert(event, 'sockets.default', family='AF_VSOCK') for event in ('net_socket', 'net_connect')))
     yield from socket_cases()
+    yield from unix_cases()
     yield Case('disconnect', '', 'here disconnect 127.0.0.1 7001 -')
     yield Case('unix', '', 'here unix jobcage-hooks')
     yield Case('netlink', '', 'here netlink -')
@@ -363,9 +383,54 @@ def socket_cases():
     yield Case('socket-ping', '', 'here socket 2 2 1')
 
 
+# Where somebody outside listens, by streams and datagrams; the policy names the second place.
+UNIX_PLACES = ('/tmp/jobcage-unix/closed', '/tmp/jobcage-unix/open')
+UNIX_ABSTRACT = '@jobcage-unix'
+
+
+def unix_cases():
+    closed, opened = UNIX_PLACES
+    for kind in ('stream', 'datagram'):
+        name = f'unix-{kind}'
+        # A datagram socket is asked about when it connects, and each time that it sends.
+        times = 2 if kind == 'datagram' else 1
+        by_path = Alert('net_unix', 'unix.default', family=f'{closed}/{kind}')
+        abstract = Alert('net_unix', 'unix.default', family='AF_UNIX')
+        yield Case(f'{name}-path', f'here unix_{kind} {closed}/{kind} {name}-path',
+                   f'here unix_{kind} {opened}/{kind} {name}-path/allowed', alerts=(by_path,), audit=times * (by_path,),
+                   arrives=True)
+        yield Case(f'{name}-abstract', f'here unix_{kind} {UNIX_ABSTRACT}-{kind} {name}-abstract', alerts=(abstract,),
+                   audit=times * (abstract,), arrives=True)
+
+
+# --- containment -------------------------------------------------------------------------------------------------
+
+# Acts on a process outside the job, which is PID 1: (name, line, event).
+OUTSIDE = [
+    ('read-exe', 'read_exe', 'guard_trace'), ('write-memory', 'write_memory', 'guard_trace'),
+    ('take-descriptor', 'take_descriptor', 'guard_trace'), ('signal', 'signal', 'guard_signal'),
+    ('signal-by-pidfd', 'signal_by_pidfd', 'guard_signal'), ('nice', 'set_nice', 'guard_control'),
+    ('io-priority', 'set_io_priority', 'guard_control'), ('scheduler', 'set_scheduler', 'guard_control'),
+    ('limit', 'set_limit', 'guard_control'),
+]
+
+
+def guard_cases():
+    for name, act, event in OUTSIDE:
+        # Refusals of tracing are EPERM except where /proc makes them EACCES.
+        errno = {'write-memory': 'EPERM', 'take-descriptor': 'EPERM'}.get(name, 'EACCES')
+        yield Case(f'outside-{name}', f'here {act} 1', errno=errno,
+                   alerts=(Alert(event, 'builtin:outside-process', kernel='process 1'),))
+    yield Case('capability', 'here capability', errno='EPERM',
+               alerts=(Alert('guard_capability', 'capabilities.default', kernel='CAP_SYS_RESOURCE'),))
+    yield Case('user-namespace', 'here user_namespace',
+               alerts=(Alert('guard_user_namespace', 'user_namespaces.default', kernel='user namespace'),))
+    yield Case('bpf', 'here bpf', alerts=(Alert('guard_bpf', 'builtin:bpf', kernel='bpf command 7'),))
+
+
 def all_cases(release):
     """release: the kernel's, as (major, minor)."""
-    return [*tree_cases(release), *rule_cases(), *exec_cases(), *net_cases()]
+    return [*tree_cases(release), *rule_cases(), *exec_cases(), *net_cases(), *guard_cases()]
 
 
 # --- policy ----------------------------------------------------------------------------------------------------
@@ -392,4 +457,6 @@ def policy(cases, act, mode='enforce'):
             'filesystem': {'default': 'read', 'rules': rules},
             'exec': {'allow': ['/usr', act, {'id': 'bin', 'path': f'{TMPFS}/bin'}],
                      'deny': [{'id': 'no-closed', 'path': f'{TMPFS}/bin/closed'}]},
-            'egress': {'allow': list(egress_rules())}, 'sockets': ['mptcp', 'udplite', 'ping']}
+            'capabilities': CAPABILITIES,
+            'egress': {'allow': list(egress_rules())}, 'sockets': ['mptcp', 'udplite', 'ping'],
+            'unix': {'allow': [{'id': 'open-sockets', 'path': UNIX_PLACES[1]}]}}

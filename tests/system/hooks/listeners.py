@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Who would hear of it: sockets on every address and port that an act names, and the tokens that came in."""
+import contextlib
+import os
 import selectors
 import socket
 import subprocess
 import threading
 import time
 
-from cases import LISTENING, PORTS
+from cases import LISTENING, PORTS, UNIX_ABSTRACT, UNIX_PLACES
 
 TCP_FASTOPEN_BOTH = 3
 VSOCK_PORT = 7001
+UNIX_KINDS = {'stream': socket.SOCK_STREAM, 'datagram': socket.SOCK_DGRAM}
 
 
 def prepare_network():
@@ -20,6 +23,8 @@ def prepare_network():
         file.write(f'{TCP_FASTOPEN_BOTH}\n')
     with open('/proc/sys/net/ipv4/ping_group_range', 'w') as file:
         file.write('0 2147483647\n')
+    for place in UNIX_PLACES:
+        os.makedirs(place, exist_ok=True)
     subprocess.run(['modprobe', '-a', 'vsock_loopback'], check=False, stderr=subprocess.DEVNULL)
 
 
@@ -30,6 +35,11 @@ class Listeners:
         for ip in LISTENING:
             for port in PORTS:
                 self.listen(ip, port)
+        for place in UNIX_PLACES:
+            for name, kind in UNIX_KINDS.items():
+                self.listen_unix(f'{place}/{name}', kind)
+        for name, kind in UNIX_KINDS.items():
+            self.listen_unix(f'{UNIX_ABSTRACT}-{name}'.replace('@', '\0'), kind)
         self.listen_vsock()
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -45,6 +55,15 @@ class Listeners:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
                 sock.listen(64)
             self.add(sock, self.accept if kind == socket.SOCK_STREAM else self.receive)
+
+    def listen_unix(self, name, kind):
+        with contextlib.suppress(OSError, ValueError):
+            os.unlink(name)
+        sock = socket.socket(socket.AF_UNIX, kind)
+        sock.bind(name)
+        if kind == socket.SOCK_STREAM:
+            sock.listen(64)
+        self.add(sock, self.accept if kind == socket.SOCK_STREAM else self.receive)
 
     def listen_vsock(self):
         """A kernel without VSOCK has no case that needs it."""

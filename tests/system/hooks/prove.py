@@ -34,22 +34,40 @@ HOOKS = {
     'file_path_chmod': ('ds', 'here chmod {t}/f', 'EACCES', 'OK'),
     'file_path_chown': ('ds', 'here chown {t}/f', 'EACCES', 'OK'),
     'file_path_chroot': ('closed', 'here chroot {t}', 'EACCES', 'OK'),
+    'guard_capable': ('out', 'here capability', 'EPERM', 'OK'),
+    'guard_userns_create': ('out', 'here user_namespace', 'EACCES', 'OK'),
+    'guard_ptrace_access_check': ('out', 'here read_exe 1', 'EACCES', 'OK'),
+    'guard_task_kill': ('out', 'here signal 1', 'EACCES', 'OK'),
+    'guard_task_setnice': ('out', 'here set_nice 1', 'EACCES', 'OK'),
+    'guard_task_setioprio': ('out', 'here set_io_priority 1', 'EACCES', 'OK'),
+    'guard_task_setscheduler': ('out', 'here set_scheduler 1', 'EACCES', 'OK'),
+    'guard_task_setrlimit': ('out', 'here set_limit 1', 'EACCES', 'OK'),
+    'guard_bpf': ('out', 'here bpf', 'EACCES', 'OK'),
     'exec_bprm_check': ('out', 'here exec {o}/tool', 'EACCES', 'OK'),
     # An outsider that enters; behind it, a child of the job would still be labelled by its cgroup.
     'enter_cgroup_move_task': ('ds', 'crew open_write {t}/f', 'EACCES', 'OK'),
     # From here on children are outsiders.
     'task_task_alloc': ('ds', 'fork open_write {t}/f', 'EACCES', 'OK'),
     'file_file_open': ('closed', 'here open_read {t}/f', 'EACCES', 'OK'),
+    'unix_unix_stream_connect': ('out', f'here unix_stream {table.UNIX_ABSTRACT}-stream {{token}}', 'EACCES', 'OK'),
+    'unix_unix_may_send': ('out', f'here unix_datagram {table.UNIX_ABSTRACT}-datagram {{token}}', 'EACCES', 'OK'),
     'sock_socket_create': ('out', 'here socket 16 3 15', 'EACCES', 'OK'),
     # The cgroup's program still stands behind it.
-    'sock_socket_connect': ('out', 'here tcp 127.0.0.2 7001 {token}', 'EACCES', 'EPERM'),
+    'sock_socket_connect': ('out', 'here tcp 192.0.2.1 7001 {token}', 'EACCES', 'EPERM'),
 }
-# attach type: (line, answer without); socket_connect is gone by then.
+# attach type: line; socket_connect is gone by then, and the program that sees packets.
 CGROUP_PROGRAMS = {
     'cgroup_inet4_connect': 'here tcp 127.0.0.2 7001 {token}',
     'cgroup_inet6_connect': 'here tcp_fast_open 2001:db8::1 7001 {token}',
     'cgroup_udp4_sendmsg': 'here udp 127.0.0.2 7001 {token}',
     'cgroup_udp6_sendmsg': 'here udp 2001:db8::1 7001 {token}',
+}
+
+# What stops at the packet when nothing before it does: (line, answer). TCP tries again until it gives up.
+PACKETS = {
+    'udp4': ('here udp 127.0.0.2 7001 {token}', 'EPERM'),
+    'udp6': ('here udp 2001:db8::1 7001 {token}', 'EPERM'),
+    'tcp': ('here tcp 192.0.2.1 7001 {token}', 'EINPROGRESS'),
 }
 
 # What may be wrong with an expectation: (name, what is put in place of the truth).
@@ -149,11 +167,31 @@ def prove_hooks(report, scratch):
     world.make(chosen.values())
     job = jobs.Job('hooks-prove', table.policy([], jobs.ACT), table.site(), scratch)
     job.ask('ready', 'here open_path /')
+    other = jobs.Job('hooks-prove-packets', table.policy([], jobs.ACT), table.site(), scratch)
+    other.ask('ready', 'here open_path /')
     pinned = {os.path.basename(pin).removeprefix('link_') for pin in glob.glob(f'{PINS}/*/link_*')}
     report.check('every hook has its proof', [f'{name} has none' for name in sorted(pinned ^ set(HOOKS))])
     for name, (_, _, *answers) in HOOKS.items():
         prove_one(report, job, chosen[name], name, answers, lambda: detach_hook(name))
+    detach_cgroup_program(job, 'cgroup_inet_egress')
     for name in CGROUP_PROGRAMS:
         prove_one(report, job, chosen[name], name, ('EPERM', 'OK'), lambda: detach_cgroup_program(job, name))
-    job.close()
-    job.events()
+    prove_packets(report, other)
+    # The last one to end unloads the programs.
+    for ended in (other, job):
+        ended.close()
+        ended.events()
+
+
+def prove_packets(report, job):
+    """With nothing left but the program that sees packets; and then not even that."""
+    chosen = {name: case_of(f'packet-{name}', 'out', line) for name, (line, _) in PACKETS.items()}
+    for name in CGROUP_PROGRAMS:
+        detach_cgroup_program(job, name)
+    for name, (_, answer) in PACKETS.items():
+        found = ask(job, chosen[name])
+        report.check(f'the packet is refused ({name})', [] if found == answer else [f'it gave {found}, not {answer}'])
+    detach_cgroup_program(job, 'cgroup_inet_egress')
+    for name in PACKETS:
+        found = ask(job, chosen[name])
+        report.check(f'the packet goes out ({name})', [] if found == 'OK' else [f'it gave {found}, not OK'])

@@ -33,4 +33,22 @@ int egress_sendmsg6(struct bpf_sock_addr *ctx)
 	return CGROUP_ALLOW;
 }
 
+SEC("cgroup/sock_create")
+int egress_sock_create(struct bpf_sock *ctx)
+{
+	return CGROUP_ALLOW;
+}
+
+SEC("cgroup_skb/egress")
+int packet_egress(struct __sk_buff *skb)
+{
+	return CGROUP_ALLOW;
+}
+
+SEC("cgroup_skb/ingress")
+int packet_ingress(struct __sk_buff *skb)
+{
+	return CGROUP_ALLOW;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import shutil
+import signal
 import stat
 import struct
 import subprocess
@@ -162,17 +163,21 @@ def set_audit(_):
 
 
 def start_with(world, policy, sabotage, argument):
-    """Starts a job that is held up before its canary is made, by a system call of the controller alone, and does the damage meanwhile."""
+    """Starts a job that is stopped before its canary is made, in a system call of the controller alone, and does the damage meanwhile."""
     job_id = world.new_id()
     log = f"{world.log}/{job_id}.strace"
-    wrap = ["strace", "-f", "-q", "-o", log, "-e", "trace=mkdirat", "-e", "inject=mkdirat:delay_enter=10000000"]
+    wrap = ["strace", "-f", "-q", "-o", log, "-e", "trace=mkdirat", "-e", "inject=mkdirat:signal=SIGSTOP"]
     job = world.start("touch", f"{world.out}/started", job_id=job_id, policy=policy, wrap=wrap)
-    wait_for(lambda: is_published(job_id))
-    time.sleep(GO_AHEAD_S)
+    pid = wait_for(lambda: stopped_by(log))
     sabotage(argument)
+    os.kill(pid, signal.SIGCONT)
     return job.finish()
 
 
-def is_published(job_id):
-    """Its cgroup is made last."""
-    return any(re.search(rf"/jobcage-{job_id}$", path) for path in traces.cgroups())
+def stopped_by(log):
+    """The process that strace tells of being stopped, or None."""
+    if not os.path.exists(log):
+        return None
+    with open(log, encoding="utf-8") as stream:
+        stopped = re.search(r"^(\d+) .*stopped by SIGSTOP", stream.read(), re.MULTILINE)
+    return int(stopped[1]) if stopped else None

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Packets of the job's sockets, judged by what stands in the packet itself: behind all other hooks on
+ * the way out, and the only one on the way in.
+ *
+ * Out: whatever way a packet came about, its destination must be one that a rule opens. Answers to peers
+ * that an ingress rule lets in pass, and so does the loopback to the job's own sockets. What would lead
+ * a packet elsewhere than its destination says (IP options, IPv6 extension headers), or hides its ports
+ * (fragments), is refused; the kernel takes its own packets apart only after this.
+ *
+ * In: a connection needs an ingress rule; its further packets do not. A datagram needs one too, unless
+ * it comes from where the job may send. The job's own sockets reach each other.
+ *
+ * These programs run for the socket, in whatever task the processor happens to be: a record names no
+ * process. A datagram that is refused on its way out fails with EPERM. TCP would send anew in vain, but
+ * connect() has refused before. Who knocks from outside in vain hears nothing.
+ */
+#include "lib/jobcage.bpf.h"
+#include "lib/own.bpf.h"
+
+#define IPV4_WITHOUT_OPTIONS 0x45 /* version 4, five words */
+#define IPV4_FRAGMENT 0x3fff      /* more fragments, or an offset */
+#define TCP_FLAG_SYN 0x02
+#define TCP_FLAG_ACK 0x10
+
+struct ports {
+	__be16 source, destination;
+};
+
+struct tcp_start {
+	struct ports ports;
+	__be32 sequence, acknowledged;
+	__u8 offset, flags;
+};
+
+struct ipv4_start {
+	__u8 version_length, service;
+	__be16 length, id, fragment;
+	__u8 lifetime, protocol;
+	__be16 sum;
+	__be32 source, destination;
+};
+
+struct ipv6_start {
+	__be32 version_class;
+	__be16 length;
+	__u8 protocol, lifetime;
+	__u8 source[16], destination[16];
+};
+
+struct packet {
+	struct event_net net; /* the other end, and its port */
+	__be16 local_port, remote_port;
+	__u8 local[NET_ADDR_BITS / 8];
+	__u8 tcp_flags;
+};
+
+static __always_inline void *data_of(struct __sk_buff *skb)
+{
+	return (void *)(long)skb->data;
+}
+
+static __always_inline bool is_inside(struct __sk_buff *skb, void *end)
+{
+	return end <= (void *)(long)skb->data_end;
+}
+
+static __always_inline bool read_ports(struct __sk_buff *skb, struct packet *p, void *at, bool is_out)
+{
+	struct tcp_start *tcp = at;
+	struct ports *ports = at;
+
+	if (p->net.protocol == IPPROTO_TCP) {
+		if (!is_inside(skb, tcp + 1))
+			return false;
+		p->tcp_flags = tcp->flags;
+	} else if (p->net.protocol != IPPROTO_UDP && p->net.protocol != PROTOCOL_UDPLITE) {
+		return true;
+	} else if (!is_inside(skb, ports + 1)) {
+		return false;
+	}
+	p->local_port = is_out ? ports->source : ports->destination;
+	p->remote_port = is_out ? ports->destination : ports->source;
+	p->net.port = bpf_ntohs(p->remote_port);
+	return true;
+}
+
+static __always_inline bool read_v4(struct __sk_buff *skb, struct packet *p, bool is_out)
+{
+	struct ipv4_start *ip = data_of(skb);
+
+	if (!is_inside(skb, ip + 1))
+		return false;
+	p->net.family = AF_INET;
+	p->net.protocol = ip->protocol;
+	net_set_v4(p->net.addr, is_out ? ip->destination : ip->source);
+	net_set_v4(p->local, is_out ? ip->source : ip->destination);
+	if (ip->version_length != IPV4_WITHOUT_OPTIONS || ip->fragment & bpf_htons(IPV4_FRAGMENT))
+		return false;
+	return read_ports(skb, p, ip + 1, is_out);
+}
+
+/* Of the protocols above IPv6 only these have no further header between. */
+static __always_inline bool is_transport(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == PROTOCOL_ICMPV6 ||
+	       protocol == PROTOCOL_SCTP || protocol == PROTOCOL_DCCP ||
+	       protocol == PROTOCOL_UDPLITE;
+}
+
+static __always_inline bool read_v6(struct __sk_buff *skb, struct packet *p, bool is_out)
+{
+	struct ipv6_start *ip = data_of(skb);
+
+	if (!is_inside(skb, ip + 1))
+		return false;
+	p->net.family = AF_INET6;
+	p->net.protocol = ip->protocol;
+	__builtin_memcpy(p->net.addr, is_out ? ip->destination : ip->source, sizeof(p->net.addr));
+	__builtin_memcpy(p->local, is_out ? ip->source : ip->destination, sizeof(p->local));
+	if (!is_transport(ip->protocol))
+		return false;
+	return read_ports(skb, p, ip + 1, is_out);
+}
+
+static __always_inline bool is_v4(struct __sk_buff *skb)
+{
+	__u8 *first = data_of(skb);
+
+	return is_inside(skb, first + 1) && *first >> 4 == 4;
+}
+
+static __always_inline bool read_packet(struct __sk_buff *skb, struct packet *p, bool is_out)
+{
+	__builtin_memset(p, 0, sizeof(*p));
+	return is_v4(skb) ? read_v4(skb, p, is_out) : read_v6(skb, p, is_out);
+}
+
+static __always_inline bool is_opening(const struct packet *p)
+{
+	return (p->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
+}
+
+/* --- what both ways share --------------------------------------------------------------------- */
+
+/* Does an ingress rule let the other end come to this port? */
+static __always_inline bool is_let_in(const struct job *job, const struct packet *p)
+{
+	struct event_net net = p->net;
+	__u8 reason;
+
+	net.port = bpf_ntohs(p->local_port);
+	return net_rule(job, &net, true, &reason);
+}
+
+static __always_inline struct sock_mark *mark_of(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk ? bpf_sk_storage_get(&mark_by_sock, sk, 0, 0) : NULL;
+}
+
+/* The other end as it sees itself. */
+static __always_inline struct ends far_end(const struct packet *p)
+{
+	struct ends ends = {
+		.local_port = p->remote_port,
+		.remote_port = p->local_port,
+		.is_udp = p->net.protocol == IPPROTO_UDP,
+	};
+
+	__builtin_memcpy(ends.local, p->net.addr, sizeof(ends.local));
+	__builtin_memcpy(ends.remote, p->local, sizeof(ends.remote));
+	return ends;
+}
+
+/* settle() where the current task has nothing to do with it. */
+static __noinline bool settle_packet(const struct job *job, struct decision *d)
+{
+	struct job_stats *stats = count_refusal(job, d);
+	__u32 slot = job->label.slot;
+	struct event event;
+	void *ring;
+
+	if (!stats)
+		return d->verdict == VERDICT_DENY;
+	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
+	d->flags |= EVENT_WITHOUT_TASK | EVENT_PATH_MISSING;
+	fill_decision(&event, job, d);
+	ring = bpf_map_lookup_elem(&ring_by_job, &slot);
+	if (ring && !bpf_ringbuf_output(ring, &event, sizeof(event), 0))
+		count(&stats->emitted);
+	else
+		count(&stats->lost);
+	return d->verdict == VERDICT_DENY;
+}
+
+static __noinline int refuse(const struct job *job, const struct packet *p, __u32 op, __u32 reason)
+{
+	struct decision d = {
+		.kind = EVENT_NET, .op = op, .reason = reason, .flags = EVENT_BY_CGROUP
+	};
+
+	d.net = p->net;
+	if (op == OP_PACKET_IN)
+		d.net.port = bpf_ntohs(p->local_port);
+	return settle_packet(job, &d) ? CGROUP_DENY : CGROUP_ALLOW;
+}
+
+/* --- out -------------------------------------------------------------------------------------- */
+
+/* A connection's other end stays who it is, so it is looked for once. */
+static __always_inline bool is_to_own_tcp(struct __sk_buff *skb, const struct job *job,
+					  const struct packet *p)
+{
+	struct sock_mark *mark = mark_of(skb);
+	struct ends ends = far_end(p);
+	enum owner owner;
+
+	if (p->tcp_flags & TCP_FLAG_SYN && !is_opening(p))
+		return true; /* the answer to a SYN that was let in */
+	if (is_opening(p) && mark)
+		__sync_fetch_and_and(&mark->flags, ~SOCK_PEER_IS_OWN);
+	else if (mark && mark->flags & SOCK_PEER_IS_OWN)
+		return true;
+	owner = find_owner(skb, &job->label, &ends);
+	if (owner == OWNER_JOB && mark && !is_opening(p))
+		__sync_fetch_and_or(&mark->flags, SOCK_PEER_IS_OWN);
+	return owner != OWNER_OTHER;
+}
+
+static __always_inline bool is_to_own(struct __sk_buff *skb, const struct job *job,
+				      const struct packet *p)
+{
+	struct ends ends;
+
+	if (!is_loopback(p->net.addr))
+		return false;
+	if (p->net.protocol == IPPROTO_TCP)
+		return is_to_own_tcp(skb, job, p);
+	if (p->net.protocol != IPPROTO_UDP)
+		return false;
+	ends = far_end(p);
+	return find_owner(skb, &job->label, &ends) != OWNER_OTHER;
+}
+
+/*
+ * In audit mode a socket's destinations are told of once, here or where it connects and sends. One
+ * without a mark is the kernel's own, under one that was told of (MPTCP).
+ */
+static __always_inline bool is_told(struct __sk_buff *skb, const struct job *job)
+{
+	struct sock_mark *mark;
+
+	if (job->policy->mode != MODE_AUDIT)
+		return false;
+	mark = mark_of(skb);
+	return !mark || __sync_fetch_and_or(&mark->flags, SOCK_IS_TOLD) & SOCK_IS_TOLD;
+}
+
+static __always_inline bool is_answer(const struct job *job, const struct packet *p)
+{
+	if (p->net.protocol != IPPROTO_TCP && p->net.protocol != IPPROTO_UDP)
+		return false;
+	return !is_opening(p) && is_let_in(job, p);
+}
+
+SEC("cgroup_skb/egress")
+int packet_egress(struct __sk_buff *skb)
+{
+	__u8 reason = REASON_HEADER;
+	struct packet p;
+	struct job job;
+
+	if (enter_attached(&job) != ENTRY_JOB)
+		return CGROUP_DENY;
+	if (job.policy->egress_default == EGRESS_ALLOW)
+		return CGROUP_ALLOW;
+	if (read_packet(skb, &p, true)) {
+		if (net_rule(&job, &p.net, false, &reason) || is_answer(&job, &p) ||
+		    is_to_own(skb, &job, &p))
+			return CGROUP_ALLOW;
+	}
+	if (is_told(skb, &job))
+		return CGROUP_ALLOW;
+	return refuse(&job, &p, OP_PACKET_OUT, reason);
+}
+
+/* --- in --------------------------------------------------------------------------------------- */
+
+/* TCP of a connection that was let in, or that the job made. */
+static __always_inline bool is_of_connection(struct __sk_buff *skb)
+{
+	struct ipv4_start *ip = data_of(skb);
+	struct ipv6_start *ip6 = data_of(skb);
+	struct tcp_start *tcp = (void *)(ip + 1);
+
+	if (!is_inside(skb, ip + 1))
+		return false;
+	if (ip->version_length != IPV4_WITHOUT_OPTIONS) {
+		if (!is_inside(skb, ip6 + 1) || is_v4(skb) || ip6->protocol != IPPROTO_TCP)
+			return false;
+		tcp = (void *)(ip6 + 1);
+	} else if (ip->protocol != IPPROTO_TCP) {
+		return false;
+	}
+	return is_inside(skb, tcp + 1) &&
+	       (tcp->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) != TCP_FLAG_SYN;
+}
+
+/*
+ * A connection is the job's own if one of its sockets is just connecting with these very addresses and
+ * ports. A datagram from an address of the loopback, if the port there is the job's.
+ */
+static __always_inline bool is_from_own(struct __sk_buff *skb, const struct job *job,
+					const struct packet *p)
+{
+	struct ends ends = far_end(p);
+
+	if (p->net.protocol == IPPROTO_TCP)
+		return find_connecting(skb, &job->label, &ends) == OWNER_JOB;
+	return p->net.protocol == IPPROTO_UDP && is_loopback(p->net.addr) &&
+	       find_owner(skb, &job->label, &ends) == OWNER_JOB;
+}
+
+static __always_inline bool is_asked_for(const struct job *job, const struct packet *p,
+					 __u8 *ret_reason)
+{
+	if (p->net.protocol == IPPROTO_TCP)
+		return false;
+	return job->policy->egress_default == EGRESS_ALLOW ||
+	       net_rule(job, &p->net, false, ret_reason);
+}
+
+SEC("cgroup_skb/ingress")
+int packet_ingress(struct __sk_buff *skb)
+{
+	__u8 reason = REASON_DEFAULT;
+	struct packet p;
+	struct job job;
+
+	if (enter_attached(&job) != ENTRY_JOB)
+		return CGROUP_DENY;
+	if (job.policy->ingress_default == INGRESS_ALLOW || is_of_connection(skb))
+		return CGROUP_ALLOW;
+	if (!read_packet(skb, &p, false))
+		return refuse(&job, &p, OP_PACKET_IN, REASON_HEADER);
+	if (is_let_in(&job, &p) || is_asked_for(&job, &p, &reason) || is_from_own(skb, &job, &p))
+		return CGROUP_ALLOW;
+	return refuse(&job, &p, OP_PACKET_IN, reason);
+}

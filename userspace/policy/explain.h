@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the kernel would say of a destination or a peer, without a kernel: asked of the very tables that
+ * it gets, in the same way.
+ */
+#ifndef JOBCAGE_POLICY_EXPLAIN_H
+#define JOBCAGE_POLICY_EXPLAIN_H
+
+#include "policy/policy.h"
+
+struct flow {
+	uint8_t addr[16];  /* of the other end; network order, IPv4 mapped */
+	uint8_t protocol;  /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;     /* where the connection or datagram goes to */
+	bool is_inbound;   /* it comes from the other end, to the job's port */
+};
+
+struct explanation {
+	bool is_allowed;
+	bool is_loopback;        /* out: the job's own sockets are open there, whatever the rules say */
+	const struct rule *rule; /* NULL: none, the default decides */
+};
+
+/* "192.0.2.1:443", "[2001:db8::1]:443". Sets addr and port; false, and nothing set, if it is neither. */
+bool flow_parse(const char *text, struct flow *flow);
+
+struct explanation explain_flow(const struct policy *policy, const struct egress_tables *tables,
+				const struct flow *flow);
+
+#endif
