@@ -27,9 +27,9 @@ KERN_SRCS   := backend barrier features hooks identify iter jobs links load memb
 ALERT_SRCS  := advice cause decode endpoint guard message ocsf_common ocsf_decision ocsf_job op sink text
 JOB_SRCS    := attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix \
 	       canary cgroup content destination environment environment_grant \
-	       environment_process inherited launch lifecycle process ruleset selftest state
-DAEMON_SRCS := adopt client controller daemon limits lock loop message monitor notify peer reload renew report request \
-	       request_run server watch
+	       environment_process inherited launch lifecycle lookup process ruleset selftest state
+DAEMON_SRCS := adopt client controller daemon limits lock loop message monitor notify peer prepare reload renew report request \
+	       request_run server session watch
 CMD_SRCS    := ask attach daemon doctor jobs kill main named policy policy_explain reload run status whois
 
 UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error test_guard test_message test_ocsf test_policy test_policy_check \
@@ -60,7 +60,7 @@ endif
 CFLAGS   ?= -O2 -g
 # OPENSSL_API_COMPAT: SHA-256 by itself is deprecated since 3.0 in favour of an interface that looks for providers.
 CPPFLAGS += -D_GNU_SOURCE -DOPENSSL_API_COMPAT=10100 -DJOBCAGE_VERSION='"$(VERSION)"' -Iuserspace -Ibpf -isystem $(BUILD)/skel
-ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+ALL_CFLAGS = -std=gnu11 -pthread $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 # A launcher is started for every job, and what the loader does for shared libraries would be most of its work (3.4 of 4
 # million instructions). So all but the C library, which looks up users by plugins, are linked in; SHARED=1 leaves them out.
 ifeq ($(or $(SHARED),$(SANITIZE)),1)

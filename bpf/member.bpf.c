@@ -3,7 +3,7 @@
  * Who carries a label: an iterator over all tasks.
  *
  * A job's cgroup says that its last process is gone, but not whether one was moved out of it. The
- * label cannot be shed, so the controller asks here before it ends a job.
+ * label cannot be shed, so the controller asks here before it ends a job, and whom to kill.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/maps.bpf.h"
@@ -13,12 +13,16 @@ int member_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct job_label *label;
+	struct job_member member;
 
 	/* A zombie keeps its storage until it is reaped, and does nothing any more. */
 	if (!task || task->exit_state || !task->bpf_storage)
 		return 0;
 	label = bpf_task_storage_get(&job_by_task, task, 0, 0);
-	if (label)
-		bpf_seq_write(ctx->meta->seq, label, sizeof(*label));
+	if (!label)
+		return 0;
+	member.label = *label;
+	member.tgid = task->tgid;
+	bpf_seq_write(ctx->meta->seq, &member, sizeof(member));
 	return 0;
 }

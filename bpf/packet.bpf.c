@@ -185,7 +185,7 @@ static __noinline bool settle_packet(const struct job *job, struct decision *d)
 	if (!stats)
 		return d->verdict == VERDICT_DENY;
 	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
-	d->flags |= EVENT_WITHOUT_TASK | EVENT_PATH_MISSING;
+	d->flags |= EVENT_WITHOUT_TASK;
 	fill_decision(&event, job, d);
 	ring = bpf_map_lookup_elem(&ring_by_job, &slot);
 	if (ring && !bpf_ringbuf_output(ring, &event, sizeof(event), 0))

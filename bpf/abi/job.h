@@ -79,6 +79,12 @@ struct label_request {
 	struct job_label label;
 };
 
+/* What the iterator over all tasks writes of each that carries a label. */
+struct job_member {
+	struct job_label label;
+	__u32 tgid; /* in the initial PID namespace */
+};
+
 /* kernel_build: one entry, written before anything is attached. Text, ended by NUL. */
 struct kernel_build {
 	char programs[24]; /* hash of the programs in force */
@@ -87,6 +93,7 @@ struct kernel_build {
 
 _Static_assert(sizeof(struct kernel_stats) == 24, "kernel_stats is ABI");
 _Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
+_Static_assert(sizeof(struct job_member) == 12, "job_member is ABI");
 _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
 _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
 _Static_assert(sizeof(union job_force) == 8, "job_force is ABI");

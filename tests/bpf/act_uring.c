@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -60,7 +63,8 @@ static int uring_do(char **argv, struct io_uring_sqe request)
 
 	if (r)
 		return r;
-	request.fd = AT_FDCWD;
+	if (!request.fd) /* descriptor 0 is the job's input */
+		request.fd = AT_FDCWD;
 	request.flags = !strcmp(argv[0], "async") ? IOSQE_ASYNC : 0;
 	ring.sqes[0] = request;
 	r = ring_submit(&ring);
@@ -83,7 +87,74 @@ static int uring_unlink(char **argv)
 	return uring_do(argv, (struct io_uring_sqe){ .opcode = IORING_OP_UNLINKAT, .addr = (unsigned long)argv[1] });
 }
 
+static int new_socket(const char *address, int type, struct sockaddr_storage *ret_to, const char *port, socklen_t *ret_len)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = type }, *found;
+	int fd;
+
+	step("getaddrinfo");
+	if (getaddrinfo(address, port, &hints, &found))
+		return -EINVAL;
+	memcpy(ret_to, found->ai_addr, found->ai_addrlen);
+	*ret_len = found->ai_addrlen;
+	step("socket");
+	fd = socket(found->ai_family, type | SOCK_CLOEXEC, 0);
+	freeaddrinfo(found);
+	return fd < 0 ? -errno : fd;
+}
+
+/* argv: how, address, port, token. */
+static int uring_connect(char **argv)
+{
+	struct sockaddr_storage to;
+	socklen_t len;
+	int fd = new_socket(argv[1], SOCK_STREAM, &to, argv[2], &len), r;
+
+	if (fd < 0)
+		return fd;
+	r = uring_do(argv, (struct io_uring_sqe){ .opcode = IORING_OP_CONNECT, .fd = fd, .addr = (unsigned long)&to,
+						  .off = len });
+	if (!r)
+		r = outcome(send(fd, argv[3], strlen(argv[3]), MSG_NOSIGNAL));
+	close(fd);
+	return r;
+}
+
+/* The same arguments; a datagram with its address, or TCP fast open. */
+static int uring_sendmsg(char **argv, int type, int flags)
+{
+	struct sockaddr_storage to;
+	struct iovec content = { argv[3], strlen(argv[3]) };
+	struct msghdr msg = { .msg_name = &to, .msg_iov = &content, .msg_iovlen = 1 };
+	int fd = new_socket(argv[1], type, &to, argv[2], &msg.msg_namelen), r;
+
+	if (fd < 0)
+		return fd;
+	r = uring_do(argv, (struct io_uring_sqe){ .opcode = IORING_OP_SENDMSG, .fd = fd, .addr = (unsigned long)&msg,
+						  .len = 1, .msg_flags = flags | MSG_NOSIGNAL });
+	close(fd);
+	return r < 0 ? r : 0;
+}
+
+static int uring_udp(char **argv) { return uring_sendmsg(argv, SOCK_DGRAM, 0); }
+static int uring_fast_open(char **argv) { return uring_sendmsg(argv, SOCK_STREAM, MSG_FASTOPEN); }
+
+/* argv: how; a raw socket. */
+static int uring_socket(char **argv)
+{
+	int fd = uring_do(argv, (struct io_uring_sqe){ .opcode = IORING_OP_SOCKET, .fd = AF_INET, .off = SOCK_RAW,
+						       .len = IPPROTO_ICMP });
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
 const struct act uring_acts[] = {
+	{ "uring_connect", 4, uring_connect },
+	{ "uring_udp", 4, uring_udp },
+	{ "uring_fast_open", 4, uring_fast_open },
+	{ "uring_socket", 1, uring_socket },
 	{ "uring_open_write", 2, uring_open_write },
 	{ "uring_unlink", 2, uring_unlink },
 	{ NULL, 0, NULL },

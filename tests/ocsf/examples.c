@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "fixture.h"
@@ -58,11 +59,18 @@ static int print_decisions(void)
 {
 	struct alert_job audited = fixture_job;
 	struct event rename = by_rule(OP_RENAME, FIXTURE_CONFIG), child = fixture_event(OP_EXEC);
+	struct event other = fixture_event(OP_UNIX), packet = fixture_event(OP_PACKET_IN);
 	const char *python = "/usr/bin/python3.11";
 	int err;
 
 	audited.policy = &fixture_audit_policy;
 	rename.verdict = VERDICT_WOULD_DENY;
+	other.net = (struct event_net){ .family = AF_UNIX, .type = SOCK_STREAM };
+	packet.net.port = 29500;
+	packet.flags = EVENT_WITHOUT_TASK | EVENT_BY_CGROUP;
+	packet.tgid = packet.tid = packet.ppid = packet.uid = packet.gid = 0;
+	packet.start_ns = 0;
+	packet.comm[0] = '\0';
 	child.tgid = child.tid = 830;
 	child.ppid = fixture_job.pid;
 	err = print_decision("file", &fixture_job, by_rule(OP_OPEN_WRITE, FIXTURE_DIGITS),
@@ -70,6 +78,8 @@ static int print_decisions(void)
 	err |= print_decision("exec", &fixture_job, child, "/tmp/.cache/xmrig", NULL, python);
 	err |= print_decision("network", &fixture_job, fixture_event(OP_CONNECT), NULL, NULL,
 			      python);
+	err |= print_decision("unix", &fixture_job, other, "/run/docker.sock", NULL, python);
+	err |= print_decision("network-in", &fixture_job, packet, NULL, NULL, NULL);
 	err |= print_decision("audit", &audited, rename, "/etc/train/a.yaml", "/etc/train/b.yaml",
 			      python);
 	return err;

@@ -70,35 +70,74 @@ static json_t *object_of(size_t text_len)
 
 /* --- what is sent arrives --------------------------------------------------------------------- */
 
-static void cross(struct pair *pair, size_t text_len, const int *fds, size_t fd_cnt)
-{
-	json_auto_t *sent = object_of(text_len);
-	struct message message;
+/* Around the size at which a packet becomes a memfd. */
+static const size_t lens[] = { 0,
+			       1,
+			       MESSAGE_PACKET_MAX - 64,
+			       MESSAGE_PACKET_MAX - 36,
+			       MESSAGE_PACKET_MAX - 24,
+			       MESSAGE_PACKET_MAX,
+			       4 * MESSAGE_PACKET_MAX,
+			       3 << 20 };
 
-	assert_int_equal(message_send(pair->theirs, sent, fds, fd_cnt), 0);
-	assert_int_equal(message_receive(pair->ours, MESSAGE_BODY_MAX, &message), 1);
-	assert_true(json_equal(message.json, sent));
-	assert_int_equal(message.fd_cnt, fd_cnt);
+static int own_directory(void)
+{
+	int fd = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void take_request(struct pair *pair, const json_t *sent)
+{
+	_cleanup_fd_ int proc = own_directory();
+	struct message message;
+	json_t *body;
+
+	assert_int_equal(message_receive(pair->ours, &message), 1);
 	assert_true(message.has_sender);
 	assert_int_equal(message.sender.pid, getpid());
 	assert_int_equal(message.sender.uid, getuid());
-	for (size_t i = 0; i < fd_cnt; i++)
-		assert_true(fcntl(message_fd(&message, i), F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(message_fd(&message, fd_cnt), -1);
+	assert_int_equal(message_number(&message, "pidfd"), 7);
+	if (message_number(&message, "body") >= 0) {
+		assert_int_equal(message_read_body(proc, message_number(&message, "body"),
+						   MESSAGE_BODY_MAX, &body),
+				 0);
+		json_decref(message.json);
+		message.json = body;
+	}
+	assert_true(json_equal(message.json, sent));
 	message_free(&message);
 }
 
-/* Around the size at which a packet becomes a memfd, with descriptors and without; nothing leaks. */
-static void test_crosses(void **state)
+static void test_request_crosses(void **state)
 {
-	static const size_t lens[] = { 0, 1, MESSAGE_PACKET_MAX - 64, MESSAGE_PACKET_MAX - 24,
-				       MESSAGE_PACKET_MAX, 4 * MESSAGE_PACKET_MAX, 3 << 20 };
-	const int fds[MESSAGE_FDS_MAX] = { 0, 1, 2 };
+	struct pair *pair = *state;
 	int before = open_fds();
 
-	for (size_t i = 0; i < ARRAY_SIZE(lens); i++)
-		for (size_t cnt = 0; cnt <= MESSAGE_FDS_MAX; cnt++)
-			cross(*state, lens[i], fds, cnt);
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+		json_auto_t *sent = object_of(lens[i]);
+		_cleanup_fd_ int body = -1;
+
+		assert_int_equal(message_ask(pair->theirs, sent, 7, &body), 0);
+		take_request(pair, sent);
+	}
+	assert_int_equal(open_fds(), before);
+}
+
+static void test_answer_crosses(void **state)
+{
+	struct pair *pair = *state;
+	int before = open_fds();
+
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+		json_auto_t *sent = object_of(lens[i]), *got = NULL;
+
+		/* The commands' sockets have no credentials. */
+		assert_int_equal(message_answer(pair->ours, sent), 0);
+		assert_int_equal(message_receive_answer(pair->theirs, &got), 1);
+		assert_true(json_equal(got, sent));
+	}
 	assert_int_equal(open_fds(), before);
 }
 
@@ -107,20 +146,20 @@ static void test_hangup_and_nothing(void **state)
 	struct pair *pair = *state;
 	struct message message;
 
-	assert_int_equal(message_receive(pair->ours, MESSAGE_BODY_MAX, &message), -EAGAIN);
+	assert_int_equal(message_receive(pair->ours, &message), -EAGAIN);
 	shutdown(pair->theirs, SHUT_WR);
-	assert_int_equal(message_receive(pair->ours, MESSAGE_BODY_MAX, &message), 0);
+	assert_int_equal(message_receive(pair->ours, &message), 0);
 }
 
 static void test_too_large_to_send(void **state)
 {
 	struct pair *pair = *state;
 	json_auto_t *sent = object_of(MESSAGE_BODY_MAX + 1);
-	const int fds[MESSAGE_FDS_MAX + 1] = { 0 };
-	json_auto_t *small = object_of(1);
+	int body = -1;
 
-	assert_int_equal(message_send(pair->theirs, sent, NULL, 0), -EMSGSIZE);
-	assert_int_equal(message_send(pair->theirs, small, fds, MESSAGE_FDS_MAX + 1), -EINVAL);
+	assert_int_equal(message_ask(pair->theirs, sent, 7, &body), -EMSGSIZE);
+	assert_int_equal(message_answer(pair->theirs, sent), -EMSGSIZE);
+	assert_int_equal(body, -1);
 }
 
 /* --- what is refused -------------------------------------------------------------------------- */
@@ -145,10 +184,10 @@ static void send_raw(int sock, const void *data, size_t len, const int *fds, siz
 	assert_int_equal(sendmsg(sock, &header, 0), len);
 }
 
-static int receive_code(struct pair *pair, size_t body_max)
+static int receive_code(struct pair *pair)
 {
 	struct message message;
-	int r = message_receive(pair->ours, body_max, &message);
+	int r = message_receive(pair->ours, &message);
 
 	if (r > 0)
 		message_free(&message);
@@ -160,13 +199,12 @@ static void test_no_message(void **state)
 	static const char *const texts[] = {
 		"{", "[]", "1", "null", "\"text\"", "{\"version\": 1, \"version\": 1}",
 		"{\"version\": 1} {}", "{\"version\": 1, \"op\": \"\xff\"}", "\x01",
-		"{\"version\": 1, \"body\": \"memfd\"}",
 	};
 	struct pair *pair = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		send_raw(pair->theirs, texts[i], strlen(texts[i]), NULL, 0);
-		assert_int_equal(receive_code(pair, MESSAGE_BODY_MAX), -EBADMSG);
+		assert_int_equal(receive_code(pair), -EBADMSG);
 	}
 }
 
@@ -178,7 +216,7 @@ static void test_other_version(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		send_raw(pair->theirs, texts[i], strlen(texts[i]), NULL, 0);
-		assert_int_equal(receive_code(pair, MESSAGE_BODY_MAX), -EPROTONOSUPPORT);
+		assert_int_equal(receive_code(pair), -EPROTONOSUPPORT);
 	}
 }
 
@@ -189,7 +227,7 @@ static void test_deep_nesting(void **state)
 
 	memset(text, '[', sizeof(text));
 	send_raw(pair->theirs, text, sizeof(text), NULL, 0);
-	assert_int_equal(receive_code(pair, MESSAGE_BODY_MAX), -EBADMSG);
+	assert_int_equal(receive_code(pair), -EBADMSG);
 }
 
 static void test_large_packet(void **state)
@@ -201,24 +239,40 @@ static void test_large_packet(void **state)
 	memset(text, ' ', MESSAGE_PACKET_MAX + 1);
 	memcpy(text, "{\"version\": 1}", strlen("{\"version\": 1}"));
 	send_raw(pair->theirs, text, MESSAGE_PACKET_MAX + 1, NULL, 0);
-	assert_int_equal(receive_code(pair, MESSAGE_BODY_MAX), -EBADMSG);
+	assert_int_equal(receive_code(pair), -EBADMSG);
 }
 
-/* Too many descriptors are closed, not kept. */
-static void test_many_descriptors(void **state)
+/*
+ * None is taken, not for a moment: closing some would wait for a hostile server. What a lingering
+ * TCP socket does to whoever closes it, the system tests try.
+ */
+static void test_descriptors(void **state)
 {
 	struct pair *pair = *state;
 	const int fds[16] = { 0 };
 	int before = open_fds();
 
-	send_raw(pair->theirs, "{\"version\": 1}", 14, fds, ARRAY_SIZE(fds));
-	assert_int_equal(receive_code(pair, MESSAGE_BODY_MAX), -EBADMSG);
-	send_raw(pair->theirs, "{\"version\": 1}", 14, fds, MESSAGE_FDS_MAX + 1);
-	assert_int_equal(receive_code(pair, MESSAGE_BODY_MAX), -EBADMSG);
-	assert_int_equal(open_fds(), before);
+	for (size_t cnt = 1; cnt <= ARRAY_SIZE(fds); cnt++) {
+		send_raw(pair->theirs, "{\"version\": 1}", 14, fds, cnt);
+		assert_int_equal(receive_code(pair), -EBADMSG);
+		assert_int_equal(open_fds(), before);
+	}
 }
 
-static const char notice[] = "{\"version\": 1, \"body\": \"memfd\"}";
+static void test_numbers(void **state)
+{
+	struct pair *pair = *state;
+	static const char text[] = "{\"version\": 1, \"a\": -1, \"b\": 2147483648, \"c\": \"3\", "
+				   "\"d\": 4.0, \"e\": 5}";
+	struct message message;
+
+	send_raw(pair->theirs, text, strlen(text), NULL, 0);
+	assert_int_equal(message_receive(pair->ours, &message), 1);
+	for (const char *key = "abcdx"; *key; key++)
+		assert_int_equal(message_number(&message, (char[]){ *key, '\0' }), -1);
+	assert_int_equal(message_number(&message, "e"), 5);
+	message_free(&message);
+}
 
 static int memfd_of(const char *text, size_t len)
 {
@@ -229,6 +283,14 @@ static int memfd_of(const char *text, size_t len)
 	return fd;
 }
 
+static int body_code(int fd, size_t max)
+{
+	_cleanup_fd_ int proc = own_directory();
+	json_auto_t *json = NULL;
+
+	return message_read_body(proc, fd, max, &json);
+}
+
 /* A body is memory and nothing else: a pipe, a file or a FUSE server could keep the reader waiting. */
 static void test_body_is_no_memory(void **state)
 {
@@ -236,34 +298,31 @@ static void test_body_is_no_memory(void **state)
 	int pipe_fds[2], before = open_fds();
 	_cleanup_fd_ int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	_cleanup_fd_ int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int shm = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
-	const int all[] = { pipe_fds[0], zero, file, pair->theirs };
+	assert_int_equal(write(shm, "{\"version\": 1}", 14), 14);
+	const int all[] = { pipe_fds[0], zero, file, shm, pair->theirs, -1, 10000 };
 
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		send_raw(pair->theirs, notice, strlen(notice), &all[i], 1);
-		assert_int_equal(receive_code(pair, MESSAGE_BODY_MAX), -EBADMSG);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		assert_int_equal(body_code(all[i], MESSAGE_BODY_MAX), -EBADMSG);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
-	assert_int_equal(open_fds(), before + 2);
+	assert_int_equal(open_fds(), before + 3);
 }
 
 static void test_body_size(void **state)
 {
-	struct pair *pair = *state;
 	_cleanup_fd_ int empty = memfd_of("", 0), good = memfd_of("{\"version\": 1}", 14);
-	_cleanup_fd_ int hole = memfd_of("", 0);
+	_cleanup_fd_ int hole = memfd_of("", 0), other = memfd_of("{\"version\": 2}", 14);
 
+	(void)state;
 	assert_int_equal(ftruncate(hole, MESSAGE_BODY_MAX + 1), 0);
-	send_raw(pair->theirs, notice, strlen(notice), &empty, 1);
-	assert_int_equal(receive_code(pair, MESSAGE_BODY_MAX), -EBADMSG);
-	send_raw(pair->theirs, notice, strlen(notice), &hole, 1);
-	assert_int_equal(receive_code(pair, MESSAGE_BODY_MAX), -EBADMSG);
-	send_raw(pair->theirs, notice, strlen(notice), &good, 1);
-	assert_int_equal(receive_code(pair, 13), -EBADMSG);
-	send_raw(pair->theirs, notice, strlen(notice), &good, 1);
-	assert_int_equal(receive_code(pair, 14), 1);
+	assert_int_equal(body_code(empty, MESSAGE_BODY_MAX), -EBADMSG);
+	assert_int_equal(body_code(hole, MESSAGE_BODY_MAX), -EMSGSIZE);
+	assert_int_equal(body_code(good, 13), -EMSGSIZE);
+	assert_int_equal(body_code(good, 14), 0);
+	assert_int_equal(body_code(other, 14), -EPROTONOSUPPORT);
 }
 
 #define IN_PAIR(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -271,14 +330,16 @@ static void test_body_size(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_PAIR(test_crosses),
+		IN_PAIR(test_request_crosses),
+		IN_PAIR(test_answer_crosses),
 		IN_PAIR(test_hangup_and_nothing),
 		IN_PAIR(test_too_large_to_send),
 		IN_PAIR(test_no_message),
 		IN_PAIR(test_other_version),
 		IN_PAIR(test_deep_nesting),
 		IN_PAIR(test_large_packet),
-		IN_PAIR(test_many_descriptors),
+		IN_PAIR(test_descriptors),
+		IN_PAIR(test_numbers),
 		IN_PAIR(test_body_is_no_memory),
 		IN_PAIR(test_body_size),
 	};

@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "policy/explain.h"
 #include "policy/policy.h"
 #include "policy/rule.h"
 
@@ -29,12 +30,6 @@
 #define FLOW_CNT 200
 #define TEXT_MAX 65536
 #define BIG_CNT 100000
-
-struct flow {
-	uint8_t addr[16];
-	uint8_t protocol;
-	uint16_t port;
-};
 
 /* A generator of our own: the same policies on every machine and in every run. */
 static uint32_t random_state;
@@ -86,7 +81,7 @@ static void print_random_cidr(char *text, size_t size)
 	snprintf(text, size, "%s", cidr);
 }
 
-static size_t print_random_rule(char *text, size_t size, unsigned int number)
+static size_t print_random_rule(char *text, size_t size, unsigned int place, unsigned int number)
 {
 	static const char *const protocols[] = { "tcp", "udp", "any" };
 	unsigned int port = 1 + random_below(30), lo = 1 + random_below(30);
@@ -97,7 +92,7 @@ static size_t print_random_rule(char *text, size_t size, unsigned int number)
 	return (size_t)snprintf(text, size,
 				"%s{\"id\":\"r%u\",\"cidr\":\"%s\",\"protocol\":\"%s\","
 				"\"ports\":[%u,\"%u-%u\"]}",
-				number ? "," : "", number, cidr,
+				place ? "," : "", number, cidr,
 				protocols[random_below(ARRAY_SIZE(protocols))], port, lo, hi);
 }
 
@@ -116,13 +111,16 @@ static struct policy *parse(const char *text)
 static struct policy *random_policy(void)
 {
 	_cleanup_free_ char *text = malloc(TEXT_MAX);
-	unsigned int cnt = random_below(RULE_MAX + 1);
+	unsigned int cnt = random_below(RULE_MAX + 1), in_cnt = random_below(RULE_MAX + 1);
 	size_t len;
 
 	assert_non_null(text);
 	len = (size_t)sprintf(text, "{\"version\":1,\"name\":\"random\",\"egress\":{\"allow\":[");
 	for (unsigned int i = 0; i < cnt; i++)
-		len += print_random_rule(text + len, TEXT_MAX - len, i);
+		len += print_random_rule(text + len, TEXT_MAX - len, i, i);
+	len += (size_t)sprintf(text + len, "]},\"ingress\":{\"allow\":[");
+	for (unsigned int i = 0; i < in_cnt; i++)
+		len += print_random_rule(text + len, TEXT_MAX - len, i, cnt + i);
 	sprintf(text + len, "]}}");
 	return parse(text);
 }
@@ -146,7 +144,7 @@ static bool oracle_matches(const struct rule *rule, const struct flow *flow)
 		has_protocol |= rule->protocol[i] == flow->protocol;
 	for (size_t i = 0; i < rule->port_cnt; i++)
 		has_port |= rule->ports[i].lo <= flow->port && flow->port <= rule->ports[i].hi;
-	return rule->class == RULE_EGRESS && has_protocol && has_port &&
+	return rule->class == (flow->is_inbound ? RULE_INGRESS : RULE_EGRESS) && has_protocol && has_port &&
 	       rule_is_ipv4(rule) == is_ipv4 && in_prefix(flow->addr, rule->addr, rule->prefixlen);
 }
 
@@ -168,6 +166,7 @@ static uint32_t oracle(const struct policy *policy, const struct flow *flow)
 /* As the kernel: the longest match, then the range of its span. */
 static uint32_t compiled(const struct egress_tables *tables, const struct flow *flow)
 {
+	uint8_t protocol = flow->protocol | (flow->is_inbound ? PORT_INBOUND : 0);
 	size_t best = SIZE_MAX;
 	const struct net_value *value;
 
@@ -184,7 +183,7 @@ static uint32_t compiled(const struct egress_tables *tables, const struct flow *
 	for (uint32_t i = value->first; i < value->first + value->cnt; i++) {
 		const struct port_range *range = &tables->ports[i];
 
-		if (range->protocol == flow->protocol && range->lo <= flow->port &&
+		if (range->protocol == protocol && range->lo <= flow->port &&
 		    flow->port <= range->hi)
 			return range->rule;
 	}
@@ -236,11 +235,16 @@ static void random_policies_agree_with_oracle(void **state)
 			struct flow flow = {
 				.protocol = random_below(2) ? IPPROTO_TCP : IPPROTO_UDP,
 				.port = (uint16_t)(1 + random_below(55)),
+				.is_inbound = random_below(2),
 			};
+			struct explanation explained;
 
 			random_addr(flow.addr);
+			explained = explain_flow(policy, &tables, &flow);
 			assert_int_equal(compiled(&tables, &flow), oracle(policy, &flow));
-			open_cnt += oracle(policy, &flow) != RULE_NONE;
+			assert_ptr_equal(explained.rule, policy_rule(policy, oracle(policy, &flow)));
+			assert_int_equal(explained.is_allowed, explained.rule != NULL);
+			open_cnt += explained.is_allowed;
 		}
 		egress_tables_free(&tables);
 		policy_free(policy);

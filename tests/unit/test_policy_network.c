@@ -19,6 +19,7 @@
 #include "abi/socket.h"
 #include "alert/message.h"
 #include "base/cleanup.h"
+#include "policy/explain.h"
 #include "policy/value.h"
 #include "policy_fixture.h"
 
@@ -180,7 +181,7 @@ static struct decoded_event packet_in(void)
 {
 	struct decoded_event event = { .event = fixture_event(OP_PACKET_IN) };
 
-	event.event.flags = EVENT_WITHOUT_TASK | EVENT_PATH_MISSING | EVENT_BY_CGROUP;
+	event.event.flags = EVENT_WITHOUT_TASK | EVENT_BY_CGROUP;
 	event.event.net = (struct event_net){ .addr = { [10] = 0xff, 0xff, 192, 0, 2, 9 },
 					      .port = 8080, .family = AF_INET, .protocol = IPPROTO_TCP };
 	return event;
@@ -221,6 +222,26 @@ static void unix_sockets_are_named_by_path(void **state)
 			  "reach each other.");
 }
 
+static void addresses_of_explain(void **state)
+{
+	static const char *const wrong[] = { "10.0.0.1", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:8x", "name:80",
+					     "::1:80", "[::1]", "[10.0.0.1]:80", ":80", "[]:80", "10.0.0.1:+80" };
+	struct flow flow = { .protocol = IPPROTO_UDP };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_false(flow_parse(wrong[i], &flow));
+	assert_int_equal(flow.port, 0);
+	assert_true(flow_parse("10.0.0.1:80", &flow));
+	assert_int_equal(flow.port, 80);
+	assert_int_equal(flow.addr[15], 1);
+	assert_int_equal(flow.addr[11], 0xff);
+	assert_true(flow_parse("[2001:db8::2]:65535", &flow));
+	assert_int_equal(flow.port, 65535);
+	assert_int_equal(flow.addr[0], 0x20);
+	assert_int_equal(flow.protocol, IPPROTO_UDP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +250,7 @@ int main(void)
 		cmocka_unit_test(classes),		      cmocka_unit_test(the_advice_can_be_pasted),
 		cmocka_unit_test(both_sections_come_back),    cmocka_unit_test(directions_are_apart),
 		cmocka_unit_test(a_packet_has_no_process),    cmocka_unit_test(unix_sockets_are_named_by_path),
+		cmocka_unit_test(addresses_of_explain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

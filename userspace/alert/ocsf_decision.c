@@ -305,9 +305,11 @@ static unsigned int activity_of(const struct decision *decision)
 	return NETWORK_TRAFFIC;
 }
 
-/* What the job sees. */
+/* What the job sees; NULL: nothing. */
 static const char *denial_errno(const struct event *event)
 {
+	if (event->op == OP_PACKET_IN)
+		return NULL;
 	return event->flags & EVENT_BY_CGROUP ? "EPERM" : "EACCES";
 }
 

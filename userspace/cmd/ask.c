@@ -16,26 +16,39 @@ static int usage(const struct ask_options *options, const char *what)
 	return EXIT_USAGE;
 }
 
+/* Returns -1 to go on, or an exit status. */
+static int take_option(int c, struct ask_options *options)
+{
+	switch (c) {
+	case 'h': fputs(options->help_text, stdout); return 0;
+	case 'j':
+		if (!options->has_json)
+			return usage(options, "there is no option --json");
+		options->json = true;
+		return -1;
+	case 'q':
+		if (!options->has_quiet)
+			return usage(options, "there is no option --quiet");
+		options->quiet = true;
+		return -1;
+	default: return EXIT_USAGE;
+	}
+}
+
 int ask_parse(int argc, char **argv, struct ask_options *options)
 {
 	static const struct option longopts[] = {
-		{ "json", no_argument, NULL, 'J' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int c;
+	int c, status = -1;
 
-	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'h': fputs(options->help_text, stdout); return 0;
-		case 'J':
-			if (!options->has_json)
-				return usage(options, "there is no option --json");
-			options->json = true;
-			break;
-		default: return EXIT_USAGE;
-		}
-	}
+	while (status < 0 && (c = getopt_long(argc, argv, "jqh", longopts, NULL)) != -1)
+		status = take_option(c, options);
+	if (status >= 0)
+		return status;
 	options->args = argv + optind;
 	options->arg_cnt = argc - optind;
 	if (options->arg_cnt < options->args_min)

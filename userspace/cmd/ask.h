@@ -17,7 +17,8 @@ struct ask_options {
 	const char *help_text;
 	int args_min, args_max; /* words besides the options */
 	bool has_json;          /* takes --json */
-	bool json;              /* result: it was given */
+	bool has_quiet;         /* takes --quiet */
+	bool json, quiet;       /* results: they were given */
 	char **args;            /* result */
 	int arg_cnt;
 };

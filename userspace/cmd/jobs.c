@@ -12,10 +12,11 @@
 #include "daemon/report.h"
 
 static const char help_text[] =
-	"Usage: jobcage jobs [--json]\n"
+	"Usage: jobcage jobs [--json | --quiet]\n"
 	"Lists the jobs that run: your own, or all for root.\n"
 	"\n"
-	"      --json   as a JSON array\n"
+	"  -j, --json   as a JSON array\n"
+	"  -q, --quiet  only the ids, one a line: jobcage kill $(jobcage jobs -q)\n"
 	"  -h, --help   this text\n"
 	"\n"
 	"Without a daemon root sees the jobs of 'jobcage run' processes. Exit status: 0; 1 if the\n"
@@ -82,6 +83,14 @@ static void print_table(const json_t *jobs)
 	}
 }
 
+static void print_ids(const json_t *jobs)
+{
+	json_t *job;
+	size_t i;
+
+	json_array_foreach(jobs, i, job) puts(ask_text(job, "job"));
+}
+
 /* The state files tell root what there is without a daemon. */
 static int list(const struct ask_options *options, json_t **ret_jobs)
 {
@@ -105,7 +114,8 @@ int cmd_jobs(int argc, char **argv)
 {
 	struct ask_options options = { .command = "jobs",
 				       .help_text = help_text,
-				       .has_json = true };
+				       .has_json = true,
+				       .has_quiet = true };
 	int status = ask_parse(argc, argv, &options);
 	json_auto_t *jobs = NULL;
 
@@ -116,6 +126,9 @@ int cmd_jobs(int argc, char **argv)
 		return status;
 	if (options.json)
 		return ask_print_json(jobs);
-	print_table(jobs);
-	return 0;
+	if (options.quiet)
+		print_ids(jobs);
+	else
+		print_table(jobs);
+	return fflush(stdout) ? EXIT_REFUSED : 0;
 }

@@ -20,15 +20,18 @@ int cmd_reload(int argc, char **argv)
 	struct ask_options options = { .command = "reload", .help_text = help_text, .args_max = 1 };
 	int status = ask_parse(argc, argv, &options);
 	json_auto_t *answer = NULL;
+	long long replaced, unchanged;
 	json_t *members;
 
 	if (status >= 0)
 		return status;
 	members = options.arg_cnt ? json_pack("{s:s}", "job", options.args[0]) : NULL;
 	status = ask(&options, "reload", members, &answer);
-	if (!status)
-		printf("%lld jobs obey new rules, %lld are unchanged\n",
-		       (long long)json_integer_value(json_object_get(answer, "replaced")),
-		       (long long)json_integer_value(json_object_get(answer, "unchanged")));
-	return status;
+	if (status)
+		return status;
+	replaced = json_integer_value(json_object_get(answer, "replaced"));
+	unchanged = json_integer_value(json_object_get(answer, "unchanged"));
+	printf("%lld job%s new rules, %lld %s unchanged\n", replaced,
+	       replaced == 1 ? " obeys" : "s obey", unchanged, unchanged == 1 ? "is" : "are");
+	return 0;
 }

@@ -284,7 +284,7 @@ static int ask_ids(void *arg, struct error *err)
 {
 	json_auto_t *answer = NULL;
 
-	return client_call(*(int *)arg, "map_ids", NULL, NULL, 0, err, &answer);
+	return client_call(*(int *)arg, "map_ids", NULL, err, &answer);
 }
 
 /* Makes the environment that the daemon's answer asks for, and asks again. */
@@ -309,8 +309,9 @@ static int make_environment(struct launch *launch, int sock, json_t *members, js
 	if (r)
 		return r;
 	json_object_set_new(members, "environment_of", json_string(launch->policy->digest));
-	r = client_call(sock, "run", json_incref(members), &scratch_fd, scratch_fd >= 0, err,
-			&again);
+	if (scratch_fd >= 0)
+		json_object_set_new(members, "scratch", json_integer(scratch_fd));
+	r = client_call(sock, "run", json_incref(members), err, &again);
 	if (!r && json_object_get(again, "step"))
 		r = error_set(err, -EAGAIN, "the policy was changed meanwhile; run it again");
 	return r;
@@ -337,7 +338,7 @@ static int enforce_by_daemon(struct launch *launch, int sock, struct error *err)
 		return error_errno(err, r, "cannot close descriptors");
 	r = build_request(launch, err, &members);
 	if (!r)
-		r = client_call(sock, "run", json_incref(members), NULL, 0, err, &answer);
+		r = client_call(sock, "run", json_incref(members), err, &answer);
 	if (!r && json_object_get(answer, "step"))
 		r = make_environment(launch, sock, members, answer, err);
 	return r;

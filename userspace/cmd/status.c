@@ -12,7 +12,7 @@ static const char help_text[] =
 	"Shows one job: what it obeys, what was denied, whether its record is complete, and what its\n"
 	"self-test found.\n"
 	"\n"
-	"      --json   as a JSON object\n"
+	"  -j, --json   as a JSON object\n"
 	"  -h, --help   this text\n"
 	"\n"
 	"Exit status: 0; 1 if there is no such job, or the daemon cannot be asked.\n";

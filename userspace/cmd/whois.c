@@ -12,7 +12,7 @@ static const char help_text[] =
 	"Says which job a process belongs to, by the label in the kernel that it cannot shed: for\n"
 	"workload attestors.\n"
 	"\n"
-	"      --json   as a JSON object\n"
+	"  -j, --json   as a JSON object\n"
 	"  -h, --help   this text\n"
 	"\n"
 	"Exit status: 0; 1 if it is in no job (of yours), or the daemon cannot be asked.\n";

@@ -48,9 +48,9 @@ static int code_of(const char *name)
 
 static int read_answer(int sock, struct error *err, json_t **ret_answer)
 {
-	struct message message;
+	json_auto_t *answer = NULL;
 	const char *text;
-	int r = message_receive(sock, MESSAGE_BODY_MAX, &message);
+	int r = message_receive_answer(sock, &answer);
 
 	if (r == -EAGAIN)
 		return error_set(err, -ETIMEDOUT,
@@ -58,25 +58,21 @@ static int read_answer(int sock, struct error *err, json_t **ret_answer)
 				 ANSWER_S);
 	if (r <= 0)
 		return error_errno(err, r ? r : -ECONNRESET, "cannot read the daemon's answer");
-	text = message_string(&message, "error");
-	if (json_is_true(json_object_get(message.json, "ok"))) {
-		json_object_del(message.json, "version");
-		json_object_del(message.json, "ok");
-		*ret_answer = json_incref(message.json);
-	} else {
-		r = error_set(err, code_of(message_string(&message, "errno")), "%s",
-			      text ? text : "the daemon refuses, and does not say why");
+	if (json_is_true(json_object_get(answer, "ok"))) {
+		json_object_del(answer, "version");
+		json_object_del(answer, "ok");
+		*ret_answer = json_incref(answer);
+		return 0;
 	}
-	message_free(&message);
-	return r < 0 ? r : 0;
+	text = json_string_value(json_object_get(answer, "error"));
+	return error_set(err, code_of(json_string_value(json_object_get(answer, "errno"))), "%s",
+			 text ? text : "the daemon refuses, and does not say why");
 }
 
-int client_call(int sock, const char *op, json_t *members, const int *fds, size_t fd_cnt,
-		struct error *err, json_t **ret_answer)
+int client_call(int sock, const char *op, json_t *members, struct error *err, json_t **ret_answer)
 {
 	json_auto_t *request = json_pack("{s:i, s:s}", "version", MESSAGE_VERSION, "op", op);
-	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
-	int all[MESSAGE_FDS_MAX] = { pidfd };
+	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, getpid(), 0), body = -1;
 	int r;
 
 	if (request && members)
@@ -84,11 +80,7 @@ int client_call(int sock, const char *op, json_t *members, const int *fds, size_
 	json_decref(members);
 	if (pidfd < 0)
 		return error_errno(err, -errno, "cannot open a pidfd of this process");
-	if (fd_cnt >= MESSAGE_FDS_MAX)
-		return error_errno(err, -EINVAL, "cannot ask the daemon");
-	if (fd_cnt)
-		memcpy(all + 1, fds, fd_cnt * sizeof(*fds));
-	r = message_send(sock, request, all, fd_cnt + 1);
+	r = message_ask(sock, request, pidfd, &body);
 	/* It may have said why before it hung up. */
 	if (r && r != -EPIPE)
 		return error_errno(err, r, "cannot ask the daemon");
@@ -100,7 +92,7 @@ int client_ask(const char *op, json_t *members, struct error *err, json_t **ret_
 	_cleanup_fd_ int sock = client_connect(err);
 
 	if (sock >= 0)
-		return client_call(sock, op, members, NULL, 0, err, ret_answer);
+		return client_call(sock, op, members, err, ret_answer);
 	json_decref(members);
 	return sock;
 }

@@ -6,7 +6,6 @@
 #define JOBCAGE_DAEMON_CLIENT_H
 
 #include <jansson.h>
-#include <stddef.h>
 
 #include "base/error.h"
 
@@ -15,11 +14,10 @@ int client_connect(struct error *err);
 
 /*
  * Asks for one operation. members (taken over, may be NULL) are the request's besides version and
- * op; the pidfd that the daemon wants goes before fds. Returns 0 and what the answer says besides
+ * op; descriptors are named in them by number. Returns 0 and what the answer says besides
  * version and ok, an object (decref it); or -errno with the daemon's own sentence.
  */
-int client_call(int sock, const char *op, json_t *members, const int *fds, size_t fd_cnt,
-		struct error *err, json_t **ret_answer);
+int client_call(int sock, const char *op, json_t *members, struct error *err, json_t **ret_answer);
 
 /* Connects and asks; a daemon that does not listen is an error that says so. */
 int client_ask(const char *op, json_t *members, struct error *err, json_t **ret_answer);

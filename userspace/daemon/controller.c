@@ -305,11 +305,14 @@ static int start_watched(struct controller *controller, const struct job_request
 		watch_tell(watch, "Self-test failed", err->text);
 	else
 		r = job_admit(watch->job, request, err);
-	if (r)
+	if (r) {
 		finish(controller, watch);
-	else
-		*ret_watch = watch;
-	return r;
+		return r;
+	}
+	/* From now on a controller that comes later knows since when nobody looked. */
+	watch_seen(watch);
+	*ret_watch = watch;
+	return 0;
 }
 
 /* Jobs that ended while nobody looked; their slots may look free. */
@@ -385,6 +388,7 @@ static void look_after(struct controller *controller)
 		watch_seen(watch);
 		if (is_out_of_time(watch))
 			watch_kill(watch, END_BY_RUNTIME);
+		watch_kill_rest(watch);
 		/* Killing is not the end: that comes when the cgroup is empty. */
 		finish_if_over(controller, watch);
 	}
@@ -446,6 +450,7 @@ static bool is_due(int64_t now, int64_t *due_ms, int64_t every_ms)
 int controller_tick(struct controller *controller)
 {
 	int64_t now = clock_ms(CLOCK_MONOTONIC), every = any_strays(controller) ? STRAYS_MS : TICK_MS;
+	int64_t next;
 
 	if (controller->tick_ms > now + every)
 		controller->tick_ms = now + every;
@@ -458,7 +463,10 @@ int controller_tick(struct controller *controller)
 		renew_roots(controller);
 	if (controller->is_daemon && is_due(now, &controller->orphans_ms, ORPHANS_MS))
 		look_for_orphans(controller);
-	return controller->tick_ms > now ? controller->tick_ms - now : 0;
+	next = controller->tick_ms;
+	if (controller->watches && controller->roots_ms < next)
+		next = controller->roots_ms;
+	return next > now ? next - now : 0;
 }
 
 static bool is_done(const struct controller *controller, enum run_until until)

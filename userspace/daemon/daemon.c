@@ -3,8 +3,10 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -20,6 +22,48 @@
 
 /* --- the site --------------------------------------------------------------------------------- */
 
+struct held_site *daemon_hold_site(struct daemon *daemon)
+{
+	struct held_site *held;
+
+	pthread_mutex_lock(&daemon->site_lock);
+	held = daemon->held;
+	held->holder_cnt++;
+	pthread_mutex_unlock(&daemon->site_lock);
+	return held;
+}
+
+void daemon_let_site_go(struct daemon *daemon, struct held_site *held)
+{
+	size_t left;
+
+	if (!held)
+		return;
+	pthread_mutex_lock(&daemon->site_lock);
+	left = --held->holder_cnt;
+	pthread_mutex_unlock(&daemon->site_lock);
+	if (left)
+		return;
+	site_free(held->site);
+	free(held);
+}
+
+static int put_site(struct daemon *daemon, struct site *site)
+{
+	struct held_site *held = calloc(1, sizeof(*held)), *old;
+
+	if (!held)
+		return -ENOMEM;
+	*held = (struct held_site){ .site = site, .holder_cnt = 1 };
+	pthread_mutex_lock(&daemon->site_lock);
+	old = daemon->held;
+	daemon->held = held;
+	pthread_mutex_unlock(&daemon->site_lock);
+	daemon->site = site;
+	daemon_let_site_go(daemon, old);
+	return 0;
+}
+
 int daemon_load_site(struct daemon *daemon, struct error *err)
 {
 	struct diag_list diags = { 0 };
@@ -32,8 +76,11 @@ int daemon_load_site(struct daemon *daemon, struct error *err)
 	diag_free(&diags);
 	if (r)
 		return r;
-	site_free(daemon->site);
-	daemon->site = site;
+	r = put_site(daemon, site);
+	if (r) {
+		site_free(site);
+		return error_errno(err, r, "the site file");
+	}
 	return 0;
 }
 
@@ -149,16 +196,27 @@ static int open_all(struct daemon *daemon, struct error *err, struct signals *si
 	return r;
 }
 
+static void end_now(int r, const struct error *err)
+{
+	if (r)
+		warn(err);
+	_exit(r ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
 int daemon_run(const char *site_file, struct error *err)
 {
-	struct daemon daemon = { .site_file = site_file };
+	struct daemon daemon = { .site_file = site_file,
+				 .site_lock = PTHREAD_MUTEX_INITIALIZER };
 	struct signals signals = { .fd = -1 };
 	_cleanup_fd_ int lock = lock_take(err);
+	bool is_quiet;
 	int r;
 
 	if (lock < 0)
 		return lock;
 	limits_lift();
+	/* Clients' threads have little to keep: one heap does for all. */
+	mallopt(M_ARENA_MAX, 1);
 	r = open_all(&daemon, err, &signals);
 	if (!r) {
 		notify("READY=1");
@@ -167,10 +225,13 @@ int daemon_run(const char *site_file, struct error *err)
 		r = run_loop(&daemon, err);
 	}
 	notify("STOPPING=1");
-	server_close(daemon.server);
+	is_quiet = server_close(daemon.server);
 	if (signals.fd >= 0)
 		close(signals.fd);
 	controller_free(daemon.controller);
-	site_free(daemon.site);
+	/* A client's thread that waits for somebody may come back to this memory. */
+	if (!is_quiet)
+		end_now(r, err);
+	daemon_let_site_go(&daemon, daemon.held);
 	return r;
 }

@@ -5,6 +5,7 @@
 #ifndef JOBCAGE_DAEMON_DAEMON_H
 #define JOBCAGE_DAEMON_DAEMON_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "base/error.h"
@@ -13,11 +14,30 @@
 
 struct server;
 
+/* The site as it was read once: kept until the last who works with it is through. */
+struct held_site {
+	struct site *site;
+	size_t holder_cnt;
+};
+
+/* Of so many users at a time. */
+#define SLOW_USERS_MAX 64
+
+/* A user whose job's self-test did not come to its end starts none until then. */
+struct slow_user {
+	uid_t uid;
+	int64_t until_ms; /* CLOCK_MONOTONIC */
+};
+
 struct daemon {
 	struct controller *controller;
 	struct server *server;
-	struct site *site;     /* NULL: there is no site file */
+	struct site *site;      /* NULL: there is no site file; for the main thread */
+	struct held_site *held; /* the same; for all threads, under site_lock */
+	pthread_mutex_t site_lock;
 	const char *site_file; /* borrowed; NULL: the default one, if it exists */
+	struct slow_user slow_users[SLOW_USERS_MAX];
+	size_t slow_user_next;
 	bool is_stopping;
 	bool is_tearing_down; /* stops when the last job has ended */
 };
@@ -33,5 +53,9 @@ void daemon_tear_down(struct daemon *daemon);
 
 /* Reads the site file again; on failure the old one stays. Prints what is wrong with it. */
 int daemon_load_site(struct daemon *daemon, struct error *err);
+
+/* For any thread: the site as it is now, which does not change under the caller's hands. */
+struct held_site *daemon_hold_site(struct daemon *daemon);
+void daemon_let_site_go(struct daemon *daemon, struct held_site *held);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,31 +14,34 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-#define BODY_MEMFD "memfd"
-
-/* Room for descriptors and credentials. */
+/* Room for one descriptor; and for credentials alone, so that no descriptor can come with them. */
 union control {
 	struct cmsghdr header;
-	char room[CMSG_SPACE((MESSAGE_FDS_MAX + 1) * sizeof(int)) +
-		  CMSG_SPACE(sizeof(struct ucred))];
+	char room[CMSG_SPACE(sizeof(int))];
+};
+
+union credentials {
+	struct cmsghdr header;
+	char room[CMSG_SPACE(sizeof(struct ucred))];
 };
 
 /* --- send ------------------------------------------------------------------------------------- */
 
-static int send_packet(int sock, const char *text, size_t len, const int *fds, size_t fd_cnt)
+/* fd: goes with it, or -1. */
+static int send_packet(int sock, const char *text, size_t len, int fd)
 {
 	union control control = { 0 };
 	struct iovec iov = { .iov_base = (char *)text, .iov_len = len };
 	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
-	if (fd_cnt) {
+	if (fd >= 0) {
 		header.msg_control = &control;
-		header.msg_controllen = CMSG_SPACE(fd_cnt * sizeof(int));
+		header.msg_controllen = sizeof(control);
 		control.header.cmsg_level = SOL_SOCKET;
 		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(fd_cnt * sizeof(int));
-		memcpy(CMSG_DATA(&control.header), fds, fd_cnt * sizeof(int));
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
 	}
 	do
 		n = sendmsg(sock, &header, MSG_NOSIGNAL);
@@ -44,10 +49,9 @@ static int send_packet(int sock, const char *text, size_t len, const int *fds, s
 	return n < 0 ? -errno : 0;
 }
 
-static int send_by_memfd(int sock, const char *text, size_t len, const int *fds, size_t fd_cnt)
+/* Returns a memfd with the text in it, or -errno. */
+static int make_body(const char *text, size_t len)
 {
-	static const char notice[] = "{\"version\": 1, \"body\": \"" BODY_MEMFD "\"}";
-	int all[MESSAGE_FDS_MAX + 1];
 	_cleanup_fd_ int body = -1;
 	int r;
 
@@ -57,72 +61,65 @@ static int send_by_memfd(int sock, const char *text, size_t len, const int *fds,
 	if (body < 0)
 		return -errno;
 	r = fd_write_all(body, text, len);
-	if (r)
-		return r;
-	all[0] = body;
-	memcpy(all + 1, fds, fd_cnt * sizeof(*fds));
-	return send_packet(sock, notice, strlen(notice), all, fd_cnt + 1);
+	return r ? r : TAKE_FD(body);
 }
 
-int message_send(int sock, const json_t *json, const int *fds, size_t fd_cnt)
+int message_ask(int sock, json_t *json, int pidfd, int *ret_body)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_fd_ int body = -1;
+	char notice[96];
+	size_t len;
+	int r;
+
+	if (!json || json_object_set_new(json, "pidfd", json_integer(pidfd)))
+		return -ENOMEM;
+	text = json_dumps(json, JSON_COMPACT);
+	if (!text)
+		return -ENOMEM;
+	len = strlen(text);
+	if (len <= MESSAGE_PACKET_MAX) {
+		r = send_packet(sock, text, len, -1);
+	} else {
+		body = make_body(text, len);
+		if (body < 0)
+			return body;
+		snprintf(notice, sizeof(notice), "{\"version\": %d, \"pidfd\": %d, \"body\": %d}",
+			 MESSAGE_VERSION, pidfd, body);
+		r = send_packet(sock, notice, strlen(notice), -1);
+	}
+	/* Also if it could not be sent: then it is closed by whoever asked. */
+	*ret_body = TAKE_FD(body);
+	return r;
+}
+
+int message_answer(int sock, const json_t *json)
 {
 	_cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	static const char notice[] = "{\"version\": 1, \"body\": 0}";
+	_cleanup_fd_ int body = -1;
 	size_t len;
 
 	if (!text)
 		return -ENOMEM;
-	if (fd_cnt > MESSAGE_FDS_MAX)
-		return -EINVAL;
 	len = strlen(text);
 	if (len <= MESSAGE_PACKET_MAX)
-		return send_packet(sock, text, len, fds, fd_cnt);
-	return send_by_memfd(sock, text, len, fds, fd_cnt);
+		return send_packet(sock, text, len, -1);
+	body = make_body(text, len);
+	return body < 0 ? body : send_packet(sock, notice, strlen(notice), body);
 }
 
 /* --- receive ---------------------------------------------------------------------------------- */
 
-/* All descriptors that came, whatever else is wrong with the message. */
-struct arrival {
-	int fds[MESSAGE_FDS_MAX + 1];
-	size_t fd_cnt;
-	bool has_sender;
-	struct ucred sender;
-};
-
-static void cleanup_arrival(struct arrival *arrival)
-{
-	for (size_t i = 0; i < arrival->fd_cnt; i++)
-		cleanup_fd(&arrival->fds[i]);
-}
-
-static void read_control(struct msghdr *header, struct arrival *arrival)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-		size_t len = c->cmsg_len - CMSG_LEN(0);
-
-		if (c->cmsg_level != SOL_SOCKET)
-			continue;
-		if (c->cmsg_type == SCM_RIGHTS && len <= sizeof(arrival->fds)) {
-			memcpy(arrival->fds, CMSG_DATA(c), len);
-			arrival->fd_cnt = len / sizeof(int);
-		}
-		if (c->cmsg_type == SCM_CREDENTIALS && len == sizeof(arrival->sender)) {
-			memcpy(&arrival->sender, CMSG_DATA(c), len);
-			arrival->has_sender = true;
-		}
-	}
-}
-
 /* Returns the packet's length, 0 at the end, or -errno. */
-static ssize_t receive_packet(int sock, char *room, size_t size, struct arrival *arrival)
+static ssize_t receive_packet(int sock, char *room, size_t size, void *control, size_t *control_len)
 {
-	union control control;
 	struct iovec iov = { .iov_base = room, .iov_len = size };
 	struct msghdr header = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
+		.msg_control = control,
+		.msg_controllen = *control_len,
 	};
 	ssize_t n;
 
@@ -131,30 +128,8 @@ static ssize_t receive_packet(int sock, char *room, size_t size, struct arrival 
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	read_control(&header, arrival);
+	*control_len = header.msg_controllen;
 	return header.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EBADMSG : n;
-}
-
-/* Only memory has seals: nothing that blocks when it is read. */
-static int read_body(int fd, size_t max, char **ret_text, size_t *ret_len)
-{
-	_cleanup_free_ char *text = NULL;
-	struct stat st;
-	ssize_t n;
-
-	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st))
-		return -EBADMSG;
-	if (st.st_size <= 0 || (size_t)st.st_size > max)
-		return -EBADMSG;
-	text = malloc(st.st_size);
-	if (!text)
-		return -ENOMEM;
-	n = pread(fd, text, st.st_size, 0);
-	if (n != st.st_size)
-		return -EBADMSG;
-	*ret_text = TAKE_PTR(text);
-	*ret_len = n;
-	return 0;
 }
 
 static int parse(const char *text, size_t len, json_t **ret_json)
@@ -173,79 +148,124 @@ static int parse(const char *text, size_t len, json_t **ret_json)
 	return 0;
 }
 
-static int parse_body(struct arrival *arrival, size_t max, json_t **ret_json)
+static int parse_body(int fd, size_t max, json_t **ret_json)
 {
 	_cleanup_free_ char *text = NULL;
-	size_t len;
-	int r = arrival->fd_cnt ? read_body(arrival->fds[0], max, &text, &len) : -EBADMSG;
+	struct stat st;
+	ssize_t n;
 
-	if (r)
-		return r;
-	r = parse(text, len, ret_json);
-	if (r)
-		return r;
-	cleanup_fd(&arrival->fds[0]);
-	arrival->fd_cnt--;
-	memmove(arrival->fds, arrival->fds + 1, arrival->fd_cnt * sizeof(int));
-	return 0;
+	/* Only memory has seals: nothing that blocks when it is read. */
+	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) || st.st_size <= 0)
+		return -EBADMSG;
+	if ((size_t)st.st_size > max)
+		return -EMSGSIZE;
+	text = malloc(st.st_size);
+	if (!text)
+		return -ENOMEM;
+	n = pread(fd, text, st.st_size, 0);
+	return n == st.st_size ? parse(text, n, ret_json) : -EBADMSG;
 }
 
-static int parse_packet(const char *packet, size_t len, size_t body_max, struct arrival *arrival,
-			json_t **ret_json)
+int message_receive(int sock, struct message *ret_message)
 {
-	json_auto_t *json = NULL;
-	const char *body;
-	int r = parse(packet, len, &json);
-
-	if (r)
-		return r;
-	body = json_string_value(json_object_get(json, "body"));
-	if (body && !strcmp(body, BODY_MEMFD))
-		return parse_body(arrival, body_max, ret_json);
-	*ret_json = json_incref(json);
-	return 0;
-}
-
-int message_receive(int sock, size_t body_max, struct message *ret_message)
-{
-	_cleanup_(cleanup_arrival) struct arrival arrival = { 0 };
-	char packet[MESSAGE_PACKET_MAX];
+	_cleanup_free_ char *packet = malloc(MESSAGE_PACKET_MAX);
+	union credentials control;
+	size_t control_len = sizeof(control);
 	struct message message = { 0 };
-	ssize_t n = receive_packet(sock, packet, sizeof(packet), &arrival);
+	ssize_t n = packet ? receive_packet(sock, packet, MESSAGE_PACKET_MAX, &control, &control_len)
+			   : -ENOMEM;
 	int r;
 
 	if (n <= 0)
 		return n;
-	r = parse_packet(packet, n, body_max, &arrival, &message.json);
+	if (control_len >= CMSG_LEN(sizeof(message.sender)) &&
+	    control.header.cmsg_level == SOL_SOCKET &&
+	    control.header.cmsg_type == SCM_CREDENTIALS) {
+		memcpy(&message.sender, CMSG_DATA(&control.header), sizeof(message.sender));
+		message.has_sender = true;
+	}
+	r = parse(packet, n, &message.json);
 	if (r)
 		return r;
-	if (arrival.fd_cnt > MESSAGE_FDS_MAX) {
-		json_decref(message.json);
-		return -EBADMSG;
-	}
-	memcpy(message.fds, arrival.fds, arrival.fd_cnt * sizeof(int));
-	message.fd_cnt = arrival.fd_cnt;
-	message.has_sender = arrival.has_sender;
-	message.sender = arrival.sender;
-	arrival.fd_cnt = 0;
 	*ret_message = message;
 	return 1;
+}
+
+int message_receive_answer(int sock, json_t **ret_json)
+{
+	_cleanup_free_ char *packet = malloc(MESSAGE_PACKET_MAX);
+	union control control = { 0 };
+	size_t control_len = sizeof(control);
+	json_auto_t *json = NULL;
+	_cleanup_fd_ int body = -1;
+	ssize_t n = packet ? receive_packet(sock, packet, MESSAGE_PACKET_MAX, &control, &control_len)
+			   : -ENOMEM;
+	int r;
+
+	if (n <= 0)
+		return n;
+	if (control_len && control.header.cmsg_type == SCM_RIGHTS)
+		memcpy(&body, CMSG_DATA(&control.header), sizeof(int));
+	r = parse(packet, n, &json);
+	if (!r && body >= 0)
+		r = parse_body(body, MESSAGE_BODY_MAX, ret_json);
+	else if (!r)
+		*ret_json = json_incref(json);
+	return r ? r : 1;
+}
+
+/* All memfds of a machine are on one file system, which nothing else can be on. */
+static int is_memfd(int fd, bool *ret_is)
+{
+	_cleanup_fd_ int own = memfd_create("jobcage-own", MFD_CLOEXEC);
+	struct statx theirs, ours;
+
+	/* DONT_SYNC: a file of a FUSE or network server is not asked for. */
+	if (own < 0 || statx(own, "", AT_EMPTY_PATH, STATX_TYPE, &ours) ||
+	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &theirs))
+		return -errno;
+	*ret_is = S_ISREG(theirs.stx_mode) && theirs.stx_dev_major == ours.stx_dev_major &&
+		  theirs.stx_dev_minor == ours.stx_dev_minor;
+	return 0;
+}
+
+int message_read_body(int proc, int number, size_t max, json_t **ret_json)
+{
+	_cleanup_fd_ int place = -1, body = -1;
+	char path[64];
+	bool is = false;
+	int r;
+
+	if (number < 0)
+		return -EBADMSG;
+	snprintf(path, sizeof(path), "fd/%d", number);
+	/* Names the file without opening it: closing this asks nobody either. */
+	place = openat(proc, path, O_PATH | O_CLOEXEC);
+	if (place < 0)
+		return errno == ENOMEM || errno == EMFILE || errno == ENFILE ? -errno : -EBADMSG;
+	r = is_memfd(place, &is);
+	if (r || !is)
+		return r ? r : -EBADMSG;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+	body = open(path, O_RDONLY | O_CLOEXEC);
+	return body < 0 ? -errno : parse_body(body, max, ret_json);
 }
 
 void message_free(struct message *message)
 {
 	json_decref(message->json);
-	for (size_t i = 0; i < message->fd_cnt; i++)
-		cleanup_fd(&message->fds[i]);
 	*message = (struct message){ 0 };
-}
-
-int message_fd(const struct message *message, size_t at)
-{
-	return at < message->fd_cnt ? message->fds[at] : -1;
 }
 
 const char *message_string(const struct message *message, const char *key)
 {
 	return json_string_value(json_object_get(message->json, key));
+}
+
+int message_number(const struct message *message, const char *key)
+{
+	const json_t *value = json_object_get(message->json, key);
+	json_int_t number = json_integer_value(value);
+
+	return json_is_integer(value) && number >= 0 && number <= INT_MAX ? (int)number : -1;
 }

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Messages between the commands and the daemon: one JSON object in one packet of a SOCK_SEQPACKET
- * socket, with descriptors. docs/controller.md lists the operations.
+ * socket. docs/controller.md lists the operations.
  *
- * What does not fit a packet travels in a memfd, which comes first among the descriptors then. Both
- * sides read such a body into memory of their own, so it cannot change under their eyes, and they
- * take no other kind of file, because reading from some would block.
+ * The daemon takes no descriptor from anybody: closing one can wait for whoever serves the file, as
+ * long as he likes. A request names descriptors by their number in the sender's table ("pidfd",
+ * "body", "scratch"), and the daemon opens what it can know to be harmless (daemon/peer.h). What
+ * comes along unasked is never installed in its table; the kernel drops it with the message.
+ *
+ * What does not fit a packet travels in a memfd: of a request, the one that "body" names; of an
+ * answer, one that comes with it. Both sides read it into memory of their own, so it cannot change
+ * under their eyes.
  */
 #ifndef JOBCAGE_DAEMON_MESSAGE_H
 #define JOBCAGE_DAEMON_MESSAGE_H
@@ -21,34 +26,49 @@
 
 #define MESSAGE_PACKET_MAX (16 * 1024)
 #define MESSAGE_BODY_MAX (64 * 1024 * 1024)
-#define MESSAGE_FDS_MAX 3 /* besides the body */
+
+/* --- requests: the commands' side ------------------------------------------------------------- */
+
+/*
+ * Sends a request; json is an object and gets the member "pidfd". *ret_body: a descriptor to keep
+ * open until the answer is there, or -1. Returns 0, or -errno: -EMSGSIZE if it is too large.
+ */
+int message_ask(int sock, json_t *json, int pidfd, int *ret_body);
+
+/*
+ * Takes an answer, with a body of at most MESSAGE_BODY_MAX bytes. Returns 1, 0 if the daemon has
+ * hung up, or -errno: -EBADMSG for what is none, -EAGAIN.
+ */
+int message_receive_answer(int sock, json_t **ret_json);
+
+/* --- requests: the daemon's side -------------------------------------------------------------- */
 
 struct message {
-	json_t *json;             /* an object of MESSAGE_VERSION; owned */
-	int fds[MESSAGE_FDS_MAX]; /* close-on-exec; owned */
-	size_t fd_cnt;
+	json_t *json;        /* an object of MESSAGE_VERSION; owned */
 	bool has_sender;     /* the socket has SO_PASSCRED */
 	struct ucred sender; /* as the kernel says */
 };
 
 /*
- * Sends one message. Returns 0, or -errno: -EAGAIN if the other side takes none now and the socket
- * does not block, -EMSGSIZE if it is too large.
+ * Takes one packet. Returns 1, 0 if the other side has hung up, or -errno: -EBADMSG for what is no
+ * message, also if descriptors came with it; -EPROTONOSUPPORT for one of another version; -EAGAIN.
  */
-int message_send(int sock, const json_t *json, const int *fds, size_t fd_cnt);
-
-/*
- * Takes one message, with a body of at most body_max bytes. Returns 1, 0 if the other side has hung
- * up, or -errno: -EBADMSG for what is no message, -EPROTONOSUPPORT for one of another version,
- * -EAGAIN.
- */
-int message_receive(int sock, size_t body_max, struct message *ret_message);
+int message_receive(int sock, struct message *ret_message);
 void message_free(struct message *message);
 
-/* The descriptor at that place, or -1. It stays the message's. */
-int message_fd(const struct message *message, size_t at);
+/*
+ * The request in a memfd of max bytes at most, in memory of our own. proc: the sender's directory
+ * below /proc; number: of the descriptor there. Takes no other kind of file, and looks at none in a
+ * way that could wait for who serves it. Returns 0 or -errno, -EBADMSG and -EPROTONOSUPPORT as
+ * above, -EMSGSIZE.
+ */
+int message_read_body(int proc, int number, size_t max, json_t **ret_json);
 
-/* A string member, or NULL. */
+/* Sends an answer. Returns 0, or -errno: -EAGAIN if the other side takes none now. */
+int message_answer(int sock, const json_t *json);
+
+/* A string member, or NULL; the number of a descriptor, or -1. */
 const char *message_string(const struct message *message, const char *key);
+int message_number(const struct message *message, const char *key);
 
 #endif

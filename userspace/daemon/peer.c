@@ -3,28 +3,52 @@
 #include "daemon/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "job/process.h"
-#include "kern/jobs.h"
 
 /*
- * A pidfd that came with the message and whose process still has the number that the kernel gave
- * the message can only be of its sender.
+ * A process id may be another's by now. That one could be told by a pidfd of itself that it happens
+ * to hold under the same number, which only commands of jobcage do.
  */
-static int check_pidfd(const struct message *message, struct error *err)
+static int check_own_pidfd(const struct peer *peer, int number, struct error *err)
 {
-	int pidfd = message_fd(message, 0);
+	char path[64];
 	pid_t pid;
+
+	snprintf(path, sizeof(path), "fdinfo/%d", number);
+	if (number < 0 || process_of_fdinfo(peer->proc, path, &pid))
+		return error_set(err, -EINVAL, "the request names no pidfd of its sender");
+	if (pid != peer->pid)
+		return error_set(err, -EPERM, "the request's pidfd is not of its sender");
+	return 0;
+}
+
+static int open_process(const struct message *message, struct error *err, struct peer *peer)
+{
+	char path[64];
+	int r;
 
 	if (!message->has_sender || message->sender.pid <= 0)
 		return error_set(err, -EPERM, "the request comes from another PID namespace");
-	if (pidfd < 0 || process_of_pidfd(pidfd, &pid))
-		return error_set(err, -EINVAL, "the request carries no pidfd of its sender");
-	if (pid != message->sender.pid)
-		return error_set(err, -EPERM, "the request's pidfd is not of its sender");
-	return 0;
+	snprintf(path, sizeof(path), "/proc/%d", peer->pid);
+	peer->proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	peer->pidfd = syscall(SYS_pidfd_open, peer->pid, 0);
+	if (peer->proc < 0 || peer->pidfd < 0)
+		return error_errno(err, -errno, "cannot see who asks");
+	r = check_own_pidfd(peer, message_number(message, "pidfd"), err);
+	if (r)
+		return r;
+	/* Alive still, so its number, and with it the directory, was its own all the time. */
+	r = process_check(peer->pid, peer->pidfd);
+	return r ? error_errno(err, r, "who asks is gone") : 0;
 }
 
 static int check_connection(int sock, const struct message *message, struct error *err)
@@ -38,16 +62,6 @@ static int check_connection(int sock, const struct message *message, struct erro
 		return error_set(err, -EPERM,
 				 "the request comes from another process than the connection");
 	return 0;
-}
-
-static int check_outside(struct daemon *daemon, const struct message *message, struct error *err)
-{
-	struct job_label label;
-	int r = job_of_pid(daemon->controller->kern, message_fd(message, 0), &label);
-
-	if (!r)
-		return error_set(err, -EPERM, "a process in a job cannot ask the daemon");
-	return r == -ENOENT ? 0 : error_errno(err, r, "cannot tell whether the sender is in a job");
 }
 
 static int read_groups(int sock, const struct ucred *sender, struct peer *peer)
@@ -71,32 +85,45 @@ static int read_groups(int sock, const struct ucred *sender, struct peer *peer)
 	return 0;
 }
 
-int peer_identify(struct daemon *daemon, int sock, const struct message *message, struct error *err,
-		  struct peer *ret_peer)
+int peer_identify(int sock, const struct message *message, struct error *err, struct peer *ret_peer)
 {
-	struct peer peer = {
+	_cleanup_(peer_free) struct peer peer = {
 		.pid = message->sender.pid,
 		.uid = message->sender.uid,
 		.gid = message->sender.gid,
-		.pidfd = message_fd(message, 0),
+		.pidfd = -1,
+		.proc = -1,
 	};
-	int r = check_pidfd(message, err);
+	int r = open_process(message, err, &peer);
 
 	if (!r)
 		r = check_connection(sock, message, err);
-	if (!r)
-		r = check_outside(daemon, message, err);
 	if (r)
 		return r;
 	r = read_groups(sock, &message->sender, &peer);
 	if (r)
 		return error_errno(err, r, "cannot read the sender's groups");
 	*ret_peer = peer;
+	peer = (struct peer)PEER_NONE;
 	return 0;
 }
 
 void peer_free(struct peer *peer)
 {
+	cleanup_fd(&peer->pidfd);
+	cleanup_fd(&peer->proc);
 	free(peer->groups);
-	*peer = (struct peer){ .pidfd = -1 };
+	*peer = (struct peer)PEER_NONE;
+}
+
+int peer_open_dir(const struct peer *peer, int number)
+{
+	char path[64];
+	int fd;
+
+	if (number < 0)
+		return -EBADF;
+	snprintf(path, sizeof(path), "fd/%d", number);
+	fd = openat(peer->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "daemon/renew.h"
-#include "daemon/request_run.h"
+#include "daemon/prepare.h"
 
 struct reload {
 	struct daemon *daemon;
@@ -29,7 +29,7 @@ static int load(struct reload *reload, const struct job *job, struct policy **re
 {
 	struct error *err = reload->failed ? NULL : reload->err;
 	struct policy *policy;
-	int r = request_load_policy(reload->daemon, job->source, err, &policy);
+	int r = prepare_load_policy(reload->daemon->site, job->source, err, &policy);
 
 	if (r)
 		return r;

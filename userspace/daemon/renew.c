@@ -17,6 +17,11 @@
 /* Mounts come in bursts: how long to wait for the next one before the rules are looked at. */
 #define MOUNTS_SETTLE_MS 500
 
+/* How long the paths of a policy may take to answer before the jobs' records say that they do not,
+ * and how often that is looked at until then. */
+#define ANSWER_MS 5000
+#define ANSWER_POLL_MS 20
+
 /* --- another policy --------------------------------------------------------------------------- */
 
 static int replace_one(struct controller *controller, struct watch *watch, struct policy *policy,
@@ -177,13 +182,50 @@ static void hold_adopted(struct controller *controller, struct ruleset *rules)
 	tell(controller, rules, err.text);
 }
 
+static void tell_unanswered(struct controller *controller, struct ruleset *rules)
+{
+	_cleanup_free_ char *text = NULL;
+
+	rules->is_unanswered = true;
+	if (asprintf(&text,
+		     "%s has not answered for %d s; every rule holds for the file it was made for, "
+		     "and is looked at again when the path answers",
+		     lookup_path(rules->lookup), ANSWER_MS / 1000) < 0)
+		text = NULL;
+	tell(controller, rules, text ? text : "a path does not answer");
+}
+
+/*
+ * Have all paths of the rules just been walked by a thread that may wait? Then they can be walked
+ * here. Else another look is due.
+ */
+static bool do_answer(struct controller *controller, struct ruleset *rules)
+{
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
+
+	if (!rules->lookup)
+		rules->lookup = lookup_start(rules->policy);
+	if (!rules->lookup)
+		return false;
+	if (lookup_is_through(rules->lookup)) {
+		lookup_free(TAKE_PTR(rules->lookup));
+		rules->is_unanswered = false;
+		return true;
+	}
+	if (!rules->is_unanswered && now - lookup_started_ms(rules->lookup) >= ANSWER_MS)
+		tell_unanswered(controller, rules);
+	if (!rules->is_unanswered && controller->roots_ms > now + ANSWER_POLL_MS)
+		controller->roots_ms = now + ANSWER_POLL_MS;
+	return false;
+}
+
 static void renew_one(struct controller *controller, struct ruleset *rules)
 {
 	_cleanup_free_ struct root_change *changes = NULL;
 	struct error err = { 0 };
 	size_t cnt = 0;
 
-	if (rules->renewal_failed)
+	if (rules->renewal_failed || !do_answer(controller, rules))
 		return;
 	if (!rules->roots.fd_cnt) {
 		hold_adopted(controller, rules);

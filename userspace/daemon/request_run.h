@@ -6,18 +6,14 @@
 #ifndef JOBCAGE_DAEMON_REQUEST_RUN_H
 #define JOBCAGE_DAEMON_REQUEST_RUN_H
 
-#include "daemon/peer.h"
+#include "daemon/request.h"
 
-/* Each returns 0 and what the answer says besides "ok" (it may be NULL), or -errno. */
-int request_run(struct daemon *daemon, const struct message *message, const struct peer *peer,
-		struct error *err, json_t **ret_answer);
-int request_attach(struct daemon *daemon, const struct message *message, const struct peer *peer,
-		   struct error *err, json_t **ret_answer);
-int request_map_ids(struct daemon *daemon, const struct message *message, const struct peer *peer,
-		    struct error *err, json_t **ret_answer);
-
-/* The policy that a request or a reload means by this name or file. Returns 0 or -errno. */
-int request_load_policy(struct daemon *daemon, const char *file, struct error *err,
-			struct policy **ret_policy);
+/* Each is a request_fn. */
+int request_run(struct daemon *daemon, struct request *request, struct error *err,
+		json_t **ret_answer);
+int request_attach(struct daemon *daemon, struct request *request, struct error *err,
+		   json_t **ret_answer);
+int request_map_ids(struct daemon *daemon, struct request *request, struct error *err,
+		    json_t **ret_answer);
 
 #endif

@@ -3,9 +3,12 @@
 #include "daemon/server.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,37 +16,40 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "daemon/message.h"
-#include "daemon/request.h"
+#include "daemon/session.h"
 
 #define CLIENTS_MAX 1024
 #define CLIENTS_OF_USER_MAX 128
 
-/* A request, its environment's id map, and the request again. */
-#define REQUESTS_MAX 16
+/* Threads besides, of clients that are one too many and are being told so. */
+#define REFUSALS_MAX 128
 
-#define CLIENT_MS 10000
+/* A policy is parsed there, by recursion. Only what is touched is memory. */
+#define STACK_SIZE (2 * 1024 * 1024)
 
-/* How long to accept nobody when descriptors have run out. */
+/* How long to accept nobody when descriptors or threads have run out. */
 #define PAUSE_MS 100
 
-struct client {
-	struct client *next;
-	struct server *server;
-	int sock;
-	struct loop_source source;
-	uid_t uid;           /* who connected */
-	int64_t deadline_ms; /* CLOCK_MONOTONIC */
-	unsigned int request_cnt;
-};
+/* How often a thread whose time is up is interrupted, until it is gone. */
+#define INTERRUPT_MS 200
+
+/* How long to wait for threads at the end. */
+#define CLOSE_MS 2000
+
+#define REFUSAL_MS 1000
 
 struct server {
 	struct daemon *daemon;
-	int sock;
-	struct loop_source source;
-	struct client *clients;
-	size_t client_cnt;
+	int sock, wake_fd;
+	struct loop_source source, wake_source;
 	int64_t resume_ms; /* CLOCK_MONOTONIC; 0: accepting */
+	pthread_mutex_t lock;
+	pthread_cond_t gone;
+	/* All that follows, and the sessions' fields from deadline_ms on, under the lock. */
+	struct session *sessions;
+	size_t session_cnt;
+	struct session *queue, **queue_end;
+	bool is_closing;
 };
 
 static int loop_of(const struct server *server)
@@ -51,104 +57,153 @@ static int loop_of(const struct server *server)
 	return server->daemon->controller->loop_fd;
 }
 
-/* --- clients ---------------------------------------------------------------------------------- */
-
-static void client_close(struct client *client)
+struct daemon *server_daemon(struct server *server)
 {
-	struct client **at = &client->server->clients;
-
-	while (*at != client)
-		at = &(*at)->next;
-	*at = client->next;
-	client->server->client_cnt--;
-	loop_remove(loop_of(client->server), &client->source);
-	close(client->sock);
-	free(client);
+	return server->daemon;
 }
 
-/* A client that does not take its answer is not waited for. */
-static int answer(int sock, json_t *json)
-{
-	int r = message_send(sock, json, NULL, 0);
+/* --- the clients' threads --------------------------------------------------------------------- */
 
-	json_decref(json);
+void server_expect(struct session *session, int ms)
+{
+	struct server *server = session->server;
+
+	pthread_mutex_lock(&server->lock);
+	session->deadline_ms = clock_ms(CLOCK_MONOTONIC) + ms;
+	pthread_mutex_unlock(&server->lock);
+}
+
+bool server_has_given_up(struct session *session)
+{
+	bool has;
+
+	pthread_mutex_lock(&session->server->lock);
+	has = session->is_given_up;
+	pthread_mutex_unlock(&session->server->lock);
+	return has;
+}
+
+static void enqueue(struct session *session, struct request *request)
+{
+	struct server *server = session->server;
+	const uint64_t one = 1;
+
+	session->request = request;
+	session->is_done = false;
+	session->deadline_ms = INT64_MAX;
+	session->next_queued = NULL;
+	*server->queue_end = session;
+	server->queue_end = &session->next_queued;
+	/* A semaphore of 64 bits takes it at once. */
+	while (write(server->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+int server_execute(struct session *session, struct request *request, struct error *err,
+		   json_t **ret_members)
+{
+	struct server *server = session->server;
+	int r = 1;
+
+	pthread_mutex_lock(&server->lock);
+	if (server->is_closing) {
+		r = error_set(err, -ESHUTDOWN, "the daemon is stopping; ask again when it is back");
+	} else if (!session->is_given_up) {
+		enqueue(session, request);
+		while (!session->is_done)
+			pthread_cond_wait(&session->done, &server->lock);
+		r = session->result;
+		*err = session->err;
+		*ret_members = session->members;
+		session->request = NULL;
+	}
+	pthread_mutex_unlock(&server->lock);
 	return r;
 }
 
-static int refuse(int sock, int code, const char *text)
+void server_forget(struct session *session)
 {
-	struct error err;
+	struct server *server = session->server;
+	struct session **at;
 
-	error_set(&err, code, "%s", text);
-	return answer(sock, request_failure(&err));
+	/* In the list still, so that it is interrupted if this waits. */
+	close(session->sock);
+	pthread_mutex_lock(&server->lock);
+	for (at = &server->sessions; *at != session;)
+		at = &(*at)->next;
+	*at = session->next;
+	server->session_cnt--;
+	pthread_cond_signal(&server->gone);
+	pthread_mutex_unlock(&server->lock);
+	pthread_cond_destroy(&session->done);
+	free(session);
 }
 
-/* Returns 0 if the client may ask again. */
-static int serve(struct client *client, const struct message *message)
+/* --- the main thread's part ------------------------------------------------------------------- */
+
+static struct session *dequeue(struct server *server)
 {
+	struct session *session;
+
+	pthread_mutex_lock(&server->lock);
+	session = server->queue;
+	if (session) {
+		server->queue = session->next_queued;
+		if (!server->queue)
+			server->queue_end = &server->queue;
+	}
+	pthread_mutex_unlock(&server->lock);
+	return session;
+}
+
+static void finish(struct session *session, int result, const struct error *err, json_t *members)
+{
+	pthread_mutex_lock(&session->server->lock);
+	session->result = result;
+	session->err = *err;
+	session->members = members;
+	session->is_done = true;
+	session->deadline_ms = clock_ms(CLOCK_MONOTONIC) + SESSION_SILENT_MS;
+	pthread_cond_signal(&session->done);
+	pthread_mutex_unlock(&session->server->lock);
+}
+
+/* One request, then it is somebody else's turn in the loop. */
+static void on_wake(void *arg)
+{
+	struct server *server = arg;
+	struct session *session;
+	struct error err = { 0 };
+	json_t *members = NULL;
+	uint64_t one;
 	int r;
 
-	if (++client->request_cnt > REQUESTS_MAX)
-		return refuse(client->sock, -EBUSY, "too many requests on one connection") ?: 1;
-	r = answer(client->sock, request_handle(client->server->daemon, client->sock, message));
-	client->deadline_ms = clock_ms(CLOCK_MONOTONIC) + CLIENT_MS;
-	return r;
-}
-
-static void on_client(void *arg)
-{
-	struct client *client = arg;
-	struct message message;
-	int r = message_receive(client->sock, request_body_max(client->server->daemon, client->uid),
-				&message);
-
-	if (r == -EAGAIN)
+	if (read(server->wake_fd, &one, sizeof(one)) != sizeof(one))
 		return;
-	if (r == -EBADMSG)
-		refuse(client->sock, r, "the request is no message of jobcage's protocol");
-	if (r == -EPROTONOSUPPORT)
-		refuse(client->sock, r, "the request is of another version of the protocol");
-	if (r > 0) {
-		r = serve(client, &message) ? 0 : 1;
-		message_free(&message);
+	session = dequeue(server);
+	if (!session)
+		return;
+	r = request_execute(server->daemon, session->request, &err, &members);
+	if (r) {
+		json_decref(members);
+		members = NULL;
 	}
-	if (r <= 0)
-		client_close(client);
+	finish(session, r, &err, members);
 }
 
 /* --- accepting -------------------------------------------------------------------------------- */
 
-static size_t clients_of(const struct server *server, uid_t uid)
+static void count_sessions(struct server *server, uid_t uid, size_t *ret_all, size_t *ret_of_user,
+			   size_t *ret_refused)
 {
-	size_t cnt = 0;
-
-	for (const struct client *c = server->clients; c; c = c->next)
-		cnt += c->uid == uid;
-	return cnt;
-}
-
-static int client_new(struct server *server, int sock, uid_t uid)
-{
-	struct client *client = calloc(1, sizeof(*client));
-	int r;
-
-	if (!client)
-		return -ENOMEM;
-	*client = (struct client){
-		.server = server,
-		.sock = sock,
-		.uid = uid,
-		.deadline_ms = clock_ms(CLOCK_MONOTONIC) + CLIENT_MS,
-	};
-	r = loop_add(loop_of(server), &client->source, sock, EPOLLIN, on_client, client);
-	if (r) {
-		free(client);
-		return r;
+	*ret_all = *ret_of_user = *ret_refused = 0;
+	pthread_mutex_lock(&server->lock);
+	for (const struct session *s = server->sessions; s; s = s->next) {
+		*ret_all += !s->is_refused;
+		*ret_of_user += !s->is_refused && s->uid == uid;
+		*ret_refused += s->is_refused;
 	}
-	client->next = server->clients;
-	server->clients = client;
-	server->client_cnt++;
-	return 0;
+	pthread_mutex_unlock(&server->lock);
 }
 
 /* Without a free descriptor the socket would be ready for ever. */
@@ -158,28 +213,74 @@ static void pause_accepting(struct server *server)
 	server->resume_ms = clock_ms(CLOCK_MONOTONIC) + PAUSE_MS;
 }
 
+/*
+ * A client must not be closed in this thread: what it has sent already would be closed with it. One
+ * that gets no thread now gets one at a later tick.
+ */
+static void start_thread(struct session *session)
+{
+	pthread_attr_t attr;
+
+	if (pthread_attr_init(&attr))
+		return;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	session->has_thread = !pthread_create(&session->thread, &attr, session_main, session);
+	pthread_attr_destroy(&attr);
+}
+
+/* Takes the socket. */
+static void add_session(struct server *server, struct session *session, int sock, uid_t uid)
+{
+	size_t all, of_user, refused;
+
+	count_sessions(server, uid, &all, &of_user, &refused);
+	*session = (struct session){
+		.server = server,
+		.sock = sock,
+		.uid = uid,
+		/* root is never locked out by others. */
+		.is_refused = (all >= CLIENTS_MAX && uid) || of_user >= CLIENTS_OF_USER_MAX,
+	};
+	session->deadline_ms = clock_ms(CLOCK_MONOTONIC) +
+			       (session->is_refused ? REFUSAL_MS : SESSION_SILENT_MS);
+	pthread_cond_init(&session->done, NULL);
+	pthread_mutex_lock(&server->lock);
+	session->next = server->sessions;
+	server->sessions = session;
+	server->session_cnt++;
+	start_thread(session);
+	pthread_mutex_unlock(&server->lock);
+}
+
+static bool is_full(struct server *server)
+{
+	size_t all, of_user, refused;
+
+	count_sessions(server, 0, &all, &of_user, &refused);
+	return refused >= REFUSALS_MAX;
+}
+
 static void on_listen(void *arg)
 {
 	struct server *server = arg;
-	struct ucred peer;
+	_cleanup_free_ struct session *session = calloc(1, sizeof(*session));
+	struct ucred peer = { .uid = (uid_t)-1 };
 	socklen_t len = sizeof(peer);
-	_cleanup_fd_ int sock = accept4(server->sock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int sock = -1;
 
+	if (session && !is_full(server))
+		sock = accept4(server->sock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	else
+		errno = ENOMEM;
 	if (sock < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 			pause_accepting(server);
 		return;
 	}
-	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		return;
-	/* root is never locked out by others. */
-	if ((server->client_cnt >= CLIENTS_MAX && peer.uid) ||
-	    clients_of(server, peer.uid) >= CLIENTS_OF_USER_MAX) {
-		refuse(sock, -EBUSY, "the daemon has too many clients; try again");
-		return;
-	}
-	if (!client_new(server, sock, peer.uid))
-		TAKE_FD(sock);
+	/* Of a connection it cannot fail. */
+	getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	add_session(server, TAKE_PTR(session), sock, peer.uid);
 }
 
 static int listen_again(struct server *server)
@@ -188,23 +289,56 @@ static int listen_again(struct server *server)
 	return loop_add(loop_of(server), &server->source, server->sock, EPOLLIN, on_listen, server);
 }
 
+/* --- time ------------------------------------------------------------------------------------- */
+
+/*
+ * Interrupts whatever its thread waits for, and says so if that is a lookup, which need not heed
+ * the signal.
+ */
+static void send_away(struct session *session)
+{
+	const char *phase = session->phase;
+
+	if (!session->has_thread) {
+		start_thread(session);
+		return;
+	}
+	if (phase && !session->is_given_up) {
+		session->is_given_up = true;
+		session_give_up(session, phase);
+	}
+	pthread_kill(session->thread, SIGUSR1);
+}
+
+/* Returns ms until the next one's time is up, or -1. */
+static int64_t send_away_due(struct server *server, int64_t now)
+{
+	int64_t next = -1;
+
+	pthread_mutex_lock(&server->lock);
+	for (struct session *session = server->sessions; session; session = session->next) {
+		int64_t left = session->has_thread ? session->deadline_ms - now : 0;
+
+		if (left <= 0) {
+			send_away(session);
+			left = INTERRUPT_MS;
+		}
+		if (next < 0 || left < next)
+			next = left;
+	}
+	pthread_mutex_unlock(&server->lock);
+	return next;
+}
+
 int server_tick(struct server *server)
 {
-	int64_t now = clock_ms(CLOCK_MONOTONIC), next = -1;
-	struct client *after;
+	int64_t now = clock_ms(CLOCK_MONOTONIC), next = send_away_due(server, now);
 
-	for (struct client *client = server->clients; client; client = after) {
-		after = client->next;
-		if (client->deadline_ms <= now)
-			client_close(client);
-		else if (next < 0 || client->deadline_ms - now < next)
-			next = client->deadline_ms - now;
-	}
 	if (server->resume_ms && server->resume_ms <= now)
 		listen_again(server);
 	else if (server->resume_ms && (next < 0 || server->resume_ms - now < next))
 		next = server->resume_ms - now;
-	return next;
+	return next > INT32_MAX ? -1 : (int)next;
 }
 
 /* --- the socket ------------------------------------------------------------------------------- */
@@ -226,34 +360,102 @@ static int bind_socket(struct error *err, int *ret_sock)
 	return 0;
 }
 
+static void on_interrupt(int number)
+{
+	(void)number;
+}
+
+static int open_all(struct server *server, struct error *err)
+{
+	/* Without SA_RESTART: what it interrupts is to end. */
+	const struct sigaction interrupt = { .sa_handler = on_interrupt };
+	int r;
+
+	sigaction(SIGUSR1, &interrupt, NULL);
+	server->wake_fd = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC);
+	if (server->wake_fd < 0)
+		return error_errno(err, -errno, "cannot listen");
+	r = bind_socket(err, &server->sock);
+	if (r)
+		return r;
+	r = loop_add(loop_of(server), &server->wake_source, server->wake_fd, EPOLLIN, on_wake,
+		     server);
+	if (!r)
+		r = listen_again(server);
+	return r ? error_errno(err, r, "cannot listen") : 0;
+}
+
+static void free_server(struct server *server)
+{
+	loop_remove(loop_of(server), &server->wake_source);
+	cleanup_fd(&server->sock);
+	cleanup_fd(&server->wake_fd);
+	pthread_mutex_destroy(&server->lock);
+	pthread_cond_destroy(&server->gone);
+	free(server);
+}
+
 int server_open(struct daemon *daemon, struct error *err, struct server **ret_server)
 {
-	_cleanup_free_ struct server *server = calloc(1, sizeof(*server));
+	struct server *server = calloc(1, sizeof(*server));
 	int r;
 
 	if (!server)
 		return error_errno(err, -ENOMEM, "cannot listen");
-	server->daemon = daemon;
-	r = bind_socket(err, &server->sock);
-	if (r)
-		return r;
-	r = listen_again(server);
+	*server = (struct server){
+		.daemon = daemon,
+		.sock = -1,
+		.wake_fd = -1,
+		.source = LOOP_SOURCE_NONE,
+		.wake_source = LOOP_SOURCE_NONE,
+		.queue_end = &server->queue,
+	};
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->gone, NULL);
+	r = open_all(server, err);
 	if (r) {
-		close(server->sock);
-		return error_errno(err, r, "cannot listen");
+		free_server(server);
+		return r;
 	}
-	*ret_server = TAKE_PTR(server);
+	*ret_server = server;
 	return 0;
 }
 
-void server_close(struct server *server)
+/* Nobody asks any more; who waits is told. The caller holds the lock. */
+static void hang_up(struct server *server)
 {
+	server->is_closing = true;
+	for (struct session *session = server->sessions; session; session = session->next)
+		shutdown(session->sock, SHUT_RD);
+	for (struct session *session = server->queue; session; session = session->next_queued) {
+		session->result = error_set(&session->err, -ESHUTDOWN,
+					    "the daemon is stopping; ask again when it is back");
+		session->is_done = true;
+		pthread_cond_signal(&session->done);
+	}
+	server->queue = NULL;
+	server->queue_end = &server->queue;
+}
+
+bool server_close(struct server *server)
+{
+	struct timespec end;
+	int r = 0;
+	bool are_gone;
+
 	if (!server)
-		return;
-	while (server->clients)
-		client_close(server->clients);
+		return true;
 	unlink(CONTROL_SOCKET);
 	loop_remove(loop_of(server), &server->source);
-	close(server->sock);
-	free(server);
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += CLOSE_MS / 1000;
+	pthread_mutex_lock(&server->lock);
+	hang_up(server);
+	while (server->session_cnt && !r)
+		r = pthread_cond_timedwait(&server->gone, &server->lock, &end);
+	are_gone = !server->session_cnt;
+	pthread_mutex_unlock(&server->lock);
+	if (are_gone)
+		free_server(server);
+	return are_gone;
 }

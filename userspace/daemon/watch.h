@@ -74,10 +74,13 @@ void watch_settle(struct watch *watch);
 bool watch_is_over(struct watch *watch);
 
 /*
- * Kills all that is in the job's cgroup; the first cause stays. Its end is noticed like any other.
- * Returns 0 or -errno.
+ * Kills all that is in the job's cgroup, and all that carries its label; the first cause stays. Its
+ * end is noticed like any other. Returns 0 or -errno.
  */
 int watch_kill(struct watch *watch, enum end_cause cause);
+
+/* What was left outside the cgroup by a watch_kill(), because it multiplied faster. */
+void watch_kill_rest(struct watch *watch);
 
 /*
  * Drains what is left, writes the job's last event and ends it. The caller holds the state lock.

@@ -13,6 +13,7 @@
 #include "job/content.h"
 #include "job/environment.h"
 #include "job/inherited.h"
+#include "job/process.h"
 #include "job/selftest.h"
 #include "kern/jobs.h"
 #include "kern/publish.h"
@@ -207,6 +208,24 @@ static void leave(struct job *job, const struct job_request *request)
 }
 
 /*
+ * A user's launcher that has executed a set-user-ID program since it asked would have that do its
+ * work under rules that the user chose. Under the label it can execute only what those allow.
+ */
+static int check_unraised(const struct job_request *request, struct error *err)
+{
+	int r = request->asked_by ? process_check_unraised(request->pid, request->pidfd,
+							   request->asked_by, request->asked_by_gid)
+				  : 0;
+
+	if (r == -EPERM)
+		return error_set(err, r,
+				 "process %d has other rights than the one that asked: it has "
+				 "executed a program that gives them",
+				 request->pid);
+	return r ? error_errno(err, r, "cannot look at process %d", request->pid) : 0;
+}
+
+/*
  * Label first: were it the other way round, a failure would leave a process in the cgroup that is
  * not under the policy. The limit comes last, because the kernel wants the parent empty for it.
  */
@@ -220,6 +239,11 @@ static int admit_process(struct job *job, const struct job_request *request, str
 		r = job_label_task(job->rulesets->kern, request->pidfd, job->label, err);
 	if (r)
 		return r;
+	r = check_unraised(request, err);
+	if (r) {
+		job_unlabel_task(job->rulesets->kern, request->pidfd);
+		return r;
+	}
 	r = cgroup_enter(&job->cgroup, request->pid, request->pidfd, err);
 	if (!r)
 		r = limit_processes(job, err);

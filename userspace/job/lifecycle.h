@@ -36,6 +36,7 @@ struct job_request {
 	const char *user;      /* who the command runs as */
 	uid_t uid;
 	uid_t asked_by;
+	gid_t asked_by_gid;       /* unless asked by root */
 	pid_t pid;                /* the process that becomes the job; 0: attach */
 	int pidfd;                /* of the same */
 	const char *cgroup;       /* attach: the cgroup that becomes the job; else NULL */

@@ -14,11 +14,21 @@
  */
 int process_of_pidfd(int pidfd, pid_t *ret_pid);
 
+/* The same, for a pidfd of another process: path, relative to dir_fd, is its file in fdinfo. */
+int process_of_fdinfo(int dir_fd, const char *path, pid_t *ret_pid);
+
 /*
  * Whether the pidfd is of the process with that number, and that process is not dead yet. What was
  * done by number before a call that returns 0 was done to this process. Returns 0, -ESRCH or
  * another -errno.
  */
 int process_check(pid_t pid, int pidfd);
+
+/*
+ * Whether the process is still what the user's own process is: all its ids are these, and it has no
+ * capability in our user namespace but such as programs without privilege are given. -EPERM: it has
+ * executed a program that raised it. Returns 0, -EPERM, -ESRCH or another -errno.
+ */
+int process_check_unraised(pid_t pid, int pidfd, uid_t uid, gid_t gid);
 
 #endif

@@ -13,6 +13,7 @@
 
 static void ruleset_free(struct ruleset *ruleset)
 {
+	lookup_free(ruleset->lookup);
 	policy_free(ruleset->policy);
 	roots_free(&ruleset->roots);
 	roots_free(&ruleset->old_roots);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "job/lookup.h"
 #include "kern/kern.h"
 #include "kern/roots.h"
 #include "policy/policy.h"
@@ -26,6 +27,8 @@ struct ruleset {
 	__u32 old_slot; /* before ruleset_refresh(), until ruleset_settle(); POLICY_SLOTS: none */
 	bool is_published;
 	bool renewal_failed; /* said already that its paths cannot be resolved anew */
+	struct lookup *lookup; /* owned: under way before they are looked at; NULL: none */
+	bool is_unanswered;    /* said already that one of its paths does not answer */
 	struct roots roots;  /* empty if adopted: the files are not held */
 	struct roots old_roots;
 	int policy_fd; /* state_make_policy(); -1 until it is asked for */

@@ -1,23 +1,90 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Whether any task still carries a job's label; see member.h. */
+/* Who carries a job's label; see member.h. */
 #include "kern/member.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "kern/iter.h"
+#include "kern/jobs.h"
 
-int member_any(struct kern *kern, struct job_label label, bool *ret_any)
+/* A process that was killed may be seen until it has died. */
+#define KILL_PASSES 10
+
+static bool is_same(struct job_label a, struct job_label b)
 {
-	_cleanup_free_ void *data = NULL;
-	const struct job_label *labels;
+	return a.slot == b.slot && a.generation == b.generation;
+}
+
+static int read_members(struct kern *kern, struct job_member **ret_members, size_t *ret_cnt)
+{
+	void *data;
 	size_t len;
 	int r = iter_read(kern, PROG_MEMBERS, ITER_ALL, &data, &len);
 
 	if (r)
 		return r;
-	labels = data;
-	*ret_any = false;
-	for (size_t i = 0; i < len / sizeof(*labels); i++)
-		if (labels[i].slot == label.slot && labels[i].generation == label.generation)
-			*ret_any = true;
+	*ret_members = data;
+	*ret_cnt = len / sizeof(**ret_members);
 	return 0;
+}
+
+int member_any(struct kern *kern, struct job_label label, bool *ret_any)
+{
+	_cleanup_free_ struct job_member *members = NULL;
+	bool any = false;
+	size_t cnt;
+	int r = read_members(kern, &members, &cnt);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < cnt; i++)
+		any |= is_same(members[i].label, label);
+	*ret_any = any;
+	return 0;
+}
+
+/* The number may be another's by now; the label of what the pidfd stands for decides. */
+static void kill_member(struct kern *kern, struct job_label label, pid_t tgid)
+{
+	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, tgid, 0);
+	struct job_label found;
+
+	if (pidfd >= 0 && !job_of_pid(kern, pidfd, &found) && is_same(found, label))
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+}
+
+/* Threads of one process come one after the other. *ret_cnt: how many there were. */
+static int kill_all(struct kern *kern, struct job_label label, size_t *ret_cnt)
+{
+	_cleanup_free_ struct job_member *members = NULL;
+	size_t cnt, killed = 0;
+	__u32 last = 0;
+	int r = read_members(kern, &members, &cnt);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < cnt; i++) {
+		if (!is_same(members[i].label, label) || members[i].tgid == last)
+			continue;
+		last = members[i].tgid;
+		kill_member(kern, label, last);
+		killed++;
+	}
+	*ret_cnt = killed;
+	return 0;
+}
+
+int member_kill(struct kern *kern, struct job_label label)
+{
+	size_t cnt = 1;
+	int r = 0;
+
+	for (int i = 0; !r && cnt && i < KILL_PASSES; i++)
+		r = kill_all(kern, label, &cnt);
+	return r;
 }

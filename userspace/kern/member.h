@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Whether any task still carries a job's label, wherever it has gone.
+ * Who carries a job's label, wherever they have gone.
  */
 #ifndef JOBCAGE_KERN_MEMBER_H
 #define JOBCAGE_KERN_MEMBER_H
@@ -12,5 +12,11 @@
 
 /* Looks at every task of the machine. Returns 0, or -errno if the kernel could not be asked. */
 int member_any(struct kern *kern, struct job_label label, bool *ret_any);
+
+/*
+ * Sends SIGKILL to every process that carries it, wherever it has gone, until a look finds none that
+ * is not killed yet. What multiplies faster is left for the next call. Returns 0 or -errno.
+ */
+int member_kill(struct kern *kern, struct job_label label);
 
 #endif

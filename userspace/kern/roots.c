@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -281,22 +282,45 @@ static int check_datasets(const struct places *places, struct error *err)
 	return r;
 }
 
+/* /bin and the like, which only root can have made, in a folder that nobody else writes to. */
+static bool is_machines_own(const char *link)
+{
+	_cleanup_free_ char *folder = strdup(link);
+	struct stat st;
+
+	if (!folder || lstat(link, &st) || st.st_uid)
+		return false;
+	strrchr(folder, '/')[1] = '\0';
+	return !stat(folder, &st) && !st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* What lets the job write where the link is; NULL: nothing does. */
+static const char *why_writable(const struct places *places, const struct policy *policy,
+				const char *link)
+{
+	const struct place *above = nearest_above(places, places->cnt, link, ROOT_FILE);
+
+	if (above)
+		return above->rule->access == ACCESS_WRITE ? above->rule->id : NULL;
+	return policy->file_default == ACCESS_WRITE && !is_machines_own(link)
+		       ? "filesystem.default"
+		       : NULL;
+}
+
 /* A job that may write where the link is could have put it there, for itself or for the next. */
-static int check_links(const struct places *places, struct error *err)
+static int check_links(const struct places *places, const struct policy *policy, struct error *err)
 {
 	for (size_t i = 0; i < places->cnt; i++) {
 		const struct rule *rule = places->items[i].through;
 		const char *link = places->items[i].path;
-		const struct place *above = rule ? nearest_above(places, places->cnt, link, ROOT_FILE)
-						 : NULL;
+		const char *why = rule ? why_writable(places, policy, link) : NULL;
 
-		if (above && above->rule->access == ACCESS_WRITE)
+		if (why)
 			return error_set(err, -EINVAL,
 					 "%s:%u:%u: rule \"%s\": %s leads through the symbolic link %s, "
-					 "which rule \"%s\" lets the job make: name the place that is "
-					 "meant",
+					 "which \"%s\" lets the job make: name the place that is meant",
 					 rule->origin.file, rule->origin.line, rule->origin.column,
-					 rule->id, rule->path, link, above->rule->id);
+					 rule->id, rule->path, link, why);
 	}
 	return 0;
 }
@@ -547,7 +571,7 @@ int roots_resolve(struct kern *kern, const struct policy *policy, const char *co
 	if (!r)
 		r = check_datasets(&places, err);
 	if (!r)
-		r = check_links(&places, err);
+		r = check_links(&places, policy, err);
 	if (!r)
 		r = add_mounts(&places, &mounts, err);
 	if (!r)

@@ -9,9 +9,10 @@ import time
 
 from harness import wait_for
 from house import ALICE, CAROL
-from protocol import CLOSED, PACKET_MAX, Client, answer_to, as_user, child, error_of, result_of
+from protocol import CLOSED, OWN, PACKET_MAX, Client, answer_to, as_user, child, error_of, name_myself, result_of
 
-JOBS = {"version": 1, "op": "jobs"}
+BODY = {"version": 1, "pidfd": OWN}
+JOBS = BODY | {"op": "jobs"}
 
 
 def padded(size):
@@ -50,15 +51,15 @@ def malformed(check, house):
         ("no version", {"op": "jobs"}, "EPROTONOSUPPORT"),
         ("version 2", {"version": 2, "op": "jobs"}, "EPROTONOSUPPORT"),
         ("version as a text", {"version": "1", "op": "jobs"}, "EPROTONOSUPPORT"),
-        ("no operation", {"version": 1}, "ENOSYS"),
-        ("an unknown operation", {"version": 1, "op": "reboot"}, "ENOSYS"),
-        ("an operation that is no text", {"version": 1, "op": ["jobs"]}, "ENOSYS"),
-        ("a policy that is no text", {"version": 1, "op": "run", "policy": 7}, "EINVAL"),
-        ("a policy outside the folder", {"version": 1, "op": "run", "policy": "digits-/../../x"}, "EPERM"),
-        ("a job id outside the folder", {"version": 1, "op": "run", "policy": "plain", "job": "../x"}, "EINVAL"),
-        ("a command that is no text", {"version": 1, "op": "status", "job": {"a": 1}}, "EINVAL"),
-        ("a process id below zero", {"version": 1, "op": "whois", "pid": -1}, "ESRCH"),
-        ("a process id beyond all", {"version": 1, "op": "whois", "pid": 2**62}, "ESRCH"),
+        ("no operation", BODY, "ENOSYS"),
+        ("an unknown operation", BODY | {"op": "reboot"}, "ENOSYS"),
+        ("an operation that is no text", BODY | {"op": ["jobs"]}, "ENOSYS"),
+        ("a policy that is no text", BODY | {"op": "run", "policy": 7}, "EINVAL"),
+        ("a policy outside the folder", BODY | {"op": "run", "policy": "digits-/../../x"}, "EPERM"),
+        ("a job id outside the folder", BODY | {"op": "run", "policy": "plain", "job": "../x"}, "EINVAL"),
+        ("a command that is no text", BODY | {"op": "status", "job": {"a": 1}}, "EINVAL"),
+        ("a process id below zero", BODY | {"op": "whois", "pid": -1}, "ESRCH"),
+        ("a process id beyond all", BODY | {"op": "whois", "pid": 2**62}, "ESRCH"),
     ]
     before = house.daemon.fd_cnt()
     for what, message, answer in rows:
@@ -70,44 +71,60 @@ def malformed(check, house):
 
 def bodies(check, house):
     """Messages whose body is in a descriptor."""
-    notice = json.dumps({"version": 1, "body": "memfd"}).encode()
     text = json.dumps(JOBS).encode()
 
     def by_body(make, user=ALICE):
         def talk():
             client = Client()
-            fds = make()
-            client.send(notice, fds + [os.pidfd_open(os.getpid())])
+            name_myself()
+            client.send(BODY | {"body": make()})
             return client.receive()
         return error_of(as_user(user, talk))
 
     def pipe():
         read, write = os.pipe()
         os.write(write, text)
-        return [read]
-
-    def many():
-        return [os.open("/dev/null", os.O_RDONLY) for _ in range(200)]
+        return read
 
     rows = [
-        ("a sound body", lambda: [memfd(text)], "ok"),
-        ("no body", lambda: [], "EBADMSG"),
-        ("an empty body", lambda: [memfd(b"")], "EBADMSG"),
-        ("a body of 64 KiB and a byte", lambda: [memfd(text, 64 * 1024 + 1)], "EBADMSG"),
-        ("a body of a TiB", lambda: [memfd(text, 2**40)], "EBADMSG"),
+        ("a sound body", lambda: memfd(text), "ok"),
+        ("a number that is no descriptor", lambda: 99, "EBADMSG"),
+        ("a number below zero", lambda: -1, "EBADMSG"),
+        ("a number beyond all", lambda: 2**40, "EBADMSG"),
+        ("no number", lambda: "memfd", "EBADMSG"),
+        ("an empty body", lambda: memfd(b""), "EBADMSG"),
+        ("a body of 64 KiB and a byte", lambda: memfd(text, 64 * 1024 + 1), "EMSGSIZE"),
+        ("a body of a TiB", lambda: memfd(text, 2**40), "EMSGSIZE"),
         ("a pipe as body", pipe, "EBADMSG"),
-        ("a folder as body", lambda: [os.open("/", os.O_RDONLY)], "EBADMSG"),
-        ("a file as body", lambda: [os.open("/etc/passwd", os.O_RDONLY)], "EBADMSG"),
-        ("a pidfd as body", lambda: [os.pidfd_open(os.getpid())], "EBADMSG"),
-        ("a body that names a body", lambda: [memfd(notice)], "ENOSYS"),
-        ("200 descriptors", many, "EBADMSG"),
+        ("a folder as body", lambda: os.open("/", os.O_RDONLY), "EBADMSG"),
+        ("a file as body", lambda: os.open("/etc/passwd", os.O_RDONLY), "EBADMSG"),
+        ("a file in /dev/shm as body", lambda: os.open("/dev/shm/body", os.O_RDWR | os.O_CREAT), "EBADMSG"),
+        ("a pidfd as body", lambda: os.pidfd_open(os.getpid()), "EBADMSG"),
+        ("a body that names a body", lambda: memfd(json.dumps(BODY | {"body": 3}).encode()), "ENOSYS"),
+        ("a body of another version", lambda: memfd(b'{"version": 2}'), "EPROTONOSUPPORT"),
     ]
     before = house.daemon.fd_cnt()
     for what, make, answer in rows:
         check.equal(what, by_body(make), answer)
-    big = json.dumps({"version": 1, "op": "run", "policy_text": "[" * 4000000}).encode()
-    check.equal("4 MB of a policy, of whom may bring none", by_body(lambda: [memfd(big)], ALICE) in ("EPERM", "EBADMSG"), True)
-    check.equal("4 MB of brackets as a policy", by_body(lambda: [memfd(big)], CAROL), "EINVAL")
+    def policy(size):
+        return json.dumps(JOBS | {"op": "run", "policy_text": "[" * size}).encode()
+
+    for user, most in ((ALICE, 64 * 1024), (CAROL, 1024 * 1024)):
+        room = most - len(policy(0))
+        check.equal(f"{user.name}: as much as may be", by_body(lambda n=room: memfd(policy(n)), user), "EPERM" if user is ALICE else "EINVAL")
+        check.equal(f"{user.name}: a byte more", by_body(lambda n=room: memfd(policy(n + 1)), user), "EMSGSIZE")
+    def huge():
+        body = memfd(b"[" * (64 << 20))
+        name_myself()
+        clients = [Client() for _ in range(8)]
+        for client in clients:
+            client.send(BODY | {"body": body})
+        return [error_of(client.receive()) for client in clients]
+
+    rss = house.daemon.rss_kib()
+    check.equal("8 bodies of 64 MiB at once", set(as_user(CAROL, huge)), {"EMSGSIZE"})
+    grown = house.daemon.rss_kib() - rss
+    check.that("bodies of 64 MiB are not taken into memory", grown < 4096, f"{grown} KiB more")
     check.that("no descriptor is kept", wait_for(lambda: house.daemon.fd_cnt() == before), f"{house.daemon.fd_cnt()}, not {before}")
     house.settles(check, "bodies")
 
@@ -124,12 +141,16 @@ def senders(check, house):
         return fd
 
     check.equal("its own pidfd", with_pidfd(lambda: os.pidfd_open(os.getpid())), "ok")
-    check.equal("no pidfd", error_of(answer_to(ALICE, JOBS, [])), "EINVAL")
+    check.equal("no pidfd", error_of(answer_to(ALICE, {"version": 1, "op": "jobs"})), "EINVAL")
+    check.equal("a number that is no descriptor", with_pidfd(lambda: 99), "EINVAL")
+    check.equal("a number that leads elsewhere", with_pidfd(lambda: f"../../self/fdinfo/{OWN}"), "EINVAL")
     check.equal("a pidfd of init", with_pidfd(lambda: os.pidfd_open(1)), "EPERM")
     check.equal("a pidfd of the daemon", with_pidfd(lambda: os.pidfd_open(house.daemon.pid)), "EPERM")
     check.equal("a pidfd of a process that is gone", with_pidfd(dead), "EPERM")
     check.equal("no pidfd but a file", with_pidfd(lambda: os.open("/dev/null", os.O_RDONLY)), "EINVAL")
     check.equal("no pidfd but a file that has its line", with_pidfd(lambda: memfd(b"\nPid:\t1\n")), "EINVAL")
+    check.equal("descriptors sent along", error_of(answer_to(ALICE, JOBS, [0])), "EBADMSG")
+    check.equal("200 of them", error_of(answer_to(ALICE, JOBS, [0] * 200)), "EBADMSG")
 
     def other_process():
         """The connection is the parent's, the message its child's."""
@@ -180,8 +201,9 @@ def stalled(check, house):
     silent = [Client(timeout=30) for _ in range(20)]
     deaf = Client(timeout=30)
     deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    name_myself()
     for _ in range(10):
-        deaf.send(JOBS, [os.pidfd_open(os.getpid())])
+        deaf.send(JOBS)
     start = time.monotonic()
     check.equal("others are served at once", error_of(as_user(ALICE, lambda: Client().ask("jobs"))), "ok")
     check.equal("and run", house.shell("exit 5", user=ALICE).status, 5)

@@ -160,7 +160,7 @@ def scratch(check, house):
             first = client.ask("run", policy="env", job=house.new_id())
             digest = hashlib.sha256(first.get("policy_text", "").encode()).hexdigest()
             fds = make()
-            again = client.ask("run", policy="env", job=house.new_id(), environment_of=digest, fds=fds)
+            again = client.ask("run", policy="env", job=house.new_id(), environment_of=digest, scratch=fds[0])
             return [first.get("step"), error_of(again)]
         return as_user(ALICE, talk)
 
@@ -190,6 +190,7 @@ def scratch(check, house):
         ("the dataset", lambda: [os.open(house.digits, os.O_PATH)], "EPERM"),
         ("no folder but a memfd", lambda: [os.memfd_create("x")], "EPERM"),
         ("/proc", lambda: [os.open("/proc", os.O_PATH)], "EPERM"),
+        ("a number that is no descriptor", lambda: [99], "EPERM"),
     ]
     for what, make, answer in rows:
         got = launch(make)
@@ -218,19 +219,31 @@ def id_maps(check, house):
 
 def planted(check, house):
     """Where the job may write it makes a link on a rule's way: the rule must not follow it, in this job or in the next."""
-    home, prize = f"{house.out}/home", f"{house.patients}/../prize"
-    os.makedirs(home, exist_ok=True)
-    with open(prize, "w", encoding="ascii") as stream:
-        stream.write("whole\n")
+    home, vault, prize = f"{house.out}/home", f"{house.root}/vault", f"{house.root}/vault/inner/prize"
+    for folder in (home, f"{vault}/inner"):
+        os.makedirs(folder, exist_ok=True)
+    os.chmod(home, 0o777)
+    house.write(prize, "whole\n")
     os.chmod(prize, 0o666)
-    house.policy("planted", [{"id": "cache", "path": f"{home}/cache", "access": "write", "optional": True}])
-    job = house.start_shell(f"ln -s / {home}/cache; for i in $(seq 200); do echo breach > {prize} && break; sleep 0.1; done; true",
-                            policy="planted")
-    job.finish()
-    with open(prize, encoding="ascii") as stream:
-        check.equal("a link planted on a rule's way opens nothing", stream.read(), "whole\n")
-    check.that("which is told", any("Root of a rule" in str(event) and "symbolic link" in str(event) for event in house.record(job)))
-    check.equal("and the next job is refused", house.shell("true", policy="planted").status, 125)
-    os.unlink(f"{home}/cache")
+    cache = {"id": "cache", "path": f"{home}/cache", "access": "write", "optional": True}
+    closed = {"id": "closed", "path": vault, "access": "read"}
+    for what, default in (("a rule", "read"), ("filesystem.default", "write")):
+        rules = [cache, closed]
+        house.policy("short", **({"rules": rules} if default == "read" else {"filesystem": {"default": default, "rules": rules}}))
+        job = house.start_shell(f"ln -s {vault}/inner {home}/cache; for i in $(seq 200); do echo breach > {prize} && break; sleep 0.1; done; true",
+                                policy="short", user=ALICE)
+        told = wait_for(lambda one=job: any("Root of a rule" in str(event) and "symbolic link" in str(event) for event in one.events()), 40)
+        check.that(f"{what} lets the job make a link on a rule's way: that is told", told)
+        job.process.kill()
+        job.finish()
+        with open(prize, encoding="ascii") as stream:
+            check.equal(f"{what}: it opens nothing", stream.read(), "whole\n")
+        after = house.shell("true", policy="short", user=ALICE)
+        check.equal(f"{what}: the next job is refused", after.status, 125)
+        check.matches(f"{what}: and told why", after.err, f"symbolic link .*{what if what != 'a rule' else 'out'}")
+        os.unlink(f"{home}/cache")
+    # What the machine itself links is no job's doing.
+    house.policy("short", filesystem={"default": "write", "rules": [{"id": "bin", "path": "/bin", "access": "read"}]})
+    check.equal("the machine's own links stay good", house.shell("true", policy="short", user=ALICE).status, 0)
     os.unlink(prize)
     house.settles(check, "planted links")

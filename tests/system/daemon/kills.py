@@ -23,12 +23,12 @@ CROSSROADS = {
         r"mkdir .*jobcage-v",       # the rules are there, and no cgroup
         r"mkdir .*canary",          # all is there, and not tested
         r"cgroup\.procs",           # the launcher has its label, but not its cgroup
-        r"sendmsg",                 # all is in force, and the launcher does not know it
+        r"futex",                   # all is in force, and the launcher does not know it
     ],
     "reload": [
         r"linkat .*/proc/self/fd",  # the new rules are there, and the job's file does not name them
         r"rename .*",               # one of the two policies is to go
-        r"sendmsg",                 # all is done, and nobody knows it
+        r"futex",                   # all is done, and nobody knows it
     ],
     "finish": [
         r"cgroup\.kill",            # the end is written, and the job is still there

@@ -11,6 +11,14 @@ from house import SOCKET
 
 PACKET_MAX = 16 * 1024
 CLOSED = "closed"
+OWN = 900  # the number of a pidfd of whoever asks
+
+
+def name_myself():
+    """Has a pidfd of this very process under the number OWN."""
+    fd = os.pidfd_open(os.getpid())
+    os.dup2(fd, OWN)
+    os.close(fd)
 
 
 class Client:
@@ -21,8 +29,9 @@ class Client:
         self.sock.settimeout(timeout)
         self.sock.connect(SOCKET)
 
-    def send(self, data, fds=()):
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    def send(self, data, rights=()):
+        """As it is. rights: descriptors to go with it, which no jobcage sends."""
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", rights))] if rights else []
         self.sock.sendmsg([data if isinstance(data, bytes) else json.dumps(data).encode()], ancillary)
 
     def receive(self):
@@ -36,16 +45,14 @@ class Client:
                 os.close(fd)
         return json.loads(data) if data else CLOSED
 
-    def ask(self, op, fds=(), pidfd=None, **members):
-        """A request as it should be, and its answer. pidfd None: one's own."""
-        own = os.pidfd_open(os.getpid()) if pidfd is None else pidfd
+    def ask(self, op, pidfd=OWN, **members):
+        """A request as it should be, and its answer."""
+        if pidfd == OWN:
+            name_myself()
         try:
-            self.send({"version": 1, "op": op} | members, [own, *fds])
+            self.send({"version": 1, "op": op, "pidfd": pidfd} | members)
         except ConnectionError:
             return CLOSED
-        finally:
-            if pidfd is None:
-                os.close(own)
         return self.receive()
 
     def close(self):
@@ -85,11 +92,12 @@ def as_user(user, call):
     return result_of(*child(user, call))
 
 
-def answer_to(user, data, fds=None):
-    """What the daemon says to one message of the user; fds None: a pidfd of the sender."""
+def answer_to(user, data, rights=()):
+    """What the daemon says to one message of the user."""
     def talk():
         client = Client()
-        client.send(data, [os.pidfd_open(os.getpid())] if fds is None else fds)
+        name_myself()
+        client.send(data, rights)
         return client.receive()
     return as_user(user, talk)
 

@@ -83,7 +83,7 @@ SHELL = {
     "script": "script --quiet --return --command \"$J sh -c 'test -t 1 && echo on a terminal; exit 5'\" /dev/null </dev/null; echo $?",
     "timeout": "timeout --signal=INT 0.7 $J sleep 100; echo $?",
     "nice and a limit": "ulimit -n 99; nice -n 5 $J sh -c 'nice; ulimit -n'",
-    "a trap": "$J sh -c 'trap \"echo caught; exit 3\" TERM; echo up >$OUT/trap; sleep 100 & wait' & p=$!\n"
+    "a trap": "$J sh -c 'trap \"echo caught; exit 3\" TERM; echo up >$OUT/trap; sleep 3 & wait' & p=$!\n"
               "until test -s $OUT/trap; do sleep 0.1; done; kill $p; wait $p; echo $?; rm $OUT/trap",
     "job control": "set -m; $J sh -c 'echo $$ >$OUT/pid; while :; do sleep 0.2; done' & until test -s $OUT/pid; do sleep 0.1; done\n"
                    "test $(cat $OUT/pid) = $! && echo same; kill -STOP %1; sleep 0.3; jobs %1 | cut -d' ' -f1-3\n"

@@ -285,6 +285,8 @@ CONNECTS = [
     ('tcp-thread', 'thread tcp {d}', '2001:db8::1 7001', '::1 7001'),
     ('tcp-vfork', 'vfork tcp {d}', '127.0.0.2 7001', '127.0.0.1 7001'),
     ('tcp-daemon', 'daemon tcp {d}', '127.0.0.2 7001', '127.0.0.1 7001'),
+    ('tcp-uring', 'here uring_connect sync {d}', '192.0.2.1 7001', '127.0.0.1 7001'),
+    ('tcp-uring-worker', 'here uring_connect async {d}', '2001:db8::1 7001', '::1 7001'),
     ('udp4-connect', 'here udp_connect {d}', '127.0.0.2 7001', '127.0.0.1 7001'),
     ('udp4-connect-protocol', 'here udp_connect {d}', '127.0.0.1 7003', '127.0.0.1 7004'),
     ('udp6-connect', 'here udp_connect {d}', '2001:db8::1 7001', '::1 7001'),
@@ -295,6 +297,7 @@ FAST_OPENS = [
     ('fast-open4', 'here tcp_fast_open {d}', '127.0.0.2 7001', '127.0.0.1 7001'),
     ('fast-open4-port', 'here tcp_fast_open {d}', '127.0.0.1 7002', '127.0.0.1 7001'),
     ('fast-open6', 'here tcp_fast_open {d}', '2001:db8::1 7001', '::1 7001'),
+    ('fast-open-uring', 'here uring_fast_open async {d}', '192.0.2.1 7001', '127.0.0.1 7001'),
     ('fast-open-mapped', 'here tcp_fast_open {d}', '::ffff:127.0.0.2 7001', '::ffff:127.0.0.1 7001', '127.0.0.2'),
 ]
 DATAGRAMS = [
@@ -314,6 +317,8 @@ DATAGRAMS = [
     ('udp6-sendmmsg', 'here udp_sendmmsg ::1 7001 {d}', '2001:db8::1 7001', '::1 7004'),
     ('udp4-elsewhere', 'here udp_elsewhere 127.0.0.1 7001 {d}', '127.0.0.2 7001', '127.0.0.1 7004'),
     ('udp6-elsewhere', 'here udp_elsewhere ::1 7001 {d}', '2001:db8::1 7001', '::1 7004'),
+    ('udp-uring', 'here uring_udp sync {d}', '192.0.2.1 7001', '127.0.0.1 7001'),
+    ('udp-uring-worker', 'here uring_udp async {d}', '2001:db8::1 7001', '::1 7001'),
     ('udp-thread', 'thread udp {d}', '127.0.0.2 7001', '127.0.0.1 7001'),
 ]
 
@@ -377,6 +382,9 @@ def socket_cases():
     for name, family, kind, protocol, family_name in SOCKETS:
         yield Case(f'socket-{name}', f'here socket {family} {kind} {protocol}', needs=f'such a socket ({name})',
                    alerts=(Alert('net_socket', 'sockets.default', family=family_name),))
+    for how in ('sync', 'async'):
+        yield Case(f'socket-uring-{how}', f'here uring_socket {how}', needs='sockets by io_uring',
+                   alerts=(Alert('net_socket', 'sockets.default', family='AF_INET'),))
     # No policy can name it; whether the kernel has it or not.
     yield Case('socket-key', 'here socket 15 3 2', needs='AF_KEY',
                alerts=(Alert('net_socket', 'builtin:address-family', family='AF_KEY'),))

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What jobs, status, whois, kill and reload print, and the statuses they end with."""
+import json
+import re
+
+from harness import wait_for
+from house import ALICE, BOB, ROOT
+
+KEYS = {"job", "policy", "digest", "mode", "command", "user", "uid", "asked_by", "pid", "start_ms", "cgroup", "attached", "adopted"}
+MORE = {"denied", "would_deny", "record", "rules", "source", "alerts", "runtime_ms", "backend", "self_test"}
+
+
+def usage(check, house):
+    rows = [(["status"], 2, "an argument is missing"), (["status", "a", "b"], 2, "too many arguments"), (["jobs", "x"], 2, "too many arguments"),
+            (["whois", "self"], 2, "no process id"), (["whois", "-1"], 2, "1"), (["kill"], 2, "an argument is missing"),
+            (["kill", "--json", "x"], 2, "no option --json"), (["status", "--quiet", "x"], 2, "no option --quiet"), (["jobs", "--all"], 2, "all"),
+            (["status", "none"], 1, 'no job "none"'), (["whois", "1"], 1, "in no job"), (["whois", "4194303"], 1, "no process"),
+            (["reload", "none"], 1, 'no job "none"')]
+    for words, status, text in rows:
+        result = house.ask(*words)
+        check.equal(f"{' '.join(words)}: exit status, and nothing on standard output", (result.returncode, result.stdout), (status, ""))
+        check.that(f"{' '.join(words)}: says why, in one line", text in result.stderr and len(result.stderr.split("\n")) <= 3, result.stderr)
+    for words in ("jobs", "status", "whois", "kill", "reload"):
+        result = house.ask(words, "--help", user=BOB)
+        check.equal(f"{words} --help: on standard output, 0", (result.returncode, result.stderr, result.stdout.split()[:3]),
+                    (0, "", ["Usage:", "jobcage", words]))
+
+
+def shown(check, house):
+    one = house.start("sleep", "1000", user=ALICE, job_id="a")
+    two = house.start("sleep", "1000", job_id="a-much-longer-name", policy="digits-a", user=ALICE)
+    check.that("two jobs run", wait_for(lambda: house.running(one) and house.running(two)))
+    table = house.ask("jobs", user=ALICE).stdout.split("\n")
+    starts = [[match.start() for match in re.finditer(r"(?<!\S)(?:sleep 1000|\S+)", line)] for line in table[:3]]
+    check.equal("jobs: a header, a line for each, and no more", (len(table), table[0].split(), table[3]),
+                (4, ["JOB", "POLICY", "MODE", "USER", "PID", "AGE", "COMMAND"], ""))
+    check.that("jobs: columns are aligned", all(starts[0][i] == row[i] for row in starts[1:] for i in (0, 1, 2, 3, 6)), table)
+    check.equal("jobs --quiet", sorted(house.ask("jobs", "-q", user=ALICE).stdout.split()), ["a", "a-much-longer-name"])
+    listed = json.loads(house.ask("jobs", "--json", user=ALICE).stdout)
+    check.equal("jobs --json: its keys", [set(job) for job in listed], [KEYS, KEYS])
+    status = json.loads(house.ask("status", "-j", "a", user=ALICE).stdout)
+    check.equal("status --json: its keys", set(status), KEYS | MORE)
+    whois = json.loads(house.ask("whois", "--json", str(one.process.pid), user=ALICE).stdout)
+    check.equal("whois --json: the same as in the list", whois, next(job for job in listed if job["job"] == "a"))
+    check.matches("whois", house.ask("whois", str(one.process.pid)).stdout, r"\Aa  policy plain \([0-9a-f]{12}\), user alice\n\Z")
+    text = house.ask("status", "a", user=ALICE).stdout
+    check.equal("status: a label before every line", [line for line in text.rstrip("\n").split("\n") if not re.match(r"[a-z -]{2,12} +\S", line)], [])
+    check.equal("reload", house.ask("reload", "a").stdout, "0 jobs obey new rules, 1 is unchanged\n")
+    refused = house.ask("reload", user=ALICE)
+    check.equal("reload by a user", (refused.returncode, refused.stdout), (1, ""))
+    killed = house.ask("kill", "a", "none", "a-much-longer-name", user=ALICE)
+    check.equal("kill of three, of which one is none", (killed.returncode, killed.stdout, killed.stderr),
+                (1, "", 'jobcage kill: there is no job "none"\n'))
+    check.equal("the others are killed", (one.finish().status, two.finish().status), (137, 137))
+    house.settles(check, "commands")
+
+
+def without_daemon(check, house):
+    house.daemon.stop()
+    for words in (["jobs"], ["status", "keeper"], ["kill", "keeper"], ["whois", "1"], ["reload"]):
+        for user in (ALICE, ROOT):
+            result = house.ask(*words, user=user)
+            if words == ["jobs"] and user is ROOT:
+                check.that("jobs, root: what the state files say", result.returncode == 0 and "keeper" in result.stdout, result.stdout)
+            else:
+                check.equal(f"{words[0]}, {user.name}: exit status", (result.returncode, result.stdout), (1, ""))
+                check.matches(f"{words[0]}, {user.name}: says so", result.stderr, r"no jobcage daemon listens.*root starts one")
+    house.daemon.start()

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* A request up to where the controller is needed; see prepare.h. */
+#include "daemon/prepare.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "job/lookup.h"
+
+/* What a request may have besides its packet: of root; of whom the site lets bring policies, some
+ * thousand rules; of everybody else. */
+#define ROOT_BODY_MAX MESSAGE_BODY_MAX
+#define OWN_POLICY_BODY_MAX (1024 * 1024)
+#define BODY_MAX (64 * 1024)
+
+/* --- the body --------------------------------------------------------------------------------- */
+
+static size_t body_max(const struct site *site, const struct peer *peer)
+{
+	if (!peer->uid)
+		return ROOT_BODY_MAX;
+	return site_may_bring_policy(site, peer->uid, peer->groups, peer->group_cnt)
+		       ? OWN_POLICY_BODY_MAX
+		       : BODY_MAX;
+}
+
+/* What the packet said of the sender has been checked; the rest is in the body. */
+static int take_body(const struct site *site, struct request *request, struct error *err)
+{
+	int number = message_number(&request->message, "body");
+	size_t max = body_max(site, &request->peer);
+	json_t *body;
+	int r;
+
+	if (!json_object_get(request->message.json, "body"))
+		return 0;
+	r = message_read_body(request->peer.proc, number, max, &body);
+	if (r == -EMSGSIZE)
+		return error_set(err, r, "the request has more than the %zu bytes you may send",
+				 max);
+	if (r == -EPROTONOSUPPORT)
+		return error_set(err, r, "the request is of another version of the protocol");
+	if (r)
+		return error_set(err, r, "the request is no message of jobcage's protocol");
+	json_decref(request->message.json);
+	request->message.json = body;
+	return 0;
+}
+
+/* --- the policy ------------------------------------------------------------------------------- */
+
+int prepare_load_policy(const struct site *site, const char *file, struct error *err,
+			struct policy **ret_policy)
+{
+	struct diag_list diags = { 0 };
+	int r = policy_load(file, site, &diags, ret_policy);
+
+	if (r)
+		diag_error(&diags, r, "the policy", err);
+	diag_free(&diags);
+	return r;
+}
+
+static int parse_text(const struct site *site, const char *text, struct error *err,
+		      struct policy **ret_policy)
+{
+	struct diag_list diags = { 0 };
+	int r = policy_parse(text, strlen(text), "the request's policy", site, &diags, ret_policy);
+
+	if (r)
+		diag_error(&diags, r, "the policy", err);
+	diag_free(&diags);
+	return r;
+}
+
+/* How a request names its policy: one of them. */
+struct policy_choice {
+	const char *name; /* of the site */
+	const char *file; /* for root */
+	const char *text; /* where the site lets the user bring one */
+};
+
+static int check_choice(const struct site *site, const struct peer *peer,
+			const struct policy_choice *choice, struct error *err)
+{
+	const char *name = choice->name;
+
+	if (!!name + !!choice->file + !!choice->text != 1)
+		return error_set(err, -EINVAL, "the request names no policy, or more than one");
+	if (name && !site_may_run(site, peer->uid, peer->groups, peer->group_cnt, name))
+		return error_set(
+			err, -EPERM,
+			"the site does not let you run policy \"%s\"; ask the platform's admin",
+			name);
+	if (choice->file && peer->uid)
+		return error_set(err, -EPERM, "only root may name a policy's file");
+	if (choice->text && !site_may_bring_policy(site, peer->uid, peer->groups, peer->group_cnt))
+		return error_set(
+			err, -EPERM,
+			"the site does not let you bring a policy of your own; name one of its "
+			"policies");
+	return 0;
+}
+
+static int name_source(const struct site *site, const struct policy_choice *choice,
+		       struct error *err, char **ret_source)
+{
+	char *source = NULL;
+	int r = 0;
+
+	if (choice->name)
+		r = site_policy_path(site, choice->name, &source);
+	else
+		source = strdup(choice->file);
+	if (r || !source)
+		return error_errno(err, r ? r : -ENOMEM, "policy \"%s\"",
+				   choice->name ? choice->name : choice->file);
+	*ret_source = source;
+	return 0;
+}
+
+static int find_policy(const struct site *site, struct request *request, struct error *err)
+{
+	const struct message *message = &request->message;
+	const struct policy_choice choice = {
+		.name = message_string(message, "policy"),
+		.file = message_string(message, "policy_file"),
+		.text = message_string(message, "policy_text"),
+	};
+	int r = check_choice(site, &request->peer, &choice, err);
+
+	if (r)
+		return r;
+	if (choice.text)
+		return parse_text(site, choice.text, err, &request->policy);
+	r = name_source(site, &choice, err, &request->source);
+	return r ? r : prepare_load_policy(site, request->source, err, &request->policy);
+}
+
+/* --- the user --------------------------------------------------------------------------------- */
+
+static void name_user(uid_t uid, char *room, size_t size)
+{
+	struct passwd entry, *found = NULL;
+	size_t text_size = 64 * 1024;
+	_cleanup_free_ char *text = malloc(text_size);
+
+	if (text && !getpwuid_r(uid, &entry, text, text_size, &found) && found)
+		snprintf(room, size, "%s", found->pw_name);
+	else
+		snprintf(room, size, "%u", uid);
+}
+
+/* root runs jobs for others; everybody else for themselves. */
+static void choose_user(struct request *request)
+{
+	const json_t *uid = json_object_get(request->message.json, "uid");
+
+	request->uid = request->peer.uid;
+	if (!request->peer.uid && json_is_integer(uid))
+		request->uid = json_integer_value(uid);
+	name_user(request->uid, request->user, sizeof(request->user));
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static int choose_operation(struct request *request, struct error *err)
+{
+	const char *name = message_string(&request->message, "op");
+	const struct operation *operation = request_operation(name);
+
+	if (!operation)
+		return error_set(err, -ENOSYS, "the daemon knows no such operation");
+	if (operation->is_for_root && request->peer.uid)
+		return error_set(err, -EPERM, "only root may ask the daemon to %s", name);
+	request->operation = operation;
+	return 0;
+}
+
+static int open_scratch(struct request *request, struct error *err)
+{
+	if (!json_object_get(request->message.json, "scratch"))
+		return 0;
+	request->scratch_fd =
+		peer_open_dir(&request->peer, message_number(&request->message, "scratch"));
+	if (request->scratch_fd < 0)
+		return error_set(err, -EPERM,
+				 "what the launcher names as the job's scratch is no directory");
+	return 0;
+}
+
+static int prepare(const struct site *site, int sock, struct request *request, struct error *err,
+		   const char *_Atomic *phase)
+{
+	int r;
+
+	*phase = "what the request names";
+	r = peer_identify(sock, &request->message, err, &request->peer);
+	if (!r)
+		r = take_body(site, request, err);
+	if (!r)
+		r = choose_operation(request, err);
+	if (r || !request->operation->has_policy)
+		return r;
+	*phase = "the policy's file";
+	r = find_policy(site, request, err);
+	if (r)
+		return r;
+	/* The controller resolves them for good. Here they only have to answer. */
+	*phase = "a path that the policy names";
+	lookup_walk(request->policy);
+	r = open_scratch(request, err);
+	if (r)
+		return r;
+	*phase = "what knows the machine's users";
+	choose_user(request);
+	return 0;
+}
+
+int prepare_request(struct daemon *daemon, int sock, struct request *request, struct error *err,
+		    const char *_Atomic *phase)
+{
+	struct held_site *held = daemon_hold_site(daemon);
+	int r = prepare(held->site, sock, request, err, phase);
+
+	*phase = NULL;
+	daemon_let_site_go(daemon, held);
+	return r;
+}
