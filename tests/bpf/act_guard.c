@@ -54,9 +54,10 @@ static int read_exe(char **argv)
 
 static int write_memory(char **argv)
 {
-	struct iovec here = { 0 };
+	char byte = 0;
+	struct iovec here = { &byte, 1 }, nowhere = { NULL, 1 };
 
-	return got_through(outcome(process_vm_writev(atoi(argv[0]), &here, 1, &here, 1, 0)), EFAULT);
+	return got_through(outcome(process_vm_writev(atoi(argv[0]), &here, 1, &nowhere, 1, 0)), EFAULT);
 }
 
 static int send_signal(char **argv)
