@@ -180,7 +180,8 @@ def nftables(cgroup, cnt):
     name = os.path.basename(cgroup)
     nets = ", ".join(prefixes(cnt))
     rules = "".join(f'''chain {hook} {{ type filter hook {hook} priority 0; policy accept;
-        socket cgroupv2 level 1 "{name}" ip {way} != @nets drop }}\n''' for hook, way in (("output", "daddr"), ("input", "saddr")))
+        socket cgroupv2 level 1 "{name}" ip {way} != @nets drop
+        }}\n''' for hook, way in (("output", "daddr"), ("input", "saddr")))
     text = f"table ip bench {{ set nets {{ type ipv4_addr; flags interval; auto-merge; elements = {{ {nets} }} }}\n{rules} }}\n"
     done = subprocess.run(["nft", "-f", "-"], input=text, text=True, capture_output=True, check=False)
     if done.returncode:

@@ -120,24 +120,22 @@ static int uring_connect(char **argv)
 	return r;
 }
 
-/* The same arguments; a datagram with its address, or TCP fast open. */
-static int uring_sendmsg(char **argv, int type, int flags)
+/* The same arguments; a datagram with its address. */
+static int uring_udp(char **argv)
 {
 	struct sockaddr_storage to;
 	struct iovec content = { argv[3], strlen(argv[3]) };
 	struct msghdr msg = { .msg_name = &to, .msg_iov = &content, .msg_iovlen = 1 };
-	int fd = new_socket(argv[1], type, &to, argv[2], &msg.msg_namelen), r;
+	int fd = new_socket(argv[1], SOCK_DGRAM, &to, argv[2], &msg.msg_namelen), r;
 
 	if (fd < 0)
 		return fd;
 	r = uring_do(argv, (struct io_uring_sqe){ .opcode = IORING_OP_SENDMSG, .fd = fd, .addr = (unsigned long)&msg,
-						  .len = 1, .msg_flags = flags | MSG_NOSIGNAL });
+						  .len = 1, .msg_flags = MSG_NOSIGNAL });
 	close(fd);
 	return r < 0 ? r : 0;
 }
 
-static int uring_udp(char **argv) { return uring_sendmsg(argv, SOCK_DGRAM, 0); }
-static int uring_fast_open(char **argv) { return uring_sendmsg(argv, SOCK_STREAM, MSG_FASTOPEN); }
 
 /* argv: how; a raw socket. */
 static int uring_socket(char **argv)
@@ -153,7 +151,6 @@ static int uring_socket(char **argv)
 const struct act uring_acts[] = {
 	{ "uring_connect", 4, uring_connect },
 	{ "uring_udp", 4, uring_udp },
-	{ "uring_fast_open", 4, uring_fast_open },
 	{ "uring_socket", 1, uring_socket },
 	{ "uring_open_write", 2, uring_open_write },
 	{ "uring_unlink", 2, uring_unlink },

@@ -41,8 +41,7 @@ def make_machine(name, number):
 
 
 def prepare():
-    for module in ('veth',):
-        subprocess.run(['modprobe', module], check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(['modprobe', 'veth'], check=False, stderr=subprocess.DEVNULL)
     ip('link', 'set', 'lo', 'up')
     make_machine('allowed', 1)
     make_machine('forbidden', 2)
@@ -57,9 +56,9 @@ def prepare():
             stream.write(value)
     for name in ('allowed', 'forbidden'):
         # A route that a packet names is followed here, where the machine that forwards it is the adversary's.
-        for key in ('conf.all.accept_source_route', 'conf.eth0.accept_source_route'):
-            run('ip', 'netns', 'exec', name, 'sysctl', '-q', f'net.ipv4.{key}=1', f'net.ipv6.{key}=1')
-        run('ip', 'netns', 'exec', name, 'sysctl', '-q', 'net.ipv4.tcp_fastopen=3')
+        settings = [f'net/{family}/conf/{device}/accept_source_route' for family in ('ipv4', 'ipv6') for device in ('all', 'eth0')]
+        for setting, value in [*((setting, '1') for setting in settings), ('net/ipv4/tcp_fastopen', '3')]:
+            run('ip', 'netns', 'exec', name, 'sh', '-c', f'echo {value} >/proc/sys/{setting}')
 
 
 class Machine:

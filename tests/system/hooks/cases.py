@@ -297,7 +297,6 @@ FAST_OPENS = [
     ('fast-open4', 'here tcp_fast_open {d}', '127.0.0.2 7001', '127.0.0.1 7001'),
     ('fast-open4-port', 'here tcp_fast_open {d}', '127.0.0.1 7002', '127.0.0.1 7001'),
     ('fast-open6', 'here tcp_fast_open {d}', '2001:db8::1 7001', '::1 7001'),
-    ('fast-open-uring', 'here uring_fast_open async {d}', '192.0.2.1 7001', '127.0.0.1 7001'),
     ('fast-open-mapped', 'here tcp_fast_open {d}', '::ffff:127.0.0.2 7001', '::ffff:127.0.0.1 7001', '127.0.0.2'),
 ]
 DATAGRAMS = [
