@@ -17,26 +17,30 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := file exec guard sock egress packet unix task identify member enter
+BPF_SRCS := file attr mount renames exec guard sock egress packet unix task identify member enter
 
 BASE_SRCS   := diag error file path
-POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net parse permission rule shape \
-	       site value
+POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
+	       shape site value
 KERN_SRCS   := backend barrier features hooks identify iter jobs links load member mounts need pins probe publish ring roots \
 	       roots_check
-ALERT_SRCS  := advice cause decode endpoint guard message ocsf_common ocsf_decision ocsf_job op sink text
-JOB_SRCS    := attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix \
-	       canary cgroup content destination environment environment_grant \
-	       environment_process inherited launch lifecycle lookup process ruleset selftest state
-DAEMON_SRCS := adopt client controller daemon limits lock loop message monitor notify peer prepare reload renew report request \
+ALERT_SRCS  := advice audit cause chain decode endpoint guard head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
+	       rotate sink sink_file sink_pipe sink_socket sinks syslog text
+JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content \
+	       destination environment environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest state
+DAEMON_SRCS := adopt client controller daemon kinds limits lock loop message monitor notify peer prepare reload renew report request \
 	       request_run server session watch
-CMD_SRCS    := ask attach daemon doctor jobs kill main named policy policy_explain reload run status whois
+CMD_SRCS    := alerts ask attach audit daemon doctor jobs kill main metrics named policy policy_explain reload run status whois
 
-UNIT_TESTS := test_control test_decode test_diag test_egress_compile test_error test_guard test_message test_ocsf test_policy test_policy_check \
+UNIT_TESTS := test_audit test_control test_decode test_diag test_egress_compile test_error test_guard test_message test_ocsf test_policy test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_selftest \
 	      test_sink test_site test_state
 
 BENCH_PROGS := opens connects talks spawns landlocked hold
+
+ESCAPES := f01_write f02_rename f03_link f04_symlink f05_mount f06_overlay f07_names f08_attributes f09_descriptor f10_data \
+	   f11_uring f12_handle f13_device f14_read f15_race f17_deputy f18_kernel accomplice
+ESCAPE_SRCS := $(addprefix tests/escapes/,escape.c reach.c uring.c)
 
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)
@@ -92,7 +96,7 @@ TESTS    := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/$(t))
 
 # --- targets ----------------------------------------------------------------------------------------
 
-.PHONY: all help unit-tests bench-programs check-unit check-abi check-includes install clean
+.PHONY: all help unit-tests bench-programs escapes check-unit check-abi check-includes install clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/jobcage ## build jobcage (SANITIZE=1: with sanitizers; WERROR=1: warnings are errors)
@@ -183,6 +187,12 @@ $(BUILD)/tests/crowd: tests/bpf/crowd.c
 $(BUILD)/tests/toil $(BUILD)/tests/killpoint: $(BUILD)/tests/%: tests/system/daemon/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $<
+
+escapes: $(ESCAPES:%=$(BUILD)/escapes/%) ## build the adversary's programs
+
+$(BUILD)/escapes/%: tests/escapes/%.c $(ESCAPE_SRCS) $(wildcard tests/escapes/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
 
 $(BUILD)/tests/keeper: tests/bpf/keeper.c $(LIB_OBJS)
 	@mkdir -p $(@D)

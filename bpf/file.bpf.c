@@ -9,55 +9,18 @@
  * second time on its upper layer with the job as current.
  *
  * On failure (a walk that cannot finish, no published policy) the act is denied with EACCES.
+ *
+ * A descriptor that another process hands over is judged like an open of what it is. Attributes are
+ * in attr.bpf.c, mounts in mount.bpf.c.
  */
 #include "lib/jobcage.bpf.h"
-#include "lib/walk.bpf.h"
-#include "lib/emit.bpf.h"
+#include "lib/file.bpf.h"
 
 /* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
 #define FMODE_NOACCOUNT 0x20000000 /* opened by the kernel itself, as by a stacked file system */
+#define FMODE_PATH 0x4000          /* O_PATH: names a file, opens nothing */
 #define O_TRUNC 01000
 #define S_IFREG 0100000
-
-static __always_inline void describe(struct decision *d, struct dentry *dentry,
-				     const struct finding *finding)
-{
-	d->kind = EVENT_FILE;
-	d->rule = finding->rule;
-	d->reason = finding->reason;
-	d->file.dev = dentry->d_sb->s_dev;
-	d->file.ino = inode_number(dentry);
-	d->object_mode = inode_mode(dentry);
-}
-
-/*
- * Is need granted at dentry, where fallback holds if no rule does? If not, the decision says why.
- * On the job's own scratch, which was made after its rules, what no rule closes is writable.
- */
-static __noinline bool is_granted(const struct job *job, struct decision *d, struct dentry *dentry,
-				  enum access need, enum access fallback)
-{
-	struct finding finding = { .level = fallback, .reason = REASON_DEFAULT };
-	__u32 dev = dentry->d_sb->s_dev;
-	void *roots;
-
-	/* Pipes, sockets, memory files: they belong to no tree that a rule could name. */
-	if (dentry->d_sb->s_flags & SB_NOUSER)
-		return true;
-	if (dev == job->scratch_dev)
-		finding.level = ACCESS_WRITE;
-	if (superblock_has_rules(job->policy, dev)) {
-		roots = roots_of(job);
-		if (roots)
-			walk(dentry, roots, WALK_FILE, &finding);
-		else
-			finding = (struct finding){ .reason = REASON_NOT_IN_FORCE };
-	}
-	if (finding.level >= need)
-		return true;
-	describe(d, dentry, &finding);
-	return false;
-}
 
 /* Rename and removal: write access to the place, and the object itself must be free to go. */
 static __noinline bool may_move(const struct job *job, struct decision *d, struct dentry *dentry)
@@ -73,21 +36,6 @@ static __noinline bool may_move(const struct job *job, struct decision *d, struc
 		return true;
 	describe(d, dentry, &finding);
 	return false;
-}
-
-/* One object, one need. */
-static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, enum event_op op,
-				 enum access need, __u32 mode)
-{
-	struct decision d = { .op = op, .dentry = dentry, .mnt = mnt, .file.mode = mode };
-	struct job job;
-	int verdict;
-
-	if (!lsm_enter(&job, &verdict))
-		return verdict;
-	if (is_granted(&job, &d, dentry, need, job.policy->file_default))
-		return LSM_ALLOW;
-	return lsm_refuse(&job, &d);
 }
 
 static __always_inline int judge_removal(struct dentry *dentry, struct vfsmount *mnt,
@@ -115,6 +63,16 @@ static __always_inline bool is_under_fake_path(struct file *file)
 	return file->f_mode & FMODE_NOACCOUNT && inode && inode->i_sb != file->f_path.dentry->d_sb;
 }
 
+/* A decision is large, so it is made only when there is something to tell. */
+static __always_inline int refuse_open(const struct job *job, struct file *file, __u8 op,
+				  const struct finding *finding)
+{
+	struct decision d = { .op = op, .dentry = file->f_path.dentry, .mnt = file->f_path.mnt };
+
+	describe(&d, d.dentry, finding);
+	return lsm_refuse(job, &d);
+}
+
 /*
  * A stacked file system opens the layer below with the job as current, after the open of its own
  * file was judged. There only the rules count, which may name the layer too, and not the default:
@@ -123,18 +81,20 @@ static __always_inline bool is_under_fake_path(struct file *file)
 static __noinline int judge_open(struct file *file)
 {
 	bool is_write = (file->f_mode & FMODE_WRITE) || (file->f_flags & O_TRUNC);
-	struct decision d = { .op = is_write ? OP_OPEN_WRITE : OP_OPEN_READ };
+	enum access need = is_write ? ACCESS_WRITE : ACCESS_READ;
+	struct dentry *dentry = file->f_path.dentry;
+	struct finding finding;
 	struct job job;
 	int verdict;
 
-	if (!lsm_enter(&job, &verdict) || is_under_fake_path(file))
+	if (!lsm_enter(&job, &verdict) || is_in_no_tree(dentry) || is_under_fake_path(file))
 		return verdict;
-	d.dentry = file->f_path.dentry;
-	d.mnt = file->f_path.mnt;
-	if (is_granted(&job, &d, d.dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
-		       file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job.policy->file_default))
+	find_access(&job, dentry, need,
+		    file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job.policy->file_default,
+		    &finding);
+	if (finding.level >= need)
 		return LSM_ALLOW;
-	return lsm_refuse(&job, &d);
+	return refuse_open(&job, file, is_write ? OP_OPEN_WRITE : OP_OPEN_READ, &finding);
 }
 
 /* Apart from the judging, so that an outsider's open pays for nothing but the look at its storage. */
@@ -144,6 +104,65 @@ int BPF_PROG(file_file_open, struct file *file, int ret)
 	if (ret || !bpf_get_current_task_btf()->bpf_storage)
 		return ret;
 	return judge_open(file);
+}
+
+#define ANON_INODE_FS_MAGIC 0x09041934 /* include/uapi/linux/magic.h */
+
+static const char ring_name[] = "[io_uring]";
+
+/* Only the kernel gives names to anonymous inodes. */
+static __always_inline bool is_ring(struct dentry *dentry)
+{
+	char name[sizeof(ring_name)] = {};
+
+	if (dentry->d_sb->s_magic != ANON_INODE_FS_MAGIC)
+		return false;
+	bpf_probe_read_kernel(name, sizeof(name), dentry->d_name.name);
+	return !bpf_strncmp(name, sizeof(name), ring_name);
+}
+
+/*
+ * A descriptor from another process: over a Unix socket, by pidfd_getfd(). One that was opened with
+ * O_PATH gives nothing that its path would not. A ring made outside holds files and credentials of
+ * its maker, whose thread may do the work, so no rule could hold it.
+ */
+static __noinline int judge_receive(struct file *file)
+{
+	bool is_write = file->f_mode & FMODE_WRITE;
+	struct decision d = { .op = is_write ? OP_RECEIVE_WRITE : OP_RECEIVE_READ };
+	struct finding ring = { .reason = REASON_RING };
+	struct job job;
+	int verdict;
+
+	if (file->f_mode & FMODE_PATH)
+		return LSM_ALLOW;
+	if (!lsm_enter(&job, &verdict))
+		return verdict;
+	d.dentry = file->f_path.dentry;
+	d.mnt = file->f_path.mnt;
+	if (is_ring(d.dentry))
+		describe(&d, d.dentry, &ring);
+	else if (is_granted(&job, &d, d.dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
+			    job.policy->file_default))
+		return LSM_ALLOW;
+	return lsm_refuse(&job, &d);
+}
+
+SEC("lsm/file_receive")
+int BPF_PROG(file_file_receive, struct file *file, int ret)
+{
+	if (ret || !bpf_get_current_task_btf()->bpf_storage)
+		return ret;
+	return judge_receive(file);
+}
+
+/* By descriptor; before 6.2 the kernel asks path_truncate. */
+SEC("lsm/file_truncate")
+int BPF_PROG(file_file_truncate, struct file *file, int ret)
+{
+	if (ret)
+		return ret;
+	return judge(file->f_path.dentry, file->f_path.mnt, OP_TRUNCATE, ACCESS_WRITE, 0);
 }
 
 SEC("lsm/path_mknod")

@@ -339,9 +339,11 @@ int packet_ingress(struct __sk_buff *skb)
 	struct packet p;
 	struct job job;
 
+	if (is_of_connection(skb)) /* whatever the rules say: most packets end here */
+		return CGROUP_ALLOW;
 	if (enter_attached(&job) != ENTRY_JOB)
 		return CGROUP_DENY;
-	if (job.policy->ingress_default == INGRESS_ALLOW || is_of_connection(skb))
+	if (job.policy->ingress_default == INGRESS_ALLOW)
 		return CGROUP_ALLOW;
 	if (!read_packet(skb, &p, false))
 		return refuse(&job, &p, OP_PACKET_IN, REASON_HEADER);

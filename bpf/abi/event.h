@@ -34,10 +34,16 @@ enum event_reason {
 	REASON_SOCKET = 10,      /* a socket of a class that the policy does not name */
 	REASON_LEFT_CGROUP = 11, /* a socket that would not lie in the job's cgroup */
 	REASON_HEADER = 12,      /* a packet with IP options, extension headers or in fragments */
-	REASON_CAPABILITY = 13,  /* a capability that the policy does not name */
-	REASON_USER_NAMESPACE = 14, /* the policy does not allow user namespaces */
-	REASON_OUTSIDE = 15,        /* a process that is not of the job */
-	REASON_BPF = 16,            /* bpf() is closed to every job */
+	REASON_MOUNTS = 13,      /* the policy's mounts are "deny" */
+	REASON_KERNEL_FILE = 14, /* a file that controls the kernel, which only a rule can open for
+				    writing */
+	REASON_INDIRECT = 15,    /* an ioctl on files that it names in memory: never granted */
+	REASON_RING = 16,        /* an io_uring made outside the job acts for its maker */
+	REASON_OVERLAY = 17,     /* an overlay's layers would be altered past the path_* hooks */
+	REASON_CAPABILITY = 18,  /* a capability that the policy does not name */
+	REASON_USER_NAMESPACE = 19, /* the policy does not allow user namespaces */
+	REASON_OUTSIDE = 20,        /* a process that is not of the job */
+	REASON_BPF = 21,            /* bpf() is closed to every job */
 };
 
 /* What was attempted. */
@@ -63,12 +69,25 @@ enum event_op {
 	OP_PACKET_OUT = 19, /* a packet that no other hook had stopped; its own destination */
 	OP_PACKET_IN = 20,  /* a connection or datagram from that address to the job's port */
 	OP_UNIX = 21,       /* to a Unix socket outside the job; path: where it is bound, if anywhere */
-	OP_CAPABILITY = 22,     /* guard.number: the capability */
-	OP_USER_NAMESPACE = 23, /* make one */
-	OP_TRACE = 24,   /* guard.number: tgid; guard.detail: PTRACE_MODE_* */
-	OP_SIGNAL = 25,  /* guard.number: tgid; guard.detail: the signal */
-	OP_CONTROL = 26, /* scheduling, priority or limits; guard.number: tgid */
-	OP_BPF = 27,     /* guard.number: the command */
+	OP_RECEIVE_READ = 22,  /* a descriptor sent by another process, open for reading */
+	OP_RECEIVE_WRITE = 23, /* or for writing */
+	OP_UTIMES = 24,
+	OP_SETXATTR = 25,
+	OP_REMOVEXATTR = 26,
+	OP_ACL = 27,      /* set or removed; before 6.2 they are extended attributes */
+	OP_IOCTL = 28,    /* one that may alter the file, or more than it */
+	OP_FILEATTR = 29, /* inode flags, project, extent size */
+	OP_MOUNT = 30,    /* path: where, or the top of a new superblock */
+	OP_UMOUNT = 31,
+	OP_REMOUNT = 32,
+	OP_MOVE_MOUNT = 33, /* path: from, path2: to */
+	OP_PIVOT_ROOT = 34, /* path: the new root */
+	OP_CAPABILITY = 35,     /* guard.number: the capability */
+	OP_USER_NAMESPACE = 36, /* make one */
+	OP_TRACE = 37,   /* guard.number: tgid; guard.detail: PTRACE_MODE_* */
+	OP_SIGNAL = 38,  /* guard.number: tgid; guard.detail: the signal */
+	OP_CONTROL = 39, /* scheduling, priority or limits; guard.number: tgid */
+	OP_BPF = 40,     /* guard.number: the command */
 };
 
 enum event_flags {

@@ -164,6 +164,64 @@ static __always_inline struct task_struct *current_task(void)
 	return (struct task_struct *)bpf_get_current_task();
 }
 
+/* More mounts of one file system than a namespace is expected to have. */
+#define MOUNTS_OF_SB 64
+
+/* Since 6.17 a superblock's mounts are a list of their own kind. */
+struct mount___6_17 {
+	struct mount___6_17 *mnt_next_for_sb;
+} __attribute__((preserve_access_index));
+struct super_block___6_17 {
+	struct mount___6_17 *s_mounts;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool has_mount_chain(void)
+{
+	return bpf_core_field_exists(((struct mount___6_17 *)0)->mnt_next_for_sb);
+}
+
+static __always_inline struct mount *mount_at(struct list_head *instance)
+{
+	return (void *)instance - bpf_core_field_offset(struct mount, mnt_instance);
+}
+
+static __always_inline struct mount *first_mount(struct super_block *sb)
+{
+	if (has_mount_chain())
+		return (void *)BPF_CORE_READ((struct super_block___6_17 *)sb, s_mounts);
+	return mount_at(BPF_CORE_READ(sb, s_mounts.next));
+}
+
+static __always_inline struct mount *next_mount(struct mount *mnt)
+{
+	if (has_mount_chain())
+		return (void *)BPF_CORE_READ((struct mount___6_17 *)mnt, mnt_next_for_sb);
+	return mount_at(BPF_CORE_READ(mnt, mnt_instance.next));
+}
+
+/*
+ * A mount by which the task sees the file system, for a hook that is not told by which it came: one
+ * of the whole if there is one. The list may change meanwhile: then the path is less than full.
+ */
+static __noinline struct vfsmount *mount_of(struct super_block *sb)
+{
+	struct mnt_namespace *ns = BPF_CORE_READ(current_task(), nsproxy, mnt_ns);
+	struct dentry *root = BPF_CORE_READ(sb, s_root);
+	struct mount *mnt = first_mount(sb), *found = NULL;
+
+	for (int i = 0; i < MOUNTS_OF_SB && mnt; i++) {
+		bool is_seen = BPF_CORE_READ(mnt, mnt_ns) == ns;
+		bool is_whole = BPF_CORE_READ(mnt, mnt.mnt_root) == root;
+
+		if (is_seen && (is_whole || !found))
+			found = mnt;
+		if (is_seen && is_whole)
+			break;
+		mnt = next_mount(mnt);
+	}
+	return found ? (void *)found + bpf_core_field_offset(struct mount, mnt) : NULL;
+}
+
 static __noinline void add_paths(struct scratch *s, const struct decision *d)
 {
 	struct task_struct *task = current_task();
@@ -171,7 +229,9 @@ static __noinline void add_paths(struct scratch *s, const struct decision *d)
 	struct dentry *dentry = d->dentry;
 
 	if (dentry) {
-		s->event.path_len = path_append(s, dentry, d->mnt, EVENT_PATH_TRUNCATED);
+		struct vfsmount *mnt = d->mnt ?: mount_of(BPF_CORE_READ(dentry, d_sb));
+
+		s->event.path_len = path_append(s, dentry, mnt, EVENT_PATH_TRUNCATED);
 		/* A name about to be made is not hashed either, but has no inode yet. */
 		if (BPF_CORE_READ(dentry, d_inode) && is_unhashed(dentry))
 			s->event.flags |= EVENT_PATH_DELETED;

@@ -192,6 +192,34 @@ struct {
 } memo_by_cpu SEC(".maps") __weak;
 
 /*
+ * What a walk from a directory has found, see lib/walk.bpf.h: true for the directory of that
+ * device, inode and generation, under the rules of that id, while no directory has moved since
+ * epoch. One table for all jobs and processors; an entry that is odd is being written.
+ */
+struct walk_memo {
+	__u32 sequence;
+	__u32 epoch;
+	__u64 rules_id;
+	__u64 ino;
+	__u32 dev;
+	__u32 generation;
+	__u32 rule;
+	__u32 jiffies; /* when it was found */
+	__u8 level;    /* 0: no rule */
+	__u8 reason;
+	__u8 reserved[6];
+};
+
+#define WALK_MEMO_BITS 12
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << WALK_MEMO_BITS);
+	__type(key, __u32);
+	__type(value, struct walk_memo);
+} memo_of_walk SEC(".maps") __weak;
+
+/*
  * Where a record is put together: too large for the stack. One per CPU, taken with is_busy because
  * a fully preemptible kernel may run a second program on the same CPU before the first is done.
  */

@@ -12,7 +12,7 @@ from world import REST_S, ROOT, Failed, make_cgroup, release, say, settle
 RULES = 100
 DEPTHS = (2, 4, 11, 16)
 CONNECTS = 20000
-MESSAGES = 5000
+MESSAGES = 10000
 PREFIXES = (100, 1000, 100000)
 TARGET, PORT = "127.86.75.30", 9
 

@@ -126,20 +126,25 @@ static uint32_t repair_run(uint8_t *run, uint32_t len)
 
 static void repair_header(struct event *event)
 {
-	static const uint8_t reasons[EVENT_KINDS][4] = {
+	static const uint8_t reasons[EVENT_KINDS][8] = {
 		[EVENT_FILE] = { REASON_WALK_LIMIT, REASON_DISCONNECTED, REASON_PROTECTED,
-				 REASON_DEFAULT },
+				 REASON_DEFAULT, REASON_MOUNTS, REASON_KERNEL_FILE, REASON_RING,
+				 REASON_OVERLAY },
 		[EVENT_EXEC] = { REASON_WALK_LIMIT, REASON_DISCONNECTED, REASON_NAMELESS,
-				 REASON_DEFAULT },
-		[EVENT_NET] = { REASON_FAMILY, REASON_NOT_IN_FORCE, REASON_DEFAULT,
-				REASON_DEFAULT },
+				 REASON_DEFAULT, REASON_DEFAULT, REASON_DEFAULT, REASON_DEFAULT,
+				 REASON_NOT_IN_FORCE },
+		[EVENT_NET] = { REASON_FAMILY, REASON_NOT_IN_FORCE, REASON_DEFAULT, REASON_DEFAULT,
+				REASON_SOCKET, REASON_SOCKET, REASON_DEFAULT, REASON_DEFAULT },
 		[EVENT_GUARD] = { REASON_CAPABILITY, REASON_USER_NAMESPACE, REASON_OUTSIDE,
-				  REASON_BPF },
+				  REASON_BPF, REASON_CAPABILITY, REASON_USER_NAMESPACE,
+				  REASON_OUTSIDE, REASON_BPF },
 	};
 
 	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_BPF);
 	event->kind = (uint8_t)op_info(event->op)->kind;
-	event->reason = event->rule && event->kind != EVENT_GUARD ? REASON_RULE : reasons[event->kind][event->reason % 4];
+	event->reason = event->rule && event->kind != EVENT_GUARD ?
+				REASON_RULE :
+				reasons[event->kind][event->reason % 8];
 	event->rule %= FIXTURE_RULES + 2;
 	if (event->reason == REASON_RULE && !event->rule)
 		event->rule = 1;

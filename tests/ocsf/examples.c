@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "alert/ocsf_log.h"
 #include "fixture.h"
 #include "job/attempt.h"
 #include "job/selftest.h"
@@ -223,10 +224,32 @@ static int print_end(void)
 	return print_event("end-incomplete", err, event);
 }
 
+/* What is said of the log itself. */
+static int print_log(void)
+{
+	struct head head = { .sequence = 4711 };
+	struct sink sink = {
+		.config.name = "siem",
+		.trouble = { .code = -ECONNREFUSED, .text = "cannot connect to siem: Connection refused" },
+		.trouble_ms = FIXTURE_BOOT_MS + 70000,
+		.queue.cnt = 12,
+	};
+
+	chain_hash("example", 7, head.hash);
+	if (print_event("log-head", 0, ocsf_log_head(&fixture_job, "/var/log/jobcage/alerts.jsonl", &head,
+						     "interval", FIXTURE_BOOT_MS + 60000)) ||
+	    print_event("log-trouble", 0, ocsf_log_sink(&fixture_job, &sink, FIXTURE_BOOT_MS + 70100)))
+		return -1;
+	sink.trouble.code = 0;
+	sink.counts.dropped = 3;
+	return print_event("log-recovered", 0,
+			   ocsf_log_sink(&fixture_job, &sink, FIXTURE_BOOT_MS + 80000));
+}
+
 int main(void)
 {
 	return print_start() || print_decisions() || print_policy() || print_findings() ||
-			       print_end()
+			       print_end() || print_log()
 		       ? 1
 		       : 0;
 }

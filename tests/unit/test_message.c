@@ -98,6 +98,20 @@ static void test_two_paths(void **state)
 		"{\"filesystem\": {\"rules\": [{\"path\": \"/a\", \"access\": \"write\"}]}}");
 }
 
+static void test_mount_messages(void **state)
+{
+	(void)state;
+	expect_message(by_reason(OP_MOUNT, REASON_MOUNTS), "/mnt", NULL,
+		       "python3 (pid 812) was denied mounting at /mnt: "
+		       "mounts is \"deny\". To allow it, add to the policy: {\"mounts\": "
+		       "\"allow\"}");
+	expect_message(by_reason(OP_OPEN_WRITE, REASON_KERNEL_FILE), "/proc/sys/vm/swappiness", NULL,
+		       "python3 (pid 812) was denied opening /proc/sys/vm/swappiness for writing: it "
+		       "controls the kernel, so that only a rule can open it for writing, and no "
+		       "default. To allow it, add to the policy: {\"filesystem\": {\"rules\": "
+		       "[{\"path\": \"/proc/sys/vm/swappiness\", \"access\": \"write\"}]}}");
+}
+
 static void test_exec_messages(void **state)
 {
 	struct event memfd = by_reason(OP_EXEC, REASON_NAMELESS);
@@ -287,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_file_messages),
 		cmocka_unit_test(test_two_paths),
+		cmocka_unit_test(test_mount_messages),
 		cmocka_unit_test(test_exec_messages),
 		cmocka_unit_test(test_net_messages),
 		cmocka_unit_test(test_unnameable),

@@ -123,7 +123,7 @@ static void sites(void **state)
 	       "absent.json: error: cannot read: No such file or directory\n");
 	expect(RUN("check", "-s", "bad.json", "good.json"), 125, "",
 	       "bad.json:2:1: error: unknown key 'name'; a site file has: $schema, version, "
-	       "datasets, policies, permissions, limits, alerts, self_test\n");
+	       "datasets, policies, permissions, limits, alerts, self_test, sinks, audit\n");
 }
 
 static void usage(void **state)

@@ -281,6 +281,9 @@ int advice_print(FILE *out, const struct decoded_event *event, const struct caus
 	case EVENT_GUARD:
 		return advise_guard(out, &event->event);
 	default:
+		if (event->event.reason == REASON_MOUNTS)
+			return put_json(out, "To allow it, add to the policy: ",
+					json_pack("{s:s}", "mounts", "allow"));
 		if (cause->rule && cause->rule->class == RULE_DATASET && cause->rule->dataset)
 			return advise_dataset(out, cause->rule, op_info(event->event.op)->access);
 		return advise_file(out, event, cause);

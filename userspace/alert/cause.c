@@ -9,13 +9,13 @@
 #include "base/cleanup.h"
 
 /*
- * Conditions that no policy entry can change. docs/alerts.md lists the same ids; a test holds the
+ * Conditions that no policy entry can change, or no default. docs/alerts.md lists the same ids; a test holds the
  * two together.
  */
 struct builtin {
 	const char *id;
 	const char *condition; /* also the sentence's "because" */
-	const char *remedy;
+	const char *remedy; /* NULL: a rule can */
 };
 
 /* clang-format off */
@@ -59,6 +59,26 @@ static const struct builtin builtins[] = {
 		"builtin:packet-header",
 		"a packet with IP options, with IPv6 extension headers or in fragments may go elsewhere than it says",
 		"No policy entry can allow it: send it without them.",
+	},
+	[REASON_KERNEL_FILE] = {
+		"builtin:kernel-files",
+		"it controls the kernel, so that only a rule can open it for writing, and no default",
+		NULL,
+	},
+	[REASON_INDIRECT] = {
+		"builtin:indirect-ioctl",
+		"the command works on files that the caller's memory names, which cannot be judged",
+		"No policy entry can allow it: copy the files.",
+	},
+	[REASON_RING] = {
+		"builtin:foreign-ring",
+		"an io_uring that was made outside the job acts for whoever made it",
+		"No policy entry can allow it: make the ring in the job.",
+	},
+	[REASON_OVERLAY] = {
+		"builtin:overlay",
+		"what an overlay does to its layers cannot be judged, so no job mounts one",
+		"No policy entry can allow it: mount it before the job starts.",
 	},
 	[REASON_OUTSIDE] = {
 		"builtin:outside-process",
@@ -133,6 +153,8 @@ const char *cause_remedy(const struct cause *cause)
 
 static const char *default_id(const struct cause *cause)
 {
+	if (cause->reason == REASON_MOUNTS)
+		return "mounts";
 	if (cause->reason == REASON_SOCKET)
 		return "sockets.default";
 	if (cause->op == OP_PACKET_IN)
@@ -150,8 +172,8 @@ static const char *default_id(const struct cause *cause)
 
 static const char *default_value(const struct cause *cause)
 {
-	if (cause->reason == REASON_SOCKET || cause->reason == REASON_CAPABILITY ||
-	    cause->reason == REASON_USER_NAMESPACE)
+	if (cause->reason == REASON_SOCKET || cause->reason == REASON_MOUNTS ||
+	    cause->reason == REASON_CAPABILITY || cause->reason == REASON_USER_NAMESPACE)
 		return "deny";
 	if (cause->op == OP_PACKET_IN)
 		return allow_word(cause->policy->ingress_default == INGRESS_ALLOW);
@@ -280,7 +302,9 @@ int cause_print(FILE *out, const struct cause *cause)
 	}
 	if (cause->reason == REASON_RULE)
 		return print_rule(out, cause);
-	fprintf(out, "no rule names it, and %s is \"%s\"", default_id(cause),
+	if (cause->reason != REASON_MOUNTS)
+		fputs("no rule names it, and ", out);
+	fprintf(out, "%s is \"%s\"", default_id(cause),
 		default_value(cause));
 	return 0;
 }

@@ -53,6 +53,11 @@ static bool reason_ok(const struct event *event)
 		break;
 	case REASON_PROTECTED:
 	case REASON_OWN:
+	case REASON_MOUNTS:
+	case REASON_KERNEL_FILE:
+	case REASON_INDIRECT:
+	case REASON_RING:
+	case REASON_OVERLAY:
 		if (event->kind != EVENT_FILE)
 			return false;
 		break;

@@ -39,6 +39,7 @@ struct alert_end {
 	uint64_t delivered;      /* records turned into events */
 	uint64_t malformed;      /* records refused by decode_event() */
 	uint64_t write_failures; /* events that the sink refused */
+	uint64_t waiting;        /* events that it has not taken yet */
 	bool adopted;            /* finished by another controller than the one that started it */
 	const char *reason;      /* "exited", "killed", "not started": in words */
 };

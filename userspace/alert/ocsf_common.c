@@ -38,7 +38,10 @@ static const struct activity_info {
 	{ CLASS_FILE,    FILE_UPDATE,       "Update" },
 	{ CLASS_FILE,    FILE_DELETE,       "Delete" },
 	{ CLASS_FILE,    FILE_RENAME,       "Rename" },
+	{ CLASS_FILE,    FILE_SET_ATTRIBUTES, "Set Attributes" },
 	{ CLASS_FILE,    FILE_SET_SECURITY, "Set Security" },
+	{ CLASS_FILE,    FILE_MOUNT,        "Mount" },
+	{ CLASS_FILE,    FILE_UNMOUNT,      "Unmount" },
 	{ CLASS_KERNEL,  KERNEL_CREATE,     "Create" },
 	{ CLASS_KERNEL,  KERNEL_INVOKE,     "Invoke" },
 	{ CLASS_PROCESS, PROCESS_LAUNCH,    "Launch" },
@@ -88,10 +91,15 @@ bool ocsf_put_time(json_t *object, const char *key, int64_t time_ms)
 	return !time_ms || ocsf_put(object, key, json_integer(time_ms));
 }
 
-static json_t *new_product(const struct class_info *class)
+const char *ocsf_severity(enum severity severity)
+{
+	return severities[severity];
+}
+
+json_t *ocsf_product(const char *feature)
 {
 	return json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", "jobcage", "vendor_name", "jobcage",
-			 "version", JOBCAGE_VERSION, "feature", "name", class->feature);
+			 "version", JOBCAGE_VERSION, "feature", "name", feature);
 }
 
 static json_t *new_uid(const char *job_id, uint64_t sequence)
@@ -106,7 +114,7 @@ static json_t *new_metadata(const struct alert_job *job, const struct ocsf_head 
 	json_auto_t *metadata = json_pack(
 		"{s:s, s:[s, s], s:o, s:o, s:o, s:I, s:s, s:s}", "version", OCSF_VERSION,
 		"profiles", "host", "security_control", "product",
-		new_product(class_info(head->class)), "uid", new_uid(job->id, head->sequence),
+		ocsf_product(class_info(head->class)->feature), "uid", new_uid(job->id, head->sequence),
 		"correlation_uid", text_json(job->id), "sequence", (json_int_t)head->sequence,
 		"event_code", head->code, "log_name", "jobcage");
 
@@ -115,7 +123,7 @@ static json_t *new_metadata(const struct alert_job *job, const struct ocsf_head 
 	return json_incref(metadata);
 }
 
-static json_t *new_device(const struct alert_job *job)
+json_t *ocsf_device(const struct alert_job *job)
 {
 	json_auto_t *os = json_pack("{s:s, s:s, s:i}", "name", "Linux", "type", "Linux", "type_id",
 				    OS_LINUX);
@@ -157,7 +165,7 @@ json_t *ocsf_event(const struct alert_job *job, const struct ocsf_head *head)
 	    ocsf_put_time(event, "end_time", head->time_ms) &&
 	    ocsf_put(event, "count", json_integer(1)) &&
 	    ocsf_put(event, "metadata", new_metadata(job, head)) &&
-	    ocsf_put(event, "device", new_device(job)) &&
+	    ocsf_put(event, "device", ocsf_device(job)) &&
 	    ocsf_put(event, "policy", new_policy(job->policy)))
 		return json_incref(event);
 	return NULL;

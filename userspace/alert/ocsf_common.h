@@ -39,6 +39,11 @@ json_t *ocsf_event(const struct alert_job *job, const struct ocsf_head *head);
 /* Puts status_id, status and, unless NULL, status_code and status_detail. */
 bool ocsf_put_status(json_t *event, enum status status, const char *code, const char *detail);
 
+/* What metadata.product and app say. */
+json_t *ocsf_product(const char *feature);
+json_t *ocsf_device(const struct alert_job *job);
+const char *ocsf_severity(enum severity severity);
+
 json_t *ocsf_user(uint32_t uid, const char *name);
 /* The job's first process. */
 json_t *ocsf_job_process(const struct alert_job *job);

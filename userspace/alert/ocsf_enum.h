@@ -15,6 +15,7 @@ enum ocsf_class {
 	CLASS_PROCESS = 1007,
 	CLASS_FINDING = 2004,
 	CLASS_NETWORK = 4001,
+	CLASS_LOG = 6002,
 };
 
 /* activity_id, by class; 99 is the same in all. */
@@ -24,7 +25,10 @@ enum file_activity {
 	FILE_UPDATE = 3,
 	FILE_DELETE = 4,
 	FILE_RENAME = 5,
+	FILE_SET_ATTRIBUTES = 6,
 	FILE_SET_SECURITY = 7,
+	FILE_MOUNT = 12,
+	FILE_UNMOUNT = 13,
 };
 
 enum kernel_activity {

@@ -16,6 +16,7 @@ bool alert_end_complete(const struct alert_end *end)
 	const struct job_stats *stats = &end->stats;
 
 	return stats->lost == 0 && end->malformed == 0 && end->write_failures == 0 &&
+	       end->waiting == 0 &&
 	       end->delivered == stats->emitted && stats->sequence == stats->emitted + stats->lost;
 }
 
@@ -165,10 +166,10 @@ static char *end_message(const struct alert_job *job, const struct alert_end *en
 	else
 		fprintf(out,
 			"; the record is INCOMPLETE: of %llu decisions to record, %llu were delivered, %llu did not fit "
-			"the ring, %llu were malformed and %llu events could not be written",
+			"the ring, %llu were malformed and %llu events could not be written; %llu wait",
 			(unsigned long long)stats->sequence, (unsigned long long)end->delivered,
 			(unsigned long long)stats->lost, (unsigned long long)end->malformed,
-			(unsigned long long)end->write_failures);
+			(unsigned long long)end->write_failures, (unsigned long long)end->waiting);
 	return text_finish(out, &text, err);
 }
 
@@ -192,6 +193,7 @@ static json_t *new_end_details(const struct alert_end *end)
 		{ "lost", stats->lost },
 		{ "malformed", end->malformed },
 		{ "write_failures", end->write_failures },
+		{ "waiting", end->waiting },
 		{ "without_path", stats->path_failures },
 		{ "fork_failures", stats->fork_failures },
 	};

@@ -115,6 +115,71 @@ static const struct op_info ops[] = {
 		.name = "connect to Unix socket", .code = "net_unix", .kind = EVENT_NET,
 		.before = "connecting to ", .after = "",
 	},
+	[OP_RECEIVE_READ] = {
+		.name = "receive for reading", .code = "file_receive_read", .kind = EVENT_FILE,
+		.activity = FILE_READ, .access = ACCESS_READ,
+		.before = "receiving ", .after = " open for reading",
+	},
+	[OP_RECEIVE_WRITE] = {
+		.name = "receive for writing", .code = "file_receive_write", .kind = EVENT_FILE,
+		.activity = FILE_UPDATE, .access = ACCESS_WRITE,
+		.before = "receiving ", .after = " open for writing",
+	},
+	[OP_UTIMES] = {
+		.name = "change timestamps", .code = "file_utimes", .kind = EVENT_FILE,
+		.activity = FILE_SET_ATTRIBUTES, .access = ACCESS_WRITE,
+		.before = "changing the timestamps of ", .after = "",
+	},
+	[OP_SETXATTR] = {
+		.name = "set extended attribute", .code = "file_setxattr", .kind = EVENT_FILE,
+		.activity = FILE_SET_ATTRIBUTES, .access = ACCESS_WRITE,
+		.before = "setting an extended attribute of ", .after = "",
+	},
+	[OP_REMOVEXATTR] = {
+		.name = "remove extended attribute", .code = "file_removexattr", .kind = EVENT_FILE,
+		.activity = FILE_SET_ATTRIBUTES, .access = ACCESS_WRITE,
+		.before = "removing an extended attribute of ", .after = "",
+	},
+	[OP_ACL] = {
+		.name = "change access control list", .code = "file_acl", .kind = EVENT_FILE,
+		.activity = FILE_SET_SECURITY, .access = ACCESS_WRITE,
+		.before = "changing the access control list of ", .after = "",
+	},
+	[OP_IOCTL] = {
+		.name = "ioctl", .code = "file_ioctl", .kind = EVENT_FILE,
+		.activity = FILE_UPDATE, .access = ACCESS_WRITE,
+		.before = "altering ", .after = " by ioctl",
+	},
+	[OP_FILEATTR] = {
+		.name = "change inode flags", .code = "file_setattr", .kind = EVENT_FILE,
+		.activity = FILE_SET_ATTRIBUTES, .access = ACCESS_WRITE,
+		.before = "changing the inode flags of ", .after = "",
+	},
+	[OP_MOUNT] = {
+		.name = "mount", .code = "file_mount", .kind = EVENT_FILE,
+		.activity = FILE_MOUNT, .access = ACCESS_WRITE,
+		.before = "mounting at ", .after = "",
+	},
+	[OP_UMOUNT] = {
+		.name = "unmount", .code = "file_umount", .kind = EVENT_FILE,
+		.activity = FILE_UNMOUNT, .access = ACCESS_WRITE,
+		.before = "unmounting ", .after = "",
+	},
+	[OP_REMOUNT] = {
+		.name = "remount", .code = "file_remount", .kind = EVENT_FILE,
+		.activity = FILE_MOUNT, .access = ACCESS_WRITE,
+		.before = "remounting ", .after = "",
+	},
+	[OP_MOVE_MOUNT] = {
+		.name = "move mount", .code = "file_move_mount", .kind = EVENT_FILE,
+		.activity = FILE_MOUNT, .access = ACCESS_WRITE, .has_path2 = true,
+		.before = "moving the mount ", .between = " to ", .after = "",
+	},
+	[OP_PIVOT_ROOT] = {
+		.name = "change root mount", .code = "file_pivot_root", .kind = EVENT_FILE,
+		.activity = FILE_MOUNT, .access = ACCESS_WRITE, .file_type = TYPE_FOLDER,
+		.before = "making ", .after = " its root mount",
+	},
 	[OP_CAPABILITY] = {
 		.name = "use capability", .code = "guard_capability", .kind = EVENT_GUARD,
 		.activity = KERNEL_INVOKE, .before = "using ", .after = "",

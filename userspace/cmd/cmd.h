@@ -6,10 +6,13 @@
 #ifndef JOBCAGE_CMD_CMD_H
 #define JOBCAGE_CMD_CMD_H
 
+int cmd_alerts(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
 int cmd_jobs(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_status(int argc, char **argv);

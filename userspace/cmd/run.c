@@ -68,6 +68,7 @@ struct launch {
 	struct launch_user user;
 	struct policy *policy; /* NULL: made no environment */
 	char command[JOB_COMMAND_MAX];
+	struct site *site; /* NULL: none */
 };
 
 static int fail(const char *text)
@@ -156,7 +157,7 @@ static void join_command(char *const *argv, char *room, size_t size)
 }
 
 /* Prints all that is wrong; a policy that is sound but for warnings is returned. */
-static struct policy *load_policy(const struct run_options *options)
+static struct policy *load_policy(const struct run_options *options, struct site **ret_site)
 {
 	_cleanup_free_ char *path = NULL;
 	struct diag_list diags = { 0 };
@@ -172,7 +173,7 @@ static struct policy *load_policy(const struct run_options *options)
 		policy_load(path, site, &diags, &policy);
 	diag_print(&diags, stderr);
 	diag_free(&diags);
-	site_free(site);
+	*ret_site = site;
 	return policy;
 }
 
@@ -202,6 +203,7 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 		.pidfd = pidfd,
 		.scratch_fd = scratch_fd,
 		.alerts = alerts,
+		.site = launch->site,
 		.inherit_cnt = options->keep_cnt,
 	};
 
@@ -227,7 +229,7 @@ static int enforce_alone(struct launch *launch, struct error *err)
 			"ask the platform's admin");
 	if (launch->options->job && job_id_check(launch->options->job, err))
 		return err->code;
-	launch->policy = load_policy(launch->options);
+	launch->policy = load_policy(launch->options, &launch->site);
 	if (!launch->policy)
 		return -EINVAL;
 	r = environment_make(launch->policy, launch->options->user ? &launch->user : NULL, NULL,
@@ -241,11 +243,13 @@ static int enforce_alone(struct launch *launch, struct error *err)
 static int name_policy(const struct run_options *options, struct error *err, json_t **ret_members)
 {
 	struct policy *policy;
+	struct site *site = NULL;
 
 	if (!geteuid() || !named_is_file(options->policy)) {
 		*ret_members = named_policy(options->policy);
 	} else {
-		policy = load_policy(options);
+		policy = load_policy(options, &site);
+		site_free(site);
 		if (!policy)
 			return -EINVAL;
 		*ret_members = json_pack("{s:s}", "policy_text", policy->canonical);
@@ -393,6 +397,7 @@ int cmd_run(int argc, char **argv)
 	else
 		status = become_job(&launch, &err);
 	policy_free(launch.policy);
+	site_free(launch.site);
 	launch_user_free(&launch.user);
 	if (err.code)
 		fail(err.text);

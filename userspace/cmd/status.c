@@ -32,13 +32,46 @@ static void print_counts(const char *label, const json_t *counts)
 static void print_record(const json_t *record)
 {
 	long long missing = number(record, "lost") + number(record, "malformed") +
-			    number(record, "write_failures");
+			    number(record, "write_failures") + number(record, "waiting");
 
 	printf("%-12s %lld decisions, %lld delivered; %s", "record", number(record, "decisions"),
 	       number(record, "delivered"), missing ? "INCOMPLETE: " : "complete so far\n");
 	if (missing)
-		printf("%lld lost, %lld malformed, %lld not written\n", number(record, "lost"),
-		       number(record, "malformed"), number(record, "write_failures"));
+		printf("%lld lost, %lld malformed, %lld not written, %lld wait\n",
+		       number(record, "lost"), number(record, "malformed"),
+		       number(record, "write_failures"), number(record, "waiting"));
+}
+
+/* What to ask the admin for stands in the sentences. */
+static void print_kinds(const json_t *kinds)
+{
+	json_t *kind;
+	size_t i;
+
+	json_array_foreach(kinds, i, kind)
+	{
+		const json_t *message = json_object_get(kind, "message");
+
+		printf("%-12s %lld x %s\n", i ? "" : "what", number(kind, "count"),
+		       message ? ask_text(kind, "message") : "of other kinds");
+	}
+}
+
+/* Only what does not work: everything else is as it should be. */
+static void print_sinks(const json_t *sinks)
+{
+	json_t *sink;
+	size_t i;
+
+	json_array_foreach(sinks, i, sink)
+	{
+		if (json_is_true(json_object_get(sink, "ok")) && !number(sink, "dropped"))
+			continue;
+		printf("%-12s %s: %s; %lld wait, %lld dropped\n", "sink", ask_text(sink, "sink"),
+		       json_is_true(json_object_get(sink, "ok")) ? "works again" :
+								   ask_text(sink, "trouble"),
+		       number(sink, "waiting"), number(sink, "dropped"));
+	}
 }
 
 static void print_start(const json_t *job)
@@ -82,7 +115,9 @@ static void print_status(const json_t *job)
 	printf("%-12s %s\n", "alerts", ask_text(job, "alerts"));
 	print_counts("denied", json_object_get(job, "denied"));
 	print_counts("would deny", json_object_get(job, "would_deny"));
+	print_kinds(json_object_get(job, "kinds"));
 	print_record(json_object_get(job, "record"));
+	print_sinks(json_object_get(job, "sinks"));
 	print_self_test(json_object_get(job, "self_test"));
 }
 

@@ -11,24 +11,29 @@
 #include "job/content.h"
 #include "kern/publish.h"
 
-static int open_orphan_sink(const struct job *job, struct error *err, struct sink **ret_sink)
+static int use_sink(struct sinks *sinks, const struct job *job, struct error *err,
+		    struct sink **ret_sink)
 {
-	if (strcmp(job->alerts, "-") && !watch_open_sink(job->alerts, err, ret_sink))
+	if (strcmp(job->alerts, "-") && !sinks_use(sinks, job->alerts, err, ret_sink))
 		return 0;
-	return watch_open_sink(DEFAULT_ALERTS, err, ret_sink);
+	/* However bad it looks: a job that nobody looks after is worse. */
+	if (!sinks_use(sinks, DEFAULT_ALERTS, err, ret_sink))
+		return 0;
+	return sinks_expect(sinks, DEFAULT_ALERTS, err, ret_sink);
 }
 
 static int watch_orphan(struct controller *controller, struct job *job, struct error *err)
 {
-	_cleanup_(cleanup_sink) struct sink *sink = NULL;
+	struct sink *sink = NULL;
 	struct watch *watch;
-	int r = open_orphan_sink(job, err, &sink);
+	int r = use_sink(controller->sinks, job, err, &sink);
 
 	if (!r)
 		r = controller_add(controller, job, sink, err, &watch);
-	if (r)
+	if (r) {
+		sinks_release(controller->sinks, sink);
 		return r;
-	TAKE_PTR(sink);
+	}
 	/* Its controller may have died before the start, or a change of policy, was written. */
 	watch_announce(watch);
 	watch_tell_policy(watch);

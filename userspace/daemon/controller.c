@@ -28,21 +28,70 @@ static void cleanup_controller(struct controller **controller)
 	controller_free(*controller);
 }
 
+static void on_sinks(void *arg)
+{
+	struct controller *controller = arg;
+
+	sinks_ready(controller->sinks);
+}
+
 int controller_new(bool is_daemon, struct error *err, struct controller **ret_controller)
 {
 	_cleanup_(cleanup_controller) struct controller *controller =
 		calloc(1, sizeof(*controller));
+	int r;
 
 	if (!controller)
 		return error_errno(err, -ENOMEM, "cannot start the controller");
 	controller->is_daemon = is_daemon;
 	controller->mounts_fd = -1;
 	controller->mounts_source.fd = -1;
+	controller->sinks_source.fd = -1;
 	controller->loop_fd = loop_new();
 	if (controller->loop_fd < 0)
 		return error_errno(err, controller->loop_fd, "cannot start the controller");
+	r = sinks_new(err, &controller->sinks);
+	if (!r)
+		r = loop_add(controller->loop_fd, &controller->sinks_source,
+			     controller->sinks->epoll_fd, EPOLLIN, on_sinks, controller);
+	if (r)
+		return error_errno(err, r, "cannot start the controller");
 	*ret_controller = TAKE_PTR(controller);
 	return 0;
+}
+
+/* A file that is rotated is closed with its folder: the next one stands there too. */
+static int close_sink_path(struct rulesets *rulesets, const struct sink_config *config)
+{
+	_cleanup_free_ char *path = NULL;
+	char *slash;
+
+	if (config->type != SINK_FILE)
+		return 0;
+	path = strdup(config->path);
+	if (!path)
+		return -ENOMEM;
+	slash = strrchr(path, '/');
+	if ((config->max_bytes || config->max_age_ms) && slash > path)
+		*slash = '\0';
+	return rulesets_close(rulesets, path);
+}
+
+int controller_set_site(struct controller *controller, const struct site *site, struct error *err)
+{
+	const struct site_audit none = { .interval_ms = HEAD_INTERVAL_MS };
+	int r = sinks_set_site(controller->sinks, site ? site->sinks : NULL,
+			       site ? site->sink_cnt : 0, site ? &site->audit : &none,
+			       controller->is_daemon, err);
+
+	if (r)
+		return r;
+	rulesets_reopen(&controller->rulesets);
+	for (size_t i = 0; !r && site && i < site->sink_cnt; i++)
+		r = close_sink_path(&controller->rulesets, &site->sinks[i]);
+	if (!r && site && site->audit.key)
+		r = rulesets_close(&controller->rulesets, site->audit.key);
+	return r ? error_errno(err, r, "cannot close the sinks to jobs") : 0;
 }
 
 /* --- watching --------------------------------------------------------------------------------- */
@@ -121,10 +170,9 @@ int controller_add(struct controller *controller, struct job *job, struct sink *
 	struct watch *watch;
 	int r;
 
-	r = watch_new(job, sink, err, &watch);
+	r = watch_new(controller, job, sink, err, &watch);
 	if (r)
 		return r;
-	watch->controller = controller;
 	if (watch->ring)
 		r = loop_add(controller->loop_fd, &watch->ring_source, ring_fd(watch->ring),
 			     EPOLLIN, on_ring, watch);
@@ -240,8 +288,11 @@ void controller_free(struct controller *controller)
 		watch_free(watch);
 	}
 	rulesets_forget(&controller->rulesets);
+	rulesets_reopen(&controller->rulesets);
 	loop_remove(controller->loop_fd, &controller->mounts_source);
 	cleanup_fd(&controller->mounts_fd);
+	loop_remove(controller->loop_fd, &controller->sinks_source);
+	sinks_free(controller->sinks);
 	cleanup_fd(&controller->loop_fd);
 	if (controller->is_daemon && controller->kern) {
 		lock = state_lock(NULL);
@@ -295,7 +346,7 @@ static int start_watched(struct controller *controller, const struct job_request
 	int r = create_watched(controller, request, sink, err, &watch);
 
 	if (r) {
-		sink_close(sink);
+		sinks_release(controller->sinks, sink);
 		return r;
 	}
 	r = is_self_tested ? self_test(watch, err) : 0;
@@ -327,6 +378,18 @@ static void finish_all_over(struct controller *controller)
 	}
 }
 
+/*
+ * An id is free when the last process of its job is gone, and who waited for that process knows
+ * before the loop has been told.
+ */
+static void free_id(struct controller *controller, const char *id)
+{
+	struct watch *watch = id ? controller_find(controller, id) : NULL;
+
+	if (watch && watch_is_over(watch))
+		finish(controller, watch);
+}
+
 static int start_locked(struct controller *controller, const struct job_request *request,
 			bool is_self_tested, struct sink *sink, struct error *err,
 			struct watch **ret_watch)
@@ -334,7 +397,7 @@ static int start_locked(struct controller *controller, const struct job_request 
 	int r = open_kernel(controller, err);
 
 	if (r) {
-		sink_close(sink);
+		sinks_release(controller->sinks, sink);
 		policy_free(request->policy);
 		return r;
 	}
@@ -342,26 +405,28 @@ static int start_locked(struct controller *controller, const struct job_request 
 		adopt_orphans(controller);
 		finish_all_over(controller);
 	}
+	free_id(controller, request->id);
 	return start_watched(controller, request, is_self_tested, sink, err, ret_watch);
 }
 
 int controller_start(struct controller *controller, const struct job_request *request,
 		     bool is_self_tested, struct error *err, struct watch **ret_watch)
 {
-	_cleanup_(cleanup_sink) struct sink *sink = NULL;
 	_cleanup_fd_ int lock = -1;
+	struct sink *sink = NULL;
 	int r;
 
-	r = watch_open_sink(request->alerts, err, &sink);
+	r = sinks_use(controller->sinks, request->alerts, err, &sink);
 	if (!r) {
 		lock = state_lock(err);
 		r = lock < 0 ? lock : 0;
 	}
 	if (r) {
+		sinks_release(controller->sinks, sink);
 		policy_free(request->policy);
 		return r;
 	}
-	r = start_locked(controller, request, is_self_tested, TAKE_PTR(sink), err, ret_watch);
+	r = start_locked(controller, request, is_self_tested, sink, err, ret_watch);
 	if (r)
 		remove_if_idle(controller);
 	else
@@ -450,7 +515,7 @@ static bool is_due(int64_t now, int64_t *due_ms, int64_t every_ms)
 int controller_tick(struct controller *controller)
 {
 	int64_t now = clock_ms(CLOCK_MONOTONIC), every = any_strays(controller) ? STRAYS_MS : TICK_MS;
-	int64_t next;
+	int64_t next, sinks;
 
 	if (controller->tick_ms > now + every)
 		controller->tick_ms = now + every;
@@ -466,7 +531,9 @@ int controller_tick(struct controller *controller)
 	next = controller->tick_ms;
 	if (controller->watches && controller->roots_ms < next)
 		next = controller->roots_ms;
-	return next > now ? next - now : 0;
+	next = next > now ? next - now : 0;
+	sinks = sinks_tick(controller->sinks);
+	return sinks < next ? sinks : next;
 }
 
 static bool is_done(const struct controller *controller, enum run_until until)

@@ -16,10 +16,13 @@
 #include "daemon/loop.h"
 #include "daemon/watch.h"
 #include "job/lifecycle.h"
+#include "policy/site.h"
 
-/* Where alerts of adopted jobs go whose own place is gone, and of jobs that name none. */
-#define DEFAULT_ALERTS_DIR "/var/log/jobcage"
-#define DEFAULT_ALERTS DEFAULT_ALERTS_DIR "/alerts.jsonl"
+/*
+ * Where alerts of adopted jobs go whose own place is gone, and of jobs that name none. The folder
+ * is made when it is not there.
+ */
+#define DEFAULT_ALERTS LOG_ROOT "/alerts.jsonl"
 
 /* Others read; only the controller writes. */
 struct controller {
@@ -31,12 +34,20 @@ struct controller {
 	bool is_daemon; /* keeps the programs while no job runs, and looks for orphans */
 	int mounts_fd;
 	struct loop_source mounts_source;
+	struct sinks *sinks; /* owned */
+	struct loop_source sinks_source;
 	uint64_t enter_failures; /* of kernel_stats, as far as they were mended */
 	int64_t tick_ms, roots_ms, orphans_ms; /* CLOCK_MONOTONIC: when each is due */
 };
 
 /* Returns 0 and a controller (controller_free) that has not looked at the kernel yet, or -errno. */
 int controller_new(bool is_daemon, struct error *err, struct controller **ret_controller);
+
+/*
+ * The site's sinks, and what of them is closed to jobs; site may be NULL. Returns 0, or -errno and
+ * the sinks are as before.
+ */
+int controller_set_site(struct controller *controller, const struct site *site, struct error *err);
 
 /* The jobs go on, enforced, for whoever comes next; the programs go if there are none. */
 void controller_free(struct controller *controller);

@@ -22,6 +22,24 @@
 
 /* --- the site --------------------------------------------------------------------------------- */
 
+/* Its sinks first; then the file of alerts, which is in use as long as the daemon
+ * runs: jobs that run already are looked after also while it cannot be written. */
+static int use_site(struct daemon *daemon, const struct site *site, struct error *err)
+{
+	struct sinks *sinks = daemon->controller->sinks;
+	struct sink *record;
+	int r = controller_set_site(daemon->controller, site, err);
+
+	if (!r)
+		r = sinks_expect(sinks, site && site->alerts ? site->alerts : DEFAULT_ALERTS, err,
+				 &record);
+	if (r)
+		return r;
+	sinks_release(sinks, daemon->record);
+	daemon->record = record;
+	return 0;
+}
+
 struct held_site *daemon_hold_site(struct daemon *daemon)
 {
 	struct held_site *held;
@@ -74,8 +92,12 @@ int daemon_load_site(struct daemon *daemon, struct error *err)
 	if (r)
 		diag_error(&diags, r, "the site file", err);
 	diag_free(&diags);
-	if (r)
+	if (!r)
+		r = use_site(daemon, site, err);
+	if (r) {
+		site_free(site);
 		return r;
+	}
 	r = put_site(daemon, site);
 	if (r) {
 		site_free(site);
@@ -183,10 +205,10 @@ static int run_loop(struct daemon *daemon, struct error *err)
 
 static int open_all(struct daemon *daemon, struct error *err, struct signals *signals)
 {
-	int r = daemon_load_site(daemon, err);
+	int r = controller_new(true, err, &daemon->controller);
 
 	if (!r)
-		r = controller_new(true, err, &daemon->controller);
+		r = daemon_load_site(daemon, err);
 	if (!r)
 		r = watch_signals(daemon, err, signals);
 	if (!r)

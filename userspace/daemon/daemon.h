@@ -35,6 +35,7 @@ struct daemon {
 	struct site *site;      /* NULL: there is no site file; for the main thread */
 	struct held_site *held; /* the same; for all threads, under site_lock */
 	pthread_mutex_t site_lock;
+	struct sink *record; /* the site's file of alerts, in use as long as the daemon runs */
 	const char *site_file; /* borrowed; NULL: the default one, if it exists */
 	struct slow_user slow_users[SLOW_USERS_MAX];
 	size_t slow_user_next;

@@ -77,6 +77,8 @@ static void monitor_main(const struct job_request *request, bool is_self_tested,
 	limits_lift();
 	r = controller_new(false, &err, &controller);
 	if (!r)
+		r = controller_set_site(controller, request->site, &err);
+	if (!r)
 		r = controller_start(controller, request, is_self_tested, &err, &watch);
 	/* The sink has a copy, which goes with the job: a pipeline must not wait for adopted ones.
 	 */

@@ -44,10 +44,11 @@ static json_t *record_state(const struct watch *watch, const struct job_stats *s
 {
 	const struct job_progress *progress = watch->job->state.progress;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "decisions", (json_int_t)stats->sequence,
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "decisions", (json_int_t)stats->sequence,
 			 "delivered", (json_int_t)progress->delivered, "lost",
 			 (json_int_t)stats->lost, "malformed", (json_int_t)progress->malformed,
-			 "write_failures", (json_int_t)progress->write_failures, "events",
+			 "write_failures", (json_int_t)progress->write_failures, "waiting",
+			 (json_int_t)watch->tally->waiting, "events",
 			 (json_int_t)progress->sequence);
 }
 
@@ -61,6 +62,7 @@ json_t *report_status(const struct watch *watch)
 	if (!report || !put(report, "denied", counts(stats.denied)) ||
 	    !put(report, "would_deny", counts(stats.would_deny)) ||
 	    !put(report, "record", record_state(watch, &stats)) ||
+	    !put(report, "kinds", kinds_report(&watch->kinds)) ||
 	    !put(report, "rules", json_integer(policy->rule_cnt)) ||
 	    !put(report, "source",
 		 watch->job->source ? text_json(watch->job->source) : json_null()) ||

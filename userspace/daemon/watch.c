@@ -18,6 +18,9 @@
 /* What one job's ring gets of the loop's time before it is another's turn. */
 #define TURN_RECORDS 64
 
+/* How long the end of a job waits for its record to be written. */
+#define LAST_FLUSH_MS 1000
+
 /* --- who and where, for every event ----------------------------------------------------------- */
 
 static char *read_line(const char *path)
@@ -75,15 +78,22 @@ static uint64_t next_sequence(const struct watch *watch)
 	return watch->job->state.progress->sequence + 1;
 }
 
-/* Takes the reference. A number is used up only by an event that was written. */
+/* What the sink has told since: lines that waited may be written by now. */
+static void book(struct watch *watch)
+{
+	watch->job->state.progress->waiting = watch->tally->waiting;
+}
+
+/* Takes the reference. A number is used up only by an event that was written, or waits for it. */
 static void write_event(struct watch *watch, int built, json_t *event)
 {
 	struct job_progress *progress = watch->job->state.progress;
 
-	if (built || sink_write(watch->sink, event))
+	if (built || sinks_put(watch->controller->sinks, watch->sink, watch->tally, event))
 		progress->write_failures++;
 	else
 		progress->sequence++;
+	book(watch);
 	if (!built)
 		json_decref(event);
 }
@@ -136,6 +146,7 @@ void watch_tell(struct watch *watch, const char *title, const char *text)
 void watch_seen(struct watch *watch)
 {
 	watch->job->state.progress->seen_ms = clock_ms(CLOCK_REALTIME);
+	book(watch);
 }
 
 void watch_tell_absence(struct watch *watch)
@@ -196,6 +207,8 @@ static void on_record(void *arg, const void *data, size_t len)
 
 		r = ocsf_decision(&about, &decoded, next_sequence(watch),
 				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
+		if (!r)
+			kinds_count(&watch->kinds, &decoded.event, event);
 		write_event(watch, r, event);
 		progress->delivered++;
 		progress->last_record = decoded.event.sequence;
@@ -217,17 +230,6 @@ void watch_take(struct watch *watch)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-int watch_open_sink(const char *alerts, struct error *err, struct sink **ret_sink)
-{
-	if (!strcmp(alerts, DEFAULT_ALERTS)) {
-		int r = make_dir(DEFAULT_ALERTS_DIR, 0750);
-
-		if (r)
-			return error_errno(err, r, "cannot make " DEFAULT_ALERTS_DIR);
-	}
-	return sink_open(alerts, err, ret_sink);
-}
-
 static int open_ring(struct watch *watch, struct error *err)
 {
 	const struct job *job = watch->job;
@@ -240,21 +242,33 @@ static int open_ring(struct watch *watch, struct error *err)
 void watch_drop(struct watch *watch)
 {
 	ring_close(watch->ring);
+	tally_unref(watch->tally);
+	kinds_free(&watch->kinds);
 	free((char *)watch->about.host);
 	free((char *)watch->about.machine_id);
 	free((char *)watch->about.kernel);
 	free(watch);
 }
 
-int watch_new(struct job *job, struct sink *sink, struct error *err, struct watch **ret_watch)
+/* What waited for a sink in the memory of a controller that is gone was not written. */
+static void count_forgotten(struct job_progress *progress)
+{
+	progress->write_failures += progress->waiting;
+	progress->waiting = 0;
+}
+
+int watch_new(struct controller *controller, struct job *job, struct sink *sink, struct error *err,
+	      struct watch **ret_watch)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 	int r;
 
 	if (!watch)
 		return error_errno(err, -ENOMEM, "cannot watch the job");
+	watch->controller = controller;
 	watch->job = job;
-	r = fill_about(watch);
+	watch->tally = tally_new();
+	r = watch->tally ? fill_about(watch) : -ENOMEM;
 	if (r)
 		error_errno(err, r, "cannot watch the job");
 	else
@@ -264,6 +278,7 @@ int watch_new(struct job *job, struct sink *sink, struct error *err, struct watc
 		return r;
 	}
 	watch->sink = sink;
+	count_forgotten(job->state.progress);
 	watch->ring_source.fd = -1;
 	watch->cgroup_source.fd = -1;
 	*ret_watch = watch;
@@ -274,7 +289,7 @@ void watch_free(struct watch *watch)
 {
 	if (!watch)
 		return;
-	sink_close(watch->sink);
+	sinks_release(watch->controller->sinks, watch->sink);
 	json_decref(watch->self_test);
 	job_free(watch->job);
 	watch_drop(watch);
@@ -368,6 +383,7 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 		.delivered = progress->delivered,
 		.malformed = progress->malformed,
 		.write_failures = progress->write_failures,
+		.waiting = watch->tally->waiting,
 		.adopted = watch->job->is_adopted,
 		.reason = end_reason(progress),
 	};
@@ -388,6 +404,9 @@ int watch_finish(struct watch *watch, struct error *err)
 	struct job_stats stats = { 0 };
 
 	watch_drain(watch);
+	/* Nobody else waits for a controller of one job, and a reader may just be slow. */
+	if (watch->tally->waiting && !watch->controller->is_daemon)
+		sinks_flush(watch->controller->sinks, LAST_FLUSH_MS);
 	if (watch->ring)
 		job_read_stats(watch->job->rulesets->kern, watch->job->label, &stats);
 	write_end(watch, &stats);

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 
 #include "alert/ocsf.h"
-#include "alert/sink.h"
+#include "alert/sinks.h"
+#include "daemon/kinds.h"
 #include "daemon/loop.h"
 #include "job/lifecycle.h"
 #include "job/selftest.h"
@@ -21,9 +22,11 @@ struct watch {
 	struct controller *controller; /* borrowed */
 	struct job *job;               /* owned */
 	struct ring *ring;             /* owned; NULL if the job never got one */
-	struct sink *sink;             /* owned */
+	struct sink *sink;             /* holds the job's record; a use of it */
+	struct tally *tally;           /* what became of the record's events there; a reference */
 	struct loop_source ring_source, cgroup_source;
 	struct ruleset *previous; /* replaced, while the ring may hold records of it; a reference */
+	struct kinds kinds;       /* what was denied since this controller looks after it */
 	struct alert_job about;   /* host, machine_id and kernel are owned, the rest is job's */
 	json_t *self_test; /* what it came to, for the record; NULL if adopted or switched off */
 	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
@@ -32,11 +35,9 @@ struct watch {
 			      delivered */
 };
 
-/* Opens the sink that a job will write to, before the job exists. Returns 0 or -errno. */
-int watch_open_sink(const char *alerts, struct error *err, struct sink **ret_sink);
-
-/* Returns 0 and takes job and sink over; or -errno. Free with watch_free(). */
-int watch_new(struct job *job, struct sink *sink, struct error *err, struct watch **ret_watch);
+/* Returns 0 and takes job and the use of sink over; or -errno. Free with watch_free(). */
+int watch_new(struct controller *controller, struct job *job, struct sink *sink, struct error *err,
+	      struct watch **ret_watch);
 void watch_free(struct watch *watch);
 
 /* Frees the watch, but neither its job nor its sink. */

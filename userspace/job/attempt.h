@@ -62,6 +62,7 @@ struct act {
 	int refusal; /* errno of a refusal; 0: must be allowed */
 	enum act_proof proof;
 	enum event_op op;         /* of the record */
+	enum event_op other_op;   /* of the record where an older kernel asks another hook; or 0 */
 	enum event_reason reason; /* of the record; 0: any */
 	bool is_by_cgroup;        /* the cgroup's program refuses it */
 	/* In audit mode, where nothing stops there, told of by this program of the cgroup; or NULL. */
@@ -79,12 +80,19 @@ struct attempt {
 	struct destination to;   /* of acts on the network */
 	struct destination from; /* of acts on packets */
 	int cgroup_fd;           /* of the job's own */
+	int file_fd;             /* OWN_FILE, open for reading and writing */
 	bool is_left_out;        /* the policy denies nothing of the kind */
 };
 
 /* Always done, in this order. */
 extern const struct act hook_acts[];
 extern const size_t hook_act_cnt;
+/* The same, of attributes and descriptors. */
+extern const struct act attr_acts[];
+extern const size_t attr_act_cnt;
+/* Where the policy denies mounts. */
+extern const struct act mount_acts[];
+extern const size_t mount_act_cnt;
 /* Where the policy denies some destination of the kind. */
 extern const struct act net_acts[];
 extern const size_t net_act_cnt;

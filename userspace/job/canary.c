@@ -76,7 +76,7 @@ static void run_child(const struct canary_plan *plan)
 /* go_fd: where the order to start comes from. */
 static void canary_main(const struct canary_plan *plan, int cgroup_fd, int go_fd)
 {
-	const int keep[] = { go_fd, cgroup_fd };
+	const int keep[] = { go_fd, cgroup_fd, plan->file_fd };
 	char go;
 
 	setpgid(0, 0);

@@ -24,6 +24,7 @@
 
 struct canary_plan {
 	const char *folder; /* the canary's own, with OWN_FILE and OWN_DIR in it */
+	int file_fd;        /* OWN_FILE, which it inherits */
 	const struct attempt *attempts;
 	size_t cnt;
 	struct attempt_result *results; /* cnt of them, in memory that a child shares */

@@ -115,12 +115,38 @@ static bool is_regular(const char *path)
 	return !stat(path, &st) && S_ISREG(st.st_mode);
 }
 
+int rulesets_close(struct rulesets *rulesets, const char *path)
+{
+	char *copy;
+
+	if (rulesets->closed_cnt == CLOSED_MAX)
+		return -ENOSPC;
+	copy = strdup(path);
+	if (!copy)
+		return -ENOMEM;
+	rulesets->closed[rulesets->closed_cnt++] = copy;
+	return 0;
+}
+
+void rulesets_reopen(struct rulesets *rulesets)
+{
+	while (rulesets->closed_cnt)
+		free(rulesets->closed[--rulesets->closed_cnt]);
+}
+
 static int publish(struct rulesets *rulesets, const struct ruleset *ruleset, __u32 slot,
 		   struct error *err, struct roots *ret_roots)
 {
-	const char *const own[] = { KERN_PIN_ROOT, STATE_ROOT,
-				    is_regular(ruleset->alerts) ? ruleset->alerts : NULL, NULL };
+	const char *own[CLOSED_MAX + 5] = { KERN_PIN_ROOT, STATE_ROOT };
+	size_t cnt = 2;
 
+	if (!access(LOG_ROOT, F_OK))
+		own[cnt++] = LOG_ROOT;
+	if (is_regular(ruleset->alerts))
+		own[cnt++] = ruleset->alerts;
+	for (size_t i = 0; i < rulesets->closed_cnt; i++)
+		if (!access(rulesets->closed[i], F_OK))
+			own[cnt++] = rulesets->closed[i];
 	return policy_publish(rulesets->kern, ruleset->policy, own, slot, err, ret_roots);
 }
 

@@ -17,6 +17,7 @@
 #include "job/lookup.h"
 #include "kern/kern.h"
 #include "kern/roots.h"
+#include "policy/outlets.h"
 #include "policy/policy.h"
 
 struct ruleset {
@@ -35,11 +36,23 @@ struct ruleset {
 	unsigned int job_cnt;
 };
 
+#define CLOSED_MAX 32
+
 /* All of one controller. */
 struct rulesets {
 	struct kern *kern; /* borrowed */
 	struct ruleset *first;
+	/* Besides the pins, the state, LOG_ROOT and the job's own file of alerts: closed to every
+	 * job whose rules are published from now on. Owned. */
+	char *closed[CLOSED_MAX];
+	size_t closed_cnt;
 };
+
+/* Closes a file or folder too; one that is not there is passed over. Returns 0, -ENOMEM or -ENOSPC. */
+int rulesets_close(struct rulesets *rulesets, const char *path);
+
+/* Forgets what rulesets_close() was told. */
+void rulesets_reopen(struct rulesets *rulesets);
 
 /*
  * The rule set for a policy: one that is there, or a new one in a slot that is chosen but not

@@ -25,6 +25,7 @@ struct trial {
 	struct job_label label;
 	const struct policy *policy;
 	char folder[64];
+	int file_fd; /* OWN_FILE; -1 until there is one */
 	struct attempt *attempts;
 	bool *is_recorded;
 	size_t cnt;
@@ -88,7 +89,8 @@ static int make_folder(struct trial *trial, struct error *err)
 		mkdir(trial->folder, 0700);
 	}
 	fd = open(trial->folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || mknodat(fd, OWN_FILE, S_IFREG | 0600, 0) || mkdirat(fd, OWN_DIR, 0700))
+	trial->file_fd = openat(fd, OWN_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || trial->file_fd < 0 || mkdirat(fd, OWN_DIR, 0700))
 		return error_errno(err, -errno, "self-test: cannot make %s", trial->folder);
 	trial->stream_fd = make_socket(fd, OWN_STREAM, SOCK_STREAM);
 	trial->datagram_fd = make_socket(fd, OWN_DATAGRAM, SOCK_DGRAM);
@@ -239,18 +241,30 @@ static void add_allowed_place(struct trial *trial)
 		add(trial, &allowed_place_act)->path = "/";
 }
 
+/* On files of our own and on mounts, by those tables whose hooks the policy gives something to do. */
+static void add_hooks(struct trial *trial, int cgroup_fd)
+{
+	bool may_mount = trial->policy->mounts == MOUNTS_ALLOW;
+
+	for (size_t i = 0; i < hook_act_cnt; i++)
+		add(trial, &hook_acts[i])->cgroup_fd = cgroup_fd;
+	for (size_t i = 0; i < attr_act_cnt; i++)
+		add(trial, &attr_acts[i])->file_fd = trial->file_fd;
+	for (size_t i = 0; i < mount_act_cnt; i++)
+		add(trial, &mount_acts[i])->is_left_out = may_mount;
+}
+
 static int make_plan(struct trial *trial, int cgroup_fd)
 {
 	/* Besides the tables: exec, socket, two guards, family, packets, what is allowed, and chroot. */
-	size_t room = hook_act_cnt + net_act_cnt + trial->policy->rule_cnt +
-		      unix_act_cnt + guard_act_cnt + 11;
+	size_t room = hook_act_cnt + attr_act_cnt + mount_act_cnt + net_act_cnt +
+		      trial->policy->rule_cnt + unix_act_cnt + guard_act_cnt + 11;
 
 	trial->attempts = calloc(room, sizeof(*trial->attempts));
 	trial->is_recorded = calloc(room, sizeof(*trial->is_recorded));
 	if (!trial->attempts || !trial->is_recorded)
 		return -ENOMEM;
-	for (size_t i = 0; i < hook_act_cnt; i++)
-		add(trial, &hook_acts[i])->cgroup_fd = cgroup_fd;
+	add_hooks(trial, cgroup_fd);
 	add_exec(trial);
 	add_socket(trial);
 	add_unix(trial);
@@ -271,6 +285,7 @@ static int make_plan(struct trial *trial, int cgroup_fd)
 
 static void trial_free(struct trial *trial)
 {
+	cleanup_fd(&trial->file_fd);
 	if (trial->folder[0])
 		selftest_sweep(trial->label);
 	cleanup_fd(&trial->stream_fd);
@@ -288,7 +303,7 @@ static bool is_proof(const struct trial *trial, const struct act *act, const str
 	bool is_audit = trial->policy->mode == MODE_AUDIT;
 	bool by_cgroup = act->is_by_cgroup || (is_audit && act->audit_hook);
 
-	return event->op == act->op &&
+	return (event->op == act->op || (act->other_op && event->op == act->other_op)) &&
 	       (!act->reason || event->reason == act->reason) &&
 	       !(event->flags & EVENT_BY_CGROUP) == !by_cgroup &&
 	       (event->verdict == VERDICT_DENY ||
@@ -479,19 +494,20 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 		 struct selftest *ret_selftest)
 {
 	_cleanup_(trial_free) struct trial trial = {
-		.label = label, .policy = policy, .stream_fd = -1, .datagram_fd = -1
+		.label = label, .policy = policy, .file_fd = -1, .stream_fd = -1, .datagram_fd = -1
 	};
 	uint64_t start_us = now_us();
 	int r, collected;
 
-	r = make_plan(&trial, cgroup->fd);
-	if (r)
-		return error_errno(err, r, "self-test: cannot start");
 	r = make_folder(&trial, err);
 	if (r)
 		return r;
+	r = make_plan(&trial, cgroup->fd);
+	if (r)
+		return error_errno(err, r, "self-test: cannot start");
 	r = canary_run(kern, label, cgroup,
 		       &(struct canary_plan){ .folder = trial.folder,
+					      .file_fd = trial.file_fd,
 					      .attempts = trial.attempts,
 					      .cnt = trial.cnt,
 					      .results = trial.results },

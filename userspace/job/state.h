@@ -37,6 +37,7 @@ struct job_progress {
 	uint64_t seen_ms;        /* Unix time when its controller last looked after it */
 	uint64_t end_cause;      /* enum end_cause */
 	char told_digest[72];    /* of the policy that the record named last, NUL-terminated */
+	uint64_t waiting;        /* events that are counted in sequence and not yet in the file */
 };
 
 /* Why a job is being ended before its last process has gone by itself. */

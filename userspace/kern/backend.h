@@ -10,11 +10,14 @@
 #include "kern/kern.h"
 
 /*
- * Before load. lsm: NULL for a program that only looks on, which is the same in both. Returns 0, or
- * -errno if the kernel has no such hook or function.
+ * Before load. lsm: NULL for a program that only looks on, which is the same in both. Returns 0;
+ * -ENOENT if the kernel has no such hook or function.
  */
-int backend_prepare(struct bpf_program *prog, enum backend backend, const char *lsm,
-		    const char *function);
+int backend_prepare(struct bpf_program *prog, const struct btf *kernel, enum backend backend,
+		    const char *lsm, const char *function);
+
+/* How many arguments an LSM hook has in this kernel; 0: there is no such hook. */
+int backend_lsm_argc(const struct btf *kernel, const char *lsm);
 
 /* After load. NULL and errno on failure. */
 struct bpf_link *backend_attach(struct bpf_program *prog);

@@ -365,6 +365,16 @@ static void settle_observer(const struct sight *sight, const struct hook *hook, 
 		need_missing(need, "the kernel has no %s", hook->function);
 }
 
+static void settle_absent(struct need *need, const struct hook *hook, const char *place)
+{
+	if (!hook->instead) {
+		need_missing(need, "the kernel has no %s", place);
+		return;
+	}
+	need->is_required = false;
+	need_missing(need, "the kernel has no %s; there %s refuses the act", place, hook->instead);
+}
+
 /* With no backend to go by, either place to attach counts. */
 static void settle_hook(const struct sight *sight, const struct hook *hook, struct need *need)
 {
@@ -380,8 +390,7 @@ static void settle_hook(const struct sight *sight, const struct hook *hook, stru
 	else if (sight->backend != BACKEND_LSM && has_function(sight, hook->function))
 		need_found(need, "%s, by %s", hook->guards, hook->function);
 	else
-		need_missing(need, "the kernel has no %s",
-			     sight->backend == BACKEND_FMOD_RET ? hook->function : lsm);
+		settle_absent(need, hook, sight->backend == BACKEND_FMOD_RET ? hook->function : lsm);
 }
 
 static int add_hooks(const struct sight *sight, struct features *features)

@@ -13,6 +13,7 @@ struct hook {
 	const char *lsm;      /* the LSM hook, as in lsm_hook_defs.h; NULL: only looks on (fentry) */
 	const char *function; /* the kernel function that calls it: where fmod_ret attaches, or fentry */
 	const char *guards;   /* what is lost without it, in a few words */
+	const char *instead;  /* on kernels that lack it: what refuses the act there; NULL: needed */
 };
 
 extern const struct hook hooks[];

@@ -9,6 +9,7 @@
  * one before, under that one's programs.
  */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -50,6 +51,11 @@ static void cleanup_skel(struct jobcage **skel)
 	jobcage__destroy(*skel);
 }
 
+static void cleanup_btf(struct btf **btf)
+{
+	btf__free(*btf);
+}
+
 static void cleanup_kern(struct kern **kern)
 {
 	kern_close(*kern);
@@ -63,22 +69,36 @@ static const struct kernel_build own_build = {
 
 /* --- fresh: load, attach, pin ----------------------------------------------------------------- */
 
+static int prepare_hook(struct jobcage *skel, const struct btf *kernel, enum backend backend,
+			const struct hook *hook, struct error *err)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, hook->program);
+	int r;
+
+	if (!prog)
+		return error_set(err, -ENOENT, "program %s is not in this build", hook->program);
+	r = backend_prepare(prog, kernel, backend, hook->lsm, hook->function);
+	if (r == -ENOENT && hook->instead)
+		r = bpf_program__set_autoload(prog, false);
+	if (r)
+		return error_errno(err, r, "this kernel has no hook %s (%s)",
+				   hook->lsm ?: hook->function, hook->guards);
+	return 0;
+}
+
 static int prepare_hooks(struct jobcage *skel, enum backend backend, struct error *err)
 {
-	for (size_t i = 0; i < hook_cnt; i++) {
-		struct bpf_program *prog =
-			bpf_object__find_program_by_name(skel->obj, hooks[i].program);
-		int r;
+	_cleanup_(cleanup_btf) struct btf *kernel = btf__load_vmlinux_btf();
+	int r = 0;
 
-		if (!prog)
-			return error_set(err, -ENOENT, "program %s is not in this build",
-					 hooks[i].program);
-		r = backend_prepare(prog, backend, hooks[i].lsm, hooks[i].function);
-		if (r)
-			return error_errno(err, r, "this kernel has no hook %s (%s)",
-					   hooks[i].lsm ?: hooks[i].function, hooks[i].guards);
-	}
-	return 0;
+	if (!kernel)
+		return error_errno(err, -errno, "cannot read the kernel's types");
+	for (size_t i = 0; !r && i < hook_cnt; i++)
+		r = prepare_hook(skel, kernel, backend, &hooks[i], err);
+	/* The function that calls the hook has always had it. */
+	skel->rodata->setattr_has_idmap =
+		backend != BACKEND_LSM || backend_lsm_argc(kernel, "inode_setattr") == 3;
+	return r;
 }
 
 static int pin_fd(int fd, const char *folder, const char *name, struct error *err)
@@ -96,10 +116,13 @@ static int attach_and_pin_hook(struct jobcage *skel, const struct hook *hook, co
 			       struct error *err)
 {
 	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, hook->program);
-	struct bpf_link *link = backend_attach(prog);
+	struct bpf_link *link;
 	char name[64];
 	int r;
 
+	if (!bpf_program__autoload(prog))
+		return 0;
+	link = backend_attach(prog);
 	if (!link)
 		return error_errno(err, -errno, "cannot attach to %s (%s)",
 				   hook->lsm ?: hook->function, hook->guards);

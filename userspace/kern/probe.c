@@ -2,6 +2,7 @@
 /* Which backend bites on this kernel; see probe.h. */
 #include "kern/probe.h"
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,11 @@
 static void cleanup_probe(struct probe **skel)
 {
 	probe__destroy(*skel);
+}
+
+static void cleanup_btf(struct btf **btf)
+{
+	btf__free(*btf);
 }
 
 static void cleanup_link(struct bpf_link **link)
@@ -56,13 +62,16 @@ static int check_preemption(enum preempt_mode mode, struct error *err)
 int probe_backend(enum backend backend, struct error *err)
 {
 	_cleanup_(cleanup_probe) struct probe *skel = probe__open();
+	_cleanup_(cleanup_btf) struct btf *kernel = btf__load_vmlinux_btf();
 	_cleanup_(cleanup_link) struct bpf_link *link = NULL;
 	int r;
 
+	if (!kernel)
+		return error_errno(err, -errno, "cannot read the kernel's types");
 	if (!skel)
 		return error_errno(err, -errno, "cannot read the probe program");
 	skel->rodata->probe_tid = syscall(SYS_gettid);
-	r = backend_prepare(skel->progs.probe_file_open, backend, "file_open",
+	r = backend_prepare(skel->progs.probe_file_open, kernel, backend, "file_open",
 			    "security_file_open");
 	if (r)
 		return error_errno(err, r, "file_open has no place to attach");

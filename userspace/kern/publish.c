@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -148,6 +149,17 @@ static __u64 new_rules_id(__u32 slot)
 	return (now.tv_sec * 1000000ULL + now.tv_nsec / 1000) * POLICY_SLOTS + slot;
 }
 
+static void publish_filters(struct policy_value *value, const struct roots *roots)
+{
+	value->dev_filter = 0;
+	value->file_filter = 0;
+	for (size_t i = 0; i < roots->dev_cnt; i++)
+		value->dev_filter |= 1ULL << DEV_FILTER_BIT(roots->devs[i]);
+	for (size_t i = 0; i < roots->cnt; i++)
+		if (roots->items[i].key.type != S_IFDIR)
+			value->file_filter |= 1ULL << FILE_FILTER_BIT(roots->items[i].key.ino);
+}
+
 /* The mode last: it publishes the rest. */
 static void publish_value(struct kern *kern, __u32 slot, const struct policy *policy,
 			  const struct roots *roots)
@@ -159,10 +171,12 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->egress_default = policy->egress_default;
 	value->ingress_default = policy->ingress_default;
 	value->unix_default = policy->unix_default;
+	value->mounts = policy->mounts;
 	value->sockets = policy->sockets;
 	value->capabilities = policy->capabilities;
 	value->user_namespaces = policy->user_namespaces;
 	value->rules_id = new_rules_id(slot);
+	publish_filters(value, roots);
 	value->dev_cnt = roots->dev_cnt;
 	if (roots->dev_cnt <= POLICY_DEVS)
 		for (size_t i = 0; i < roots->dev_cnt; i++)

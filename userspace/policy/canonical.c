@@ -253,6 +253,8 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
 		put_ingress(writer, root, policy);
 	if (policy->unix_default == UNIX_ALLOW || has_class(policy, RULE_UNIX))
 		put_unix(writer, root, policy);
+	if (policy->mounts != MOUNTS_DENY)
+		put_word(writer, root, "mounts", &mounts_words, (uint8_t)policy->mounts);
 	put_bits(writer, root, "sockets", &socket_words, policy->sockets);
 	put_bits(writer, root, "capabilities", &capability_words, policy->capabilities);
 	if (policy->user_namespaces)

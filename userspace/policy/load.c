@@ -293,6 +293,7 @@ static int draft_start(struct draft *draft, const char *file)
 	}
 	policy->mode = MODE_ENFORCE;
 	policy->file_default = ACCESS_READ;
+	policy->mounts = MOUNTS_DENY;
 	policy->exec_default = EXEC_DENY;
 	policy->egress_default = EGRESS_DENY;
 	policy->ingress_default = INGRESS_DENY;

@@ -113,6 +113,7 @@ struct policy {
 	enum egress_default egress_default;
 	enum ingress_default ingress_default;
 	enum unix_access unix_default;
+	enum mount_default mounts;
 	uint32_t sockets; /* bit N: enum socket_class N is named */
 	uint64_t capabilities; /* bit N: capability N is named */
 	bool user_namespaces;

@@ -9,6 +9,7 @@
 #include "abi/job.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "policy/outlets_read.h"
 #include "policy/permission.h"
 #include "policy/shape.h"
 #include "policy/value.h"
@@ -50,6 +51,8 @@ enum {
 	SITE_LIMITS,
 	SITE_ALERTS,
 	SITE_SELF_TEST,
+	SITE_SINKS,
+	SITE_AUDIT,
 	SITE_FIELD_CNT,
 };
 
@@ -64,6 +67,8 @@ static const struct field site_fields[] = {
 	[SITE_LIMITS] = { "limits", KIND_OBJECT, .shape = &limit_shape },
 	[SITE_ALERTS] = { "alerts", KIND_STRING },
 	[SITE_SELF_TEST] = { "self_test", KIND_BOOLEAN },
+	[SITE_SINKS] = { "sinks", KIND_LIST, .entry_kinds = KIND_OBJECT, .shape = &sink_shape },
+	[SITE_AUDIT] = { "audit", KIND_OBJECT, .shape = &audit_shape },
 };
 
 const struct shape site_shape = { "a site file", FIELDS(site_fields), NULL, 0 };
@@ -83,8 +88,12 @@ void site_free(struct site *site)
 		dataset_clear(&site->datasets[i]);
 	for (size_t i = 0; i < site->permission_cnt; i++)
 		permission_clear(&site->permissions[i]);
+	for (size_t i = 0; i < site->sink_cnt; i++)
+		sink_config_clear(&site->sinks[i]);
 	free(site->datasets);
 	free(site->permissions);
+	free(site->sinks);
+	free(site->audit.key);
 	free(site->policies);
 	free(site->alerts);
 	free(site->file);
@@ -224,6 +233,37 @@ static void read_self_test(struct site *site, const struct cursor *at)
 	site->self_test = json_is_true(at->node->value);
 }
 
+static void check_sinks(const struct site *site, const struct cursor *at)
+{
+	for (size_t i = 1; i < site->sink_cnt; i++)
+		for (size_t j = 0; j < i; j++)
+			if (site->sinks[i].name && site->sinks[j].name &&
+			    !strcmp(site->sinks[i].name, site->sinks[j].name))
+				cursor_error(at, "two sinks have the name '%s'", site->sinks[i].name);
+}
+
+static void read_sinks(struct site *site, const struct cursor *at)
+{
+	struct cursor entry;
+
+	site->sinks = calloc(json_array_size(at->node->value) + 1, sizeof(*site->sinks));
+	if (!site->sinks) {
+		cursor_error(at, "out of memory");
+		return;
+	}
+	for (const struct node *node = at->node->child; node; node = node->next) {
+		entry = cursor_at(at, node);
+		if (shape_kind(&entry, KIND_OBJECT, sink_shape.what))
+			read_sink(&entry, &site->sinks[site->sink_cnt++]);
+	}
+	check_sinks(site, at);
+}
+
+static void read_site_audit(struct site *site, const struct cursor *at)
+{
+	read_audit(at, &site->audit);
+}
+
 static void read_version(struct site *site, const struct cursor *at)
 {
 	(void)site;
@@ -258,6 +298,8 @@ static int read_site(struct site *site, const struct document *document, struct 
 		[SITE_LIMITS] = read_limits,
 		[SITE_ALERTS] = read_alerts,
 		[SITE_SELF_TEST] = read_self_test,
+		[SITE_SINKS] = read_sinks,
+		[SITE_AUDIT] = read_site_audit,
 	};
 	struct cursor at = { document, document->root, diags }, member;
 	const struct node *members[SITE_FIELD_CNT];
@@ -293,6 +335,7 @@ static struct site *make_site(const char *file, struct diag_list *diags)
 		site->file = strdup(file);
 		site->policies = strdup(SITE_POLICIES);
 		site->self_test = true;
+		site->audit.interval_ms = HEAD_INTERVAL_MS;
 	}
 	if (site && site->file && site->policies)
 		return TAKE_PTR(site);

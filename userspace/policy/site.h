@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "base/diag.h"
+#include "policy/outlets.h"
 
 #define SITE_FILE "/etc/jobcage/site.json"
 #define SITE_POLICIES "/etc/jobcage/policies"
@@ -61,6 +62,9 @@ struct site {
 	struct site_limits limits;
 	char *alerts;   /* absolute; NULL: the default */
 	bool self_test; /* whether each job's rules are tried before its command runs */
+	struct sink_config *sinks;
+	size_t sink_cnt;
+	struct site_audit audit;
 };
 
 /*

@@ -24,6 +24,11 @@ static const struct word exec_word[] = { { "allow", EXEC_ALLOW }, { "deny", EXEC
 static const struct word egress_word[] = { { "deny", EGRESS_DENY }, { "allow", EGRESS_ALLOW } };
 static const struct word ingress_word[] = { { "deny", INGRESS_DENY }, { "allow", INGRESS_ALLOW } };
 static const struct word unix_word[] = { { "deny", UNIX_DENY }, { "allow", UNIX_ALLOW } };
+static const struct word mounts_word[] = {
+	{ "deny", MOUNTS_DENY },
+	{ "allow", MOUNTS_ALLOW },
+};
+
 static const struct word protocol_word[] = {
 	{ "tcp", PROTOCOL_TCP },
 	{ "udp", PROTOCOL_UDP },
@@ -91,6 +96,7 @@ const struct vocabulary egress_words = VOCABULARY("egress default", egress_word)
 const struct vocabulary ingress_words = VOCABULARY("ingress default", ingress_word);
 const struct vocabulary unix_words = VOCABULARY("unix default", unix_word);
 const struct vocabulary protocol_words = VOCABULARY("protocol", protocol_word);
+const struct vocabulary mounts_words = VOCABULARY("value of mounts", mounts_word);
 const struct vocabulary socket_words = VOCABULARY("kind of socket", socket_word);
 const struct vocabulary capability_words = VOCABULARY("capability", capability_word);
 

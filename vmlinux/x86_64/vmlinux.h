@@ -30,8 +30,10 @@ typedef unsigned int fmode_t;
 typedef u32 dev_t;
 typedef short unsigned int sa_family_t;
 
+struct list_head;
 struct super_block;
 struct inode;
+struct iattr;
 struct qstr;
 struct hlist_bl_node;
 struct dentry;
@@ -42,6 +44,7 @@ struct file;
 struct linux_binprm;
 struct mm_struct;
 struct task_struct;
+struct nsproxy;
 struct css_set;
 struct kernfs_node;
 struct kernel_cap_struct;
@@ -89,10 +92,16 @@ enum {
 	IPPROTO_MPTCP = 262,
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct super_block {
 	dev_t s_dev;
 	long unsigned int s_flags;
 	struct dentry *s_root;
+	long unsigned int s_magic;
+	struct list_head s_mounts;
 };
 
 struct inode {
@@ -100,6 +109,11 @@ struct inode {
 	struct super_block *i_sb;
 	long unsigned int i_ino;
 	const unsigned int i_nlink;
+	__u32 i_generation;
+};
+
+struct iattr {
+	unsigned int ia_valid;
 };
 
 struct qstr {
@@ -126,6 +140,8 @@ struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct list_head mnt_instance;
+	struct mnt_namespace *mnt_ns;
 };
 
 struct path {
@@ -159,6 +175,14 @@ struct task_struct {
 	char comm[16];
 	struct css_set *cgroups;
 	struct bpf_local_storage *bpf_storage;
+	const struct cred *cred;
+	const struct cred *real_cred;
+	struct io_uring_task *io_uring;
+	struct nsproxy *nsproxy;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
 };
 
 struct css_set {

@@ -76,7 +76,7 @@ class Job:
         """The lines of this job; of a half-written one, none."""
         with contextlib.suppress(FileNotFoundError), open(self.alerts, encoding="utf-8") as stream:
             events = [json.loads(line) for line in stream if line.endswith("\n") and self.id in line]
-            return [event for event in events if event["metadata"]["correlation_uid"] == self.id]
+            return [event for event in events if event["metadata"].get("correlation_uid") == self.id]
         return []
 
     def end(self):
@@ -99,12 +99,13 @@ class World:
         self.write(f"{self.patients}/p", SECRET)
         self.site = self.write_json(f"{self.root}/site.json", {
             "version": 1, "datasets": [{"name": name, "path": f"{self.data}/{name}"} for name in ("digits", "patients")]})
-        self.job_cnt = 0
+        self.pid, self.job_cnt = os.getpid(), 0
         self.baseline = self.snapshot()
 
     def new_id(self):
+        """Unlike all others, also in a process that was forked to be another user."""
         self.job_cnt += 1
-        return f"job{self.job_cnt}"
+        return f"job{self.job_cnt}" if os.getpid() == self.pid else f"job{self.job_cnt}-{os.getpid()}"
 
     @staticmethod
     def snapshot():
@@ -200,7 +201,7 @@ class World:
     def keeper(self):
         """A job that keeps the programs loaded, so that those inside start at once; they leave only what was there."""
         idle, job = self.baseline, self.start("sleep", "100000", job_id="keeper")
-        wait_for(lambda: self.running(job) and traces.holder(job.id))
+        wait_for(lambda: self.running(job) and traces.holder(job.id), 120)
         self.baseline = self.snapshot()
         try:
             yield job

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Who may ask for what: an ordinary user may run what the site lets him, and see and end what is his own."""
 import os
+import time
 
 from harness import wait_for
 from house import ALICE, BOB, CAROL, DAVE, ERIN, ROOT
@@ -146,6 +147,15 @@ def ids(check, house):
     for _ in range(3):
         check.equal("an id that was used", house.shell("exit 4", job_id="same", user=ALICE).status, 4)
         wait_for(lambda: not os.path.exists(f"{traces.STATE_JOBS}/same.json"))
+    job = house.start("sleep", "1000", job_id="same", user=ALICE)
+    wait_for(lambda: house.running(job))
+    with house.daemon.stopped():
+        job.process.kill()
+        job.process.wait()
+        again = house.start("true", job_id="same", user=ALICE)
+        time.sleep(0.5)
+    check.equal("an id whose last process has just gone", again.finish().status, 0)
+    wait_for(lambda: not os.path.exists(f"{traces.STATE_JOBS}/same.json"))
     for bad in ("../x", "a b", "", "x" * 65, ".x", "keeper"):
         check.equal(f"the id {bad[:10]!r}", house.shell("echo ran", user=ALICE, options=["--job", bad], job_id="bad-id").out, "")
     house.settles(check, "ids")

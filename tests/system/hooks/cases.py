@@ -14,7 +14,7 @@ import dataclasses
 from dataclasses import dataclass
 
 TMPFS, ROOT, PLAIN = '/srv/hooks', '/srv/hooks-root', '/srv/hooks-plain'
-CHANGING = ('create', 'mknod', 'mkdir', 'symlink', 'link', 'unlink', 'rmdir', 'rename', 'truncate', 'chmod', 'chown')
+CHANGING = ('create', 'mknod', 'mkdir', 'symlink', 'link', 'unlink', 'rmdir', 'rename', 'truncate', 'chmod', 'chown', 'utimes', 'setxattr')
 # All that root has but those of which a test needs that they are refused.
 CAPABILITIES = [
     'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_KILL',
@@ -128,6 +128,20 @@ WRITES = [
     ('lchown', 'here lchown {t}/l', 'file_chown', '{t}/l'),
     ('chown-by-path-fd', 'here chown_empty_path {t}/f', 'file_chown', '{t}/f'),
     ('fchown', 'here fchown {t}/f', 'file_chown', '{t}/f'),
+    ('utimes', 'here utimes {t}/f', 'file_utimes', '{t}/f'),
+    ('utimes-folder', 'here utimes {t}/d', 'file_utimes', '{t}/d'),
+    ('futimes', 'here futimes {t}/f', 'file_utimes', '{t}/f'),
+    # By children: who has used io_uring is not believed to act for an overlay.
+    ('setxattr', 'fork setxattr {t}/f', 'file_setxattr', '{t}/f'),
+    ('setxattr-link', 'fork lsetxattr {t}/l', 'file_setxattr', '{t}/l'),
+    ('fsetxattr', 'fork fsetxattr {t}/f', 'file_setxattr', '{t}/f'),
+    ('removexattr', 'fork removexattr {t}/f', 'file_removexattr', '{t}/f'),
+    ('acl-set', 'fork set_acl {t}/f', 'file_acl', '{t}/f'),
+    ('acl-remove', 'fork remove_acl {t}/f', 'file_acl', '{t}/f'),
+    ('ioctl-flags', 'here set_flags {t}/f', 'file_ioctl', '{t}/f'),
+    ('ioctl-flags-32', 'here set_flags_32 {t}/f', 'file_ioctl', '{t}/f'),
+    ('ioctl-unknown', 'here unknown_ioctl {t}/f', 'file_ioctl', '{t}/f'),
+    ('file-setattr', 'here file_setattr {t}/f', 'file_setattr', '{t}/f'),
 ]
 
 # Denied below a dataset that was not granted, allowed below one granted "read".
@@ -141,7 +155,8 @@ READS = [
 ]
 
 # What the file system under "/" may not have: an overlay, in the VM, has no handles, whiteouts or, once, O_TMPFILE.
-TMPFS_ONLY = {'open-handle', 'open-tmpfile', 'link-tmpfile', 'rename-whiteout'}
+TMPFS_ONLY = {'open-handle', 'open-tmpfile', 'link-tmpfile', 'rename-whiteout', 'file-setattr'}
+NEEDS = {'file-setattr': 'file_setattr()'}
 TRUNCATING = {'open-trunc', 'open-rewrite'}
 
 
@@ -155,11 +170,19 @@ def file_case(world, row, tree, rule, allowed_tree, release):
     base, line, event, path, *path2 = row
     name = base if world == TMPFS else f'{base}.root'
     here, there = places(world, tree, name), places(world, allowed_tree, f'{name}.allowed')
+    event = event_in(event, base, release)
     alert = Alert(event, rule, path.format(**here), path2[0].format(**here) if path2 else '')
     return Case(name, line.format(**here), line.format(**there), alerts=(alert,),
                 audit=audit_alerts(base, alert, release),
                 changes=event.removeprefix('file_') in CHANGING or base in TRUNCATING,
-                guarded=(here['t'], here['o']), folders=(here['t'], here['o'], there['t'], there['o']))
+                guarded=(here['t'], here['o']), folders=(here['t'], here['o'], there['t'], there['o']), needs=NEEDS.get(base, ''))
+
+
+def event_in(event, base, release):
+    """Before 6.2 an access control list is an extended attribute like any other."""
+    if event == 'file_acl' and release < (6, 2):
+        return 'file_setxattr' if base == 'acl-set' else 'file_removexattr'
+    return event
 
 
 def audit_alerts(base, alert, release):
@@ -167,8 +190,8 @@ def audit_alerts(base, alert, release):
     opened = dataclasses.replace(alert, event='file_open_write')
     if base == 'creat':
         return (alert, opened)
-    # Before 6.2 path_truncate is also called when an open truncates.
-    if base in TRUNCATING and release < (6, 2):
+    # An open that truncates is a truncation too.
+    if base in TRUNCATING:
         return (alert, dataclasses.replace(alert, event='file_truncate'))
     return None
 
@@ -191,6 +214,39 @@ def own_case(name, denied, allowed, event, rule, path, path2='', rules=(), folde
     folders = tuple(map(fill, folders))
     return Case(name, fill(denied), fill(allowed), alerts=(alert,), rules=rules, guarded=folders, folders=folders,
                 changes='open' not in event, audit=audit)
+
+
+def mount_cases():
+    """A job mounts nothing, by whatever call."""
+    def mount_case(name, line, event, path, path2=''):
+        here = places(TMPFS, 'out', name)
+        alert = Alert(event, 'mounts', path.format(**here), path2.format(**here))
+        return Case(name, line.format(**here), alerts=(alert,), folders=(here['o'],))
+
+    new_fs = Alert('file_mount', 'mounts', '*')
+    tmpfs = mount_case('mount-tmpfs', 'here mount_tmpfs {o}/d', 'file_mount', '{o}/d')
+    unmount = Alert('file_umount', 'mounts', f'{TMPFS}/out/mount-tmpfs.own/d')
+    yield dataclasses.replace(tmpfs, audit=(tmpfs.alerts[0], new_fs, unmount))
+    bind = mount_case('mount-bind', 'here mount_bind {o}/keep {o}/keep2', 'file_mount', '{o}/keep2')
+    yield dataclasses.replace(bind, audit=(bind.alerts[0], Alert('file_umount', 'mounts', f'{TMPFS}/out/mount-bind.own/keep2')))
+    yield mount_case('mount-new-fs', 'here new_fs tmpfs', 'file_mount', '*')
+    yield mount_case('mount-reconfigure', 'here reconfigure /proc', 'file_remount', '/proc')
+    tree = mount_case('mount-move', 'here attach_tree {o}/keep {o}/keep2', 'file_move_mount', '*', '{o}/keep2')
+    yield dataclasses.replace(tree, audit=(tree.alerts[0], Alert('file_umount', 'mounts', f'{TMPFS}/out/mount-move.own/keep2')))
+    yield mount_case('umount', 'here umount_root', 'file_umount', '/')
+    yield mount_case('pivot-root', 'here pivot {o}/d', 'file_pivot_root', '{o}/d')
+
+
+def descriptor_cases():
+    """What was not granted is not received either; what alters nothing is nobody's business."""
+    ring = Case('receive-ring', 'here receive_ring', alerts=(Alert('file_receive_read', 'builtin:foreign-ring', '*'),))
+    yield dataclasses.replace(ring, alerts=(dataclasses.replace(ring.alerts[0], event='file_receive_write'),))
+    here = places(TMPFS, 'ds', 'dedupe')
+    yield Case('dedupe', f'here dedupe {here["t"]}/f', folders=(here['t'],),
+               alerts=(Alert('file_ioctl', 'builtin:indirect-ioctl', f'{here["t"]}/f'),))
+    for act in ('receive_read', 'receive_path', 'get_flags', 'ask_terminal'):
+        here = places(TMPFS, 'ds', f'only-{act}')
+        yield Case(f'only-{act}', '', f'here {act} {here["t"]}/f', folders=(here['t'],))
 
 
 def rule_cases():
@@ -437,7 +493,8 @@ def guard_cases():
 
 def all_cases(release):
     """release: the kernel's, as (major, minor)."""
-    return [*tree_cases(release), *rule_cases(), *exec_cases(), *net_cases(), *guard_cases()]
+    return [*tree_cases(release), *rule_cases(), *mount_cases(), *descriptor_cases(), *exec_cases(), *net_cases(),
+            *guard_cases()]
 
 
 # --- policy ----------------------------------------------------------------------------------------------------

@@ -130,7 +130,8 @@ def picture_of(path):
     elif stat.S_ISREG(st.st_mode):
         with open(path, 'rb') as file:
             content = file.read()
-    return (st.st_mode, st.st_uid, st.st_gid, st.st_nlink, st.st_size, st.st_rdev, st.st_mtime_ns, st.st_ino, content)
+    xattrs = [(name, os.getxattr(path, name, follow_symlinks=False)) for name in os.listxattr(path, follow_symlinks=False)]
+    return (xattrs, st.st_mode, st.st_uid, st.st_gid, st.st_nlink, st.st_size, st.st_rdev, st.st_mtime_ns, st.st_ino, content)
 
 
 def picture(folders):

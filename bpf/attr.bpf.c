@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Attributes: timestamps, extended attributes, access control lists, inode flags, and whatever else
+ * an ioctl may alter of a file that is open for reading only.
+ *
+ * Problem: none of these needs a file that is open for writing, so file_open does not see them.
+ * Design: each needs ACCESS_WRITE at its object. Modes, owners and sizes also pass inode_setattr,
+ * but were judged by their path_* hooks, which know the path. Overlayfs calls these hooks once more
+ * for the layer below, see is_for_layer().
+ *
+ * On failure the act is denied with EACCES.
+ */
+#include "lib/jobcage.bpf.h"
+#include "lib/file.bpf.h"
+
+#define S_IFREG 0100000
+
+/* include/linux/fs.h: what path_chmod, path_chown and the truncate hooks have judged. */
+#define ATTR_MODE (1 << 0)
+#define ATTR_UID (1 << 1)
+#define ATTR_GID (1 << 2)
+#define ATTR_SIZE (1 << 3)
+#define ATTR_ATIME (1 << 4)
+#define ATTR_MTIME (1 << 5)
+#define ATTR_FORCE (1 << 9) /* the kernel's own doing: a write that clears set-user-ID */
+
+/*
+ * Does the LSM hook inode_setattr begin with the mount's id mapping, as the function that calls it
+ * does? Not before 6.9. Set before load; see load.c.
+ */
+const volatile bool setattr_has_idmap = true;
+
+/*
+ * A stacked file system alters the layer below with the job as current, but with the credentials of
+ * who mounted it, after its own object was judged. There, as in judge_open(), only the rules count
+ * and not the default. A task that has used io_uring may have put on other credentials itself, so
+ * it is not believed where io_uring has such an operation: it has none for timestamps and ioctls.
+ */
+static __always_inline bool is_for_layer(enum event_op op)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return task->cred != task->real_cred && (op == OP_UTIMES || op == OP_IOCTL || !task->io_uring);
+}
+
+static __noinline int judge_attribute(struct dentry *dentry, enum event_op op)
+{
+	struct decision d = { .op = op, .dentry = dentry };
+	struct job job;
+	int verdict;
+
+	if (!lsm_enter(&job, &verdict))
+		return verdict;
+	if (is_granted(&job, &d, dentry, ACCESS_WRITE,
+		       is_for_layer(op) ? ACCESS_WRITE : job.policy->file_default))
+		return LSM_ALLOW;
+	return lsm_refuse(&job, &d);
+}
+
+static __always_inline bool is_outsider(void)
+{
+	return !bpf_get_current_task_btf()->bpf_storage;
+}
+
+static __always_inline int judge_setattr(struct dentry *dentry, struct iattr *attr)
+{
+	/* chown() of nothing has no owner in it, but no time either. */
+	if (!(attr->ia_valid & (ATTR_ATIME | ATTR_MTIME)) ||
+	    attr->ia_valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE | ATTR_FORCE))
+		return LSM_ALLOW;
+	return judge_attribute(dentry, OP_UTIMES);
+}
+
+SEC("lsm/inode_setattr")
+int attr_setattr(unsigned long long *ctx)
+{
+	if (setattr_has_idmap) {
+		if ((int)ctx[3] || is_outsider())
+			return (int)ctx[3];
+		return judge_setattr((struct dentry *)ctx[1], (struct iattr *)ctx[2]);
+	}
+	if ((int)ctx[2] || is_outsider())
+		return (int)ctx[2];
+	return judge_setattr((struct dentry *)ctx[0], (struct iattr *)ctx[1]);
+}
+
+SEC("lsm/inode_setxattr")
+int BPF_PROG(attr_setxattr, void *idmap, struct dentry *dentry, const char *name,
+	     const void *value, u64 size, int flags, int ret)
+{
+	if (ret || is_outsider())
+		return ret;
+	return judge_attribute(dentry, OP_SETXATTR);
+}
+
+SEC("lsm/inode_removexattr")
+int BPF_PROG(attr_removexattr, void *idmap, struct dentry *dentry, const char *name, int ret)
+{
+	if (ret || is_outsider())
+		return ret;
+	return judge_attribute(dentry, OP_REMOVEXATTR);
+}
+
+SEC("lsm/inode_set_acl")
+int BPF_PROG(attr_set_acl, void *idmap, struct dentry *dentry, const char *name, void *acl,
+	     int ret)
+{
+	if (ret || is_outsider())
+		return ret;
+	return judge_attribute(dentry, OP_ACL);
+}
+
+SEC("lsm/inode_remove_acl")
+int BPF_PROG(attr_remove_acl, void *idmap, struct dentry *dentry, const char *name, int ret)
+{
+	if (ret || is_outsider())
+		return ret;
+	return judge_attribute(dentry, OP_ACL);
+}
+
+SEC("lsm/inode_file_setattr")
+int BPF_PROG(attr_file_setattr, struct dentry *dentry, void *attr, int ret)
+{
+	if (ret || is_outsider())
+		return ret;
+	return judge_attribute(dentry, OP_FILEATTR);
+}
+
+/* --- ioctl ------------------------------------------------------------------------------------ */
+
+#define IOCTL_TYPE(cmd) ((cmd) >> 8 & 0xff)
+
+/* include/uapi/linux/{fs,fsverity,fiemap}.h, as 64-bit and as 32-bit programs know them. */
+#define FIBMAP 0x1
+#define FIGETBSZ 0x2
+#define FS_IOC_GETFLAGS 0x80086601
+#define FS_IOC32_GETFLAGS 0x80046601
+#define FS_IOC_GETVERSION 0x80087601
+#define FS_IOC32_GETVERSION 0x80047601
+#define FS_IOC_FSGETXATTR 0x801c581f
+#define FS_IOC_GETFSLABEL 0x81009431
+#define FS_IOC_GETFSUUID 0x80111500
+#define FS_IOC_GETFSSYSFSPATH 0x80811501
+#define FS_IOC_FIEMAP 0xc020660b
+#define FS_IOC_MEASURE_VERITY 0xc0046686
+#define FS_IOC_READ_VERITY_METADATA 0xc0286687
+#define PROCMAP_QUERY 0xc0686611
+
+/* Of these, what is altered or read is named by a descriptor in the job's memory. */
+#define FIDEDUPERANGE 0xc0189436
+#define BTRFS_IOC_SNAP_CREATE 0x50009401
+#define BTRFS_IOC_SNAP_CREATE_V2 0x50009417
+
+/*
+ * Commands that alter nothing. 'T' is of terminals and of descriptors as such (FIOCLEX, FIONREAD):
+ * no file system has commands of that type. What is not listed may alter the file.
+ */
+static __always_inline bool only_reads(__u32 cmd)
+{
+	switch (cmd) {
+	case FIBMAP:
+	case FIGETBSZ:
+	case FS_IOC_GETFLAGS:
+	case FS_IOC32_GETFLAGS:
+	case FS_IOC_GETVERSION:
+	case FS_IOC32_GETVERSION:
+	case FS_IOC_FSGETXATTR:
+	case FS_IOC_GETFSLABEL:
+	case FS_IOC_GETFSUUID:
+	case FS_IOC_GETFSSYSFSPATH:
+	case FS_IOC_FIEMAP:
+	case FS_IOC_MEASURE_VERITY:
+	case FS_IOC_READ_VERITY_METADATA:
+	case PROCMAP_QUERY: return true;
+	default: return IOCTL_TYPE(cmd) == 'T';
+	}
+}
+
+static __always_inline bool is_indirect(__u32 cmd)
+{
+	return cmd == FIDEDUPERANGE || cmd == BTRFS_IOC_SNAP_CREATE ||
+	       cmd == BTRFS_IOC_SNAP_CREATE_V2;
+}
+
+static __noinline int judge_ioctl(struct file *file, __u32 cmd)
+{
+	struct decision d = { .op = OP_IOCTL,
+			      .dentry = file->f_path.dentry,
+			      .mnt = file->f_path.mnt };
+	struct finding indirect = { .reason = REASON_INDIRECT };
+	__u32 type = inode_mode(d.dentry) & S_IFMT;
+	struct job job;
+	int verdict;
+
+	/* Devices, sockets and pipes have commands of their own. */
+	if ((type != S_IFREG && type != S_IFDIR) || only_reads(cmd))
+		return LSM_ALLOW;
+	if (!lsm_enter(&job, &verdict))
+		return verdict;
+	if (is_indirect(cmd))
+		describe(&d, d.dentry, &indirect);
+	else if (is_granted(&job, &d, d.dentry, ACCESS_WRITE,
+			    is_for_layer(OP_IOCTL) ? ACCESS_WRITE : job.policy->file_default))
+		return LSM_ALLOW;
+	return lsm_refuse(&job, &d);
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(attr_file_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+{
+	if (ret || is_outsider())
+		return ret;
+	return judge_ioctl(file, cmd);
+}
+
+/* The same for 32-bit programs. */
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(attr_ioctl_compat, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+{
+	if (ret || is_outsider())
+		return ret;
+	return judge_ioctl(file, cmd);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Judging a file: what is granted at a dentry, and the refusal that says why not.
+ */
+#ifndef JOBCAGE_FILE_BPF_H
+#define JOBCAGE_FILE_BPF_H
+
+#include "lib/walk.bpf.h"
+#include "lib/emit.bpf.h"
+
+/* include/uapi/linux/magic.h: file systems whose files are the kernel's own knobs. */
+#define CGROUP_SUPER_MAGIC 0x27e0eb
+#define RDTGROUP_SUPER_MAGIC 0x7655821
+#define BINFMTFS_MAGIC 0x42494e4d
+#define SMACK_MAGIC 0x43415d53
+#define CONFIGFS_MAGIC 0x62656570
+#define SYSFS_MAGIC 0x62656572
+#define CGROUP2_SUPER_MAGIC 0x63677270
+#define DEBUGFS_MAGIC 0x64626720
+#define PSTOREFS_MAGIC 0x6165676c
+#define NFSD_MAGIC 0x6e667364
+#define SECURITYFS_MAGIC 0x73636673
+#define TRACEFS_MAGIC 0x74726163
+#define BPF_FS_MAGIC 0xcafe4a11
+#define EFIVARFS_MAGIC 0xde5e81e4
+#define SELINUX_MAGIC 0xf97cff8c
+#define PROC_SUPER_MAGIC 0x9fa0
+
+/* Far deeper than anything in procfs. */
+#define PROC_DEPTH 16
+
+static __always_inline void describe(struct decision *d, struct dentry *dentry,
+				     const struct finding *finding)
+{
+	d->kind = EVENT_FILE;
+	d->rule = finding->rule;
+	d->reason = finding->reason;
+	d->file.dev = dentry->d_sb->s_dev;
+	d->file.ino = inode_number(dentry);
+	d->object_mode = inode_mode(dentry);
+}
+
+/* In procfs a number is a process; all other names at its top are the kernel's. */
+static __noinline bool is_of_process(struct dentry *dentry)
+{
+	struct dentry *top = dentry->d_sb->s_root;
+
+	for (int i = 0; i < PROC_DEPTH; i++) {
+		struct dentry *parent = dentry->d_parent;
+		char first = 0;
+
+		if (parent == top) {
+			bpf_probe_read_kernel(&first, sizeof(first), dentry->d_name.name);
+			return first >= '0' && first <= '9';
+		}
+		dentry = parent;
+	}
+	return false;
+}
+
+static __noinline bool controls_kernel(struct dentry *dentry)
+{
+	switch ((__u32)dentry->d_sb->s_magic) {
+	case PROC_SUPER_MAGIC: return !is_of_process(dentry);
+	case CGROUP_SUPER_MAGIC:
+	case RDTGROUP_SUPER_MAGIC:
+	case BINFMTFS_MAGIC:
+	case SMACK_MAGIC:
+	case CONFIGFS_MAGIC:
+	case SYSFS_MAGIC:
+	case CGROUP2_SUPER_MAGIC:
+	case DEBUGFS_MAGIC:
+	case PSTOREFS_MAGIC:
+	case NFSD_MAGIC:
+	case SECURITYFS_MAGIC:
+	case TRACEFS_MAGIC:
+	case BPF_FS_MAGIC:
+	case EFIVARFS_MAGIC:
+	case SELINUX_MAGIC: return true;
+	default: return false;
+	}
+}
+
+/*
+ * What is granted at dentry, where fallback holds if no rule does. On the job's own scratch, which
+ * was made after its rules, what no rule closes is writable. What controls the kernel is opened for
+ * writing by a rule only, never by a default.
+ */
+static __always_inline void find_access(const struct job *job, struct dentry *dentry,
+					enum access need, enum access fallback,
+					struct finding *finding)
+{
+	__u32 dev = dentry->d_sb->s_dev;
+
+	finding->rule = RULE_NONE;
+	finding->level = dev == job->scratch_dev ? ACCESS_WRITE : fallback;
+	finding->reason = REASON_DEFAULT;
+	if (superblock_has_rules(job->policy, dev))
+		find_file_rule(job, dentry, finding);
+	if (finding->level > ACCESS_READ && need > ACCESS_READ &&
+	    finding->reason == REASON_DEFAULT && controls_kernel(dentry))
+		*finding = (struct finding){ .reason = REASON_KERNEL_FILE };
+}
+
+/* Pipes, sockets, memory files: they belong to no tree that a rule could name. */
+static __always_inline bool is_in_no_tree(struct dentry *dentry)
+{
+	return dentry->d_sb->s_flags & SB_NOUSER;
+}
+
+/* Is need granted at dentry? If not, the decision says why. */
+static __noinline bool is_granted(const struct job *job, struct decision *d, struct dentry *dentry,
+				  enum access need, enum access fallback)
+{
+	struct finding finding;
+
+	if (is_in_no_tree(dentry))
+		return true;
+	find_access(job, dentry, need, fallback, &finding);
+	if (finding.level >= need)
+		return true;
+	describe(d, dentry, &finding);
+	return false;
+}
+
+/* One object, one need. */
+static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, enum event_op op,
+				 enum access need, __u32 mode)
+{
+	struct decision d = { .op = op, .dentry = dentry, .mnt = mnt, .file.mode = mode };
+	struct job job;
+	int verdict;
+
+	if (!lsm_enter(&job, &verdict))
+		return verdict;
+	if (is_granted(&job, &d, dentry, need, job.policy->file_default))
+		return LSM_ALLOW;
+	return lsm_refuse(&job, &d);
+}
+
+#endif

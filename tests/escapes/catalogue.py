@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The table of attempts: who makes them, where, and what the record must say. The programs' own lists are held against it."""
+from dataclasses import dataclass
+import platform
+
+ROOT, USER = 'root', 'nobody'
+BOTH = (ROOT, USER)
+
+# What a kernel answers that does not have it; the run outside says so, and then nothing is tested.
+NOT_HERE = ('ENOSYS', 'EOPNOTSUPP', 'ENOTTY')
+PROTECTED = 'builtin:protected-path'
+DEFAULT = 'filesystem.default'
+
+
+@dataclass(frozen=True)
+class Row:
+    program: str
+    attempt: str
+    place: str
+    who: tuple = BOTH
+    rules: tuple = ()          # of which each alert must name one
+    changes: bool = True       # outside a job, it leaves its mark on the dataset
+    extra: str = ''            # the program's last argument; {device}: the node below the place's dataset
+    absent: tuple = NOT_HERE
+    label: str = ''            # in place of the attempt's name
+    path: str = ''             # what file.path of the alert ends with
+    accomplice: bool = False
+    cold: bool = False         # the kernel forgets all names before
+    stirs: bool = False        # the file system writes to its device before the kernel asks, and takes it back
+
+    @property
+    def name(self):
+        return f'{self.program[:3].upper()} {self.label or self.attempt}'
+
+
+def rows(program, place, names, **how):
+    rules = (f'dataset:{place}',)
+    return [Row(program, name, place, **({'rules': rules} | how)) for name in names.split()]
+
+
+def writes():
+    yield from rows('f01_write', 'sealed', '''open-write open-rdwr open-append open-trunc openat2 create create-read truncate
+        ftruncate mkdir mknod mkfifo socket symlink unlink rmdir''')
+    yield from rows('f01_write', 'sealed', 'mknod-device', who=(ROOT,))
+    # The nameless inode is made, then opened, which is refused, then gone.
+    yield from rows('f01_write', 'sealed', 'tmpfile', stirs=True)
+    yield from rows('f02_rename', 'shared', '''within into over out folder-out exchange-within exchange-into exchange-out whiteout
+        whiteout-out''')
+    yield from rows('f02_rename', 'shared', 'root root-out root-exchange parent parent-exchange',
+                    rules=('dataset:shared', PROTECTED))
+    yield from rows('f03_link', 'shared', 'out out-symlink out-fd in old-write')
+    yield from rows('f03_link', 'shared', 'out-closed old-read', rules=('dataset:closed',), changes=False)
+    yield from rows('f04_symlink', 'sealed', '''via inner through dotdot create-by-link new-link self-root thread-root proc-cwd
+        reopen-read reopen-path''')
+
+
+def mounts():
+    yield from rows('f05_mount', 'sealed', 'bind rbind open-tree move-mount pivot-root chroot namespace-bind', who=(ROOT,))
+    yield from rows('f05_mount', 'sealed', 'user-bind user-pivot-root user-chroot')
+    yield from rows('f05_mount', 'sealed', 'cover cover-bind remount remount-superblock mount-setattr propagation umount',
+                    who=(ROOT,), changes=False)
+    yield from rows('f06_overlay', 'shared', 'upper work', who=(ROOT,), rules=('dataset:shared', DEFAULT))
+    yield from rows('f06_overlay', 'shared', 'user-upper', rules=('dataset:shared', DEFAULT))
+    yield from rows('f06_overlay', 'shared', 'over', who=(ROOT,), changes=False, rules=('dataset:shared', DEFAULT))
+    yield from rows('f06_overlay', 'shared', 'lower', who=(ROOT,), changes=False, rules=('dataset:closed',))
+    yield from rows('f06_overlay', 'shared', 'user-lower', changes=False, rules=('dataset:closed', DEFAULT))
+
+
+DEEP = '/'.join(['deep'] + 69 * ['d'])
+LONG = '/'.join(['long'] + 15 * ['n' * 250])
+NAMES = {
+    'deep': f'{DEEP}/f',
+    'wide': 'w' * 255,
+    'no-encoding': b'\xff\xfe-\x80\xc3'.decode(errors='surrogateescape'),
+    'control': 'new\nline "quote" \x1b[31m \x7f back\\slash \t$(reboot)',
+    'unicode': 'übung-数据-\u202etxt.exe',
+}
+
+
+def as_in_alert(name):
+    """A name as docs/alerts.md says that it stands in an event."""
+    def shown(char):
+        return char.isprintable() and char not in '\\\u202e' and not 0xdc80 <= ord(char) <= 0xdcff
+    return ''.join(char if shown(char) else ''.join(f'\\x{byte:02x}' for byte in char.encode(errors='surrogateescape'))
+                   for char in name)
+
+
+def names():
+    for label, name in NAMES.items():
+        for attempt in ('write', 'unlink'):
+            yield Row('f07_names', attempt, 'names', rules=('dataset:names',), extra=name, label=f'{attempt}-{label}',
+                      path=as_in_alert(name))
+    yield Row('f07_names', 'write-relative', 'names', rules=('dataset:names',), extra=LONG, label='write-long', path='/f')
+
+
+def attributes():
+    yield from rows('f08_attributes', 'sealed', '''chmod fchmod fchmodat2 chown fchownat utimensat utimensat-link futimens setxattr
+        setxattr-replace setxattr-folder fsetxattr setxattrat removexattr fremovexattr removexattrat acl acl-default acl-remove setflags
+        fssetxattr setversion file-setattr''')
+    yield from rows('f08_attributes', 'sealed', 'setxattr-trusted setxattr-security', who=(ROOT,))
+    yield from rows('f08_attributes', 'sealed', 'setflags-immutable setfslabel freeze', who=(ROOT,), changes=False)
+
+
+def descriptors():
+    yield from rows('f09_descriptor', 'sealed', 'received-write received-map received-path pidfd-getfd proc-fd', accomplice=True)
+    yield from rows('f09_descriptor', 'sealed', 'received-read received-list', rules=('dataset:closed',), changes=False,
+                    accomplice=True)
+    yield from rows('f10_data', 'reflink', '''mmap mprotect madvise pwritev2 splice vmsplice sendfile copy-file-range clone punch zero
+        grow collapse''')
+    yield from rows('f10_data', 'reflink', 'dedupe', changes=False)
+    yield from rows('f11_uring', 'sealed', '''openat openat-worker openat-polled openat-polled-worker openat2 registered personality
+        unlinkat unlinkat-polled renameat linkat symlinkat mkdirat setxattr fsetxattr fallocate''')
+    yield from rows('f11_uring', 'sealed', 'ftruncate', absent=(*NOT_HERE, 'EINVAL'))
+    yield from rows('f11_uring', 'sealed', 'ring-of-other', changes=False, accomplice=True,
+                    absent=(*NOT_HERE, 'EPROTO'))
+    yield from rows('f12_handle', 'shared', 'write-cold', who=(ROOT,), cold=True,
+                    rules=('dataset:shared', 'builtin:disconnected'))
+    yield from rows('f12_handle', 'shared', 'write-warm', who=(ROOT,))
+    yield from rows('f12_handle', 'shared', 'read-closed-cold', who=(ROOT,), cold=True, changes=False,
+                    rules=('dataset:closed', 'builtin:disconnected'))
+
+
+def devices():
+    how = {'changes': False, 'extra': '{device}'}
+    yield from rows('f13_device', 'sealed', 'raw-write raw-read', rules=(DEFAULT, 'dataset:sealed'), **how)
+    yield from rows('f13_device', 'sealed', 'blkroset mknod loop', rules=(DEFAULT, 'dataset:sealed'), who=(ROOT,), **how)
+    yield from rows('f13_device', 'sealed', 'device-mapper memory memory-node', rules=(DEFAULT,), who=(ROOT,), **how)
+    yield from rows('f13_device', 'sealed', 'mount', who=(ROOT,), extra='{device}')
+    yield from rows('f13_device', 'sealed', 'nvme', rules=(DEFAULT,), who=(ROOT,), absent=('ENOENT',), **how)
+
+
+def reads():
+    how = {'changes': False, 'rules': ('dataset:closed',)}
+    yield from rows('f14_read', 'shared', '''open via dotdot openat reopen list list-cwd mmap io-uring exec script interpreter inotify
+        getxattr readlink user-bind''', **how)
+    yield from rows('f14_read', 'shared', 'rename', **how)
+    yield from rows('f14_read', 'shared', 'bind chroot', who=(ROOT,), **how)
+    yield from rows('f17_deputy', 'shared', 'fifo folder', accomplice=True, **how)
+    yield from rows('f17_deputy', 'shared', 'socket abstract-socket', accomplice=True, changes=False, rules=('unix.default',))
+
+
+def kernel():
+    how = {'changes': False}
+    yield from rows('f18_kernel', 'sealed', 'swapon', who=(ROOT,), **how)
+    yield from rows('f18_kernel', 'sealed', 'acct', who=(ROOT,))
+    yield from rows('f18_kernel', 'sealed', 'core')
+    yield from rows('f18_kernel', 'sealed', 'quotactl', who=(ROOT,), extra='{device}', **how)
+    yield from rows('f18_kernel', 'sealed', 'core-pattern modprobe', who=(ROOT,), rules=(DEFAULT,), **how)
+    yield from rows('f18_kernel', 'sealed', 'uevent-helper', who=(ROOT,), rules=(DEFAULT,), absent=('ENOENT',), **how)
+    yield from rows('f18_kernel', 'sealed', 'binfmt-misc', who=(ROOT,), rules=(DEFAULT,), **how)
+
+
+def table():
+    for part in (writes, mounts, names, attributes, descriptors, devices, reads, kernel):
+        yield from part()
+
+
+# In the programs' lists, but not in this table: what the runner does itself, in ways of its own.
+ELSEWHERE = {('f09_descriptor', 'inherited-write'), ('f09_descriptor', 'inherited-folder'), ('f12_handle', 'save'),
+             ('f15_race', 'link'), ('f15_race', 'folder'), ('f15_race', 'closed')}
+
+# Attempts that succeed in a job today, and why. One that is refused after all fails the suite until it is taken from here.
+ATTRIBUTES = 'times, extended attributes, ACLs and inode flags are not judged yet'
+MOUNTS = 'mounts are not judged yet'
+RECEIVED = 'descriptors that are received are not judged yet'
+METADATA = 'what is learned without opening is not judged yet'
+DEVICES = 'devices are not judged yet'
+DEPUTY = 'who does what others ask for in a place where the job may write is outside the cage'
+RELEASE = tuple(int(part) for part in platform.release().split('.')[:2])
+OPEN = {
+    **dict.fromkeys((f'F08 {name}' for name in """utimensat utimensat-link futimens setxattr setxattr-replace setxattr-folder
+        setxattr-trusted setxattr-security setxattrat fsetxattr removexattr fremovexattr removexattrat acl acl-default acl-remove
+        setflags setflags-immutable fssetxattr setversion file-setattr setfslabel freeze""".split()), ATTRIBUTES),
+    'F11 setxattr': ATTRIBUTES, 'F11 fsetxattr': ATTRIBUTES,
+    **dict.fromkeys((f'F05 {name}' for name in 'cover cover-bind remount remount-superblock mount-setattr propagation umount'.split()),
+                    MOUNTS),
+    'F06 work': MOUNTS,
+    **dict.fromkeys((f'F09 {name}' for name in 'received-write received-map received-read received-list pidfd-getfd'.split()),
+                    RECEIVED),
+    'F10 dedupe': 'the owner may share equal extents by a descriptor for reading: where bytes lie changes, not what they are',
+    'F03 old-write': 'a second name from before the job is another place', 'F03 old-read': 'the same',
+    **dict.fromkeys((f'F14 {name}' for name in 'inotify getxattr readlink'.split()), METADATA),
+    **dict.fromkeys((f'F13 {name}' for name in 'raw-read blkroset mknod memory-node'.split()), DEVICES),
+    'F18 quotactl': 'capabilities are not judged yet',
+    **dict.fromkeys((f'F17 {name}' for name in ('fifo', 'folder')), DEPUTY),
+}
+if RELEASE < (6, 5):
+    OPEN['F06 lower'] = 'before 6.5 overlayfs hides which file of a layer it opens'
+else:
+    OPEN['F06 upper'] = 'mounting it touches the upper folder'

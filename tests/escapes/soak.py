@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What takes minutes: the kernel's own tests in a job that may do everything, and stress-ng at a dataset."""
+import os
+import re
+import shutil
+import subprocess
+
+import crew
+
+# (suite, command); each a program of the kernel's tree that tests/escapes/kselftest has built.
+KERNEL_TESTS = [
+    ('openat2', './openat2_test'), ('openat2', './resolve_test'), ('openat2', './rename_attack_test'),
+    ('mount_setattr', './mount_setattr_test'), ('splice', './default_file_splice_read.sh'), ('splice', './short_splice_read.sh'),
+    ('memfd', './memfd_test'), ('exec', './execveat'), ('exec', './non-regular'), ('exec', './recursion-depth'),
+    ('landlock', './base_test'), ('landlock', './fs_test'), ('landlock', './ptrace_test'),
+]
+SUITES = 'build/kselftest/tools/testing/selftests'
+TEST_SECONDS = 240
+STRESS_SECONDS = 2  # for each stressor
+
+
+def permissive(cage):
+    return cage.write('permissive', {'version': 1, 'name': 'permissive', 'filesystem': {'default': 'write'},
+                                     'exec': {'default': 'allow'}, 'egress': {'default': 'allow'}, 'ingress': {'default': 'allow'},
+                                     'unix': {'default': 'allow'}})
+
+
+def results(text):
+    """The verdicts of a test in TAP, or in words; without times and addresses."""
+    verdicts = re.findall(r'^#? *((?:not )?ok \d+.*|# Totals:.*|\w+: (?:PASS|FAIL|SKIP).*|\[\w+\].*)$', text, re.MULTILINE)
+    return [re.sub(r'0x[0-9a-f]+|\b\d{3,}\b|/tmp/\S+', 'N', verdict) for verdict in verdicts]
+
+
+def kernel_tests(check, cage):
+    tests = f'{cage.project}/{SUITES}'
+    for suite, command in KERNEL_TESTS:
+        if not os.path.exists(f'{tests}/{suite}/{command}'):
+            check.that(f'{suite} {command} is built', False)
+            continue
+        words = ['timeout', str(TEST_SECONDS), command]
+        # A copy for each: some leave files behind.
+        for where in ('outside', 'inside'):
+            shutil.copytree(f'{tests}/{suite}', f'/tmp/kselftest-{where}/{suite}', symlinks=True, dirs_exist_ok=True)
+        outside = subprocess.run(words, cwd=f'/tmp/kselftest-outside/{suite}', stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 text=True, errors='replace', check=False)
+        job = crew.Job(cage, f'kernel-{suite}-{os.path.basename(command)}', 'root', policy=permissive(cage))
+        status, said = job.run(*words, cwd=f'/tmp/kselftest-inside/{suite}', errors='replace')
+        check.equal(f'{suite} {command}: the same exit status', status, outside.returncode)
+        wanted, found = results(outside.stdout), results(said)
+        check.equal(f'{suite} {command}: the same verdicts', [pair for pair in zip(wanted, found) if pair[0] != pair[1]], [])
+        check.equal(f'{suite} {command}: as many verdicts', len(found), len(wanted))
+        print(f'{suite} {command}: status {status}, {len(found)} verdicts', flush=True)
+
+
+def stress(check, cage, world):
+    """Everything that stress-ng knows to do to files, at the dataset and beside it."""
+    for user in ('nobody', 'root'):
+        world.make('shared', user)
+        place = world.all['shared']
+        before = place.picture()
+        for folder in (place.dataset, place.out):
+            for kind in ('filesystem', 'io'):
+                job = crew.Job(cage, f'stress-{user}-{kind}-{os.path.basename(folder)}', user)
+                status, said = job.run('stress-ng', '--class', kind, '--sequential', '1', '--timeout', f'{STRESS_SECONDS}s',
+                                       '--temp-path', folder, '--quiet', cwd=place.out)
+                print(f'stress-ng {kind} at {folder} by {user}: status {status}, {len(said.splitlines())} lines', flush=True)
+                end = job.events()[-1]['unmapped']['jobcage']
+                check.that(f'stress-ng {kind} at {folder} by {user}: every decision is delivered or counted',
+                           end['delivered'] + end['lost'] + end['malformed'] == end['decisions'], str(end))
+        check.that(f'stress-ng by {user} leaves the dataset as it was', before == place.picture())

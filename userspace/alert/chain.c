@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The chain of a log file; see chain.h. */
+#include "alert/chain.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/sha.h>
+
+#include "base/cleanup.h"
+
+/* Longer than any line: two paths and a command line, all escaped, stay far below. */
+#define LINE_MAX_BYTES (1 << 20)
+
+#define OPENING "\"chain\":{\"sequence\":"
+#define HASH_KEY "\"hash\":\""
+#define ENDING "\"}}}"
+
+/* Bytes of a link at most, from its opening on. */
+#define LINK_MAX 512
+
+const char chain_zeros[CHAIN_HASH_SIZE] =
+	"0000000000000000000000000000000000000000000000000000000000000000";
+
+void chain_hash(const void *data, size_t len, char ret_hex[static CHAIN_HASH_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char hash[SHA256_DIGEST_LENGTH];
+
+	SHA256(data, len, hash);
+	for (size_t i = 0; i < sizeof(hash); i++) {
+		ret_hex[2 * i] = digits[hash[i] >> 4];
+		ret_hex[2 * i + 1] = digits[hash[i] & 15];
+	}
+	ret_hex[2 * sizeof(hash)] = '\0';
+}
+
+/* What the line's "}}" makes room for. A line's unmapped may be empty. */
+static int print_link(const struct chain *chain, const struct line *line, char *room)
+{
+	const char *comma = line->text[line->len - 3] == '{' ? "" : ",";
+	const char *previous = *chain->hash ? chain->hash : chain_zeros;
+	int len = snprintf(room, LINK_MAX, "%s" OPENING "%" PRIu64 ",\"previous\":\"%s\",", comma,
+			   chain->sequence + 1, previous);
+
+	if (*chain->torn)
+		len += snprintf(room + len, LINK_MAX - len, "\"torn\":\"%s\",", chain->torn);
+	return len + snprintf(room + len, LINK_MAX - len, HASH_KEY);
+}
+
+int chain_add(const struct chain *chain, const struct line *line, char **ret_text, size_t *ret_len,
+	      struct chain *ret_next)
+{
+	char *text = malloc(line->len + LINK_MAX), *at;
+	struct chain next = { .sequence = chain->sequence + 1 };
+
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, line->text, line->len - 2);
+	at = text + line->len - 2;
+	at += print_link(chain, line, at);
+	chain_hash(text, at - text, next.hash);
+	at += sprintf(at, "%s" ENDING "\n", next.hash);
+	*ret_text = text;
+	*ret_len = at - text;
+	*ret_next = next;
+	return 0;
+}
+
+static bool take(const char **at, const char *expected)
+{
+	size_t len = strlen(expected);
+
+	if (strncmp(*at, expected, len))
+		return false;
+	*at += len;
+	return true;
+}
+
+static bool take_hash(const char **at, char ret_hex[static CHAIN_HASH_SIZE])
+{
+	if (strspn(*at, "0123456789abcdef") != CHAIN_HASH_SIZE - 1)
+		return false;
+	memcpy(ret_hex, *at, CHAIN_HASH_SIZE - 1);
+	ret_hex[CHAIN_HASH_SIZE - 1] = '\0';
+	*at += CHAIN_HASH_SIZE - 1;
+	return true;
+}
+
+static bool take_number(const char **at, uint64_t *ret_number)
+{
+	char *end;
+
+	if (**at < '1' || **at > '9')
+		return false;
+	errno = 0;
+	*ret_number = strtoull(*at, &end, 10);
+	*at = end;
+	return !errno;
+}
+
+/* Exactly what print_link() prints, and nothing behind it. */
+static bool parse_link(const char *at, struct chain_link *link)
+{
+	*link = (struct chain_link){ 0 };
+	if (!take(&at, OPENING) || !take_number(&at, &link->sequence) ||
+	    !take(&at, ",\"previous\":\"") || !take_hash(&at, link->previous) || !take(&at, "\","))
+		return false;
+	if (take(&at, "\"torn\":\"") && (!take_hash(&at, link->torn) || !take(&at, "\",")))
+		return false;
+	return take(&at, HASH_KEY) && take_hash(&at, link->hash) && !strcmp(at, ENDING);
+}
+
+/* The last place in text that may be a link's opening; NULL: none. No string of JSON holds it: its
+ * quotes would be escaped. */
+static const char *find_link(const char *text, size_t len)
+{
+	const char *from = len > LINK_MAX ? text + len - LINK_MAX : text, *found = NULL;
+
+	while ((from = strstr(from, OPENING)))
+		found = from++;
+	return found;
+}
+
+bool chain_read(const char *text, size_t len, struct chain_link *ret_link)
+{
+	const size_t tail_len = CHAIN_HASH_SIZE - 1 + strlen(ENDING);
+	char hash[CHAIN_HASH_SIZE];
+	struct chain_link link;
+	const char *at;
+
+	if (len < tail_len || memchr(text, '\0', len))
+		return false;
+	at = find_link(text, len);
+	if (!at || !parse_link(at, &link))
+		return false;
+	chain_hash(text, len - tail_len, hash);
+	if (strcmp(hash, link.hash))
+		return false;
+	*ret_link = link;
+	return true;
+}
+
+/* --- from a file's end ------------------------------------------------------------------------ */
+
+static int read_end(int fd, off_t size, char **ret_text, size_t *ret_len)
+{
+	size_t len = size < 2 * LINE_MAX_BYTES ? size : 2 * LINE_MAX_BYTES;
+	_cleanup_free_ char *text = malloc(len + 1);
+	size_t done = 0;
+
+	if (!text)
+		return -ENOMEM;
+	while (done < len) {
+		ssize_t n = pread(fd, text + done, len - done, size - (off_t)len + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		done += n;
+	}
+	text[len] = '\0';
+	*ret_text = TAKE_PTR(text);
+	*ret_len = len;
+	return 0;
+}
+
+/* The last line of the chain in text, which gets NULs for newlines; NULL: none. Moves *end, the
+ * newline's place, to it. */
+static bool find_last(char *text, size_t *end, struct chain_link *ret_link)
+{
+	char *newline;
+
+	while ((newline = memrchr(text, '\n', *end))) {
+		const char *before = memrchr(text, '\n', newline - text);
+		const char *start = before ? before + 1 : text;
+
+		*newline = '\0';
+		*end = newline - text;
+		if (chain_read(start, text + *end - start, ret_link)) {
+			*newline = '\n';
+			return true;
+		}
+		*newline = '\n';
+	}
+	return false;
+}
+
+int chain_recover(int fd, off_t size, struct chain *ret_chain, bool *ret_is_open)
+{
+	_cleanup_free_ char *text = NULL;
+	struct chain chain = { 0 };
+	struct chain_link link;
+	size_t len = 0, end, rest;
+	int r = read_end(fd, size, &text, &len);
+
+	if (r)
+		return r;
+	end = len;
+	rest = 0;
+	if (find_last(text, &end, &link)) {
+		chain.sequence = link.sequence;
+		memcpy(chain.hash, link.hash, sizeof(chain.hash));
+		rest = end + 1;
+	}
+	*ret_is_open = len && text[len - 1] != '\n';
+	/* A whole line that is none of the chain was put there by somebody else. */
+	if (rest < len && *ret_is_open)
+		chain_hash(text + rest, len - rest, chain.torn);
+	*ret_chain = chain;
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Lines that wait for a sink: first in, first out, but what was sent in vain can be put back in
+ * front.
+ */
+#ifndef JOBCAGE_ALERT_QUEUE_H
+#define JOBCAGE_ALERT_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alert/line.h"
+
+struct queued {
+	struct line *line; /* a reference */
+	bool is_record;    /* what becomes of it is booked in its job's tally */
+	uint64_t end;      /* sent: bytes of the connection up to its end */
+	int64_t sent_ms;   /* sent: CLOCK_MONOTONIC */
+};
+
+struct queue {
+	struct queued *items; /* a ring */
+	size_t room, first, cnt;
+	size_t bytes; /* of all lines */
+};
+
+/* Take the reference over if they succeed. Return 0 or -ENOMEM. */
+int queue_push(struct queue *queue, struct queued item);
+int queue_push_front(struct queue *queue, struct queued item);
+
+/* The oldest or the newest, still in the queue; NULL if it is empty. */
+struct queued *queue_first(const struct queue *queue);
+struct queued *queue_last(const struct queue *queue);
+
+/* Removes one and hands it on. The queue is not empty. */
+struct queued queue_pop(struct queue *queue);
+struct queued queue_pop_last(struct queue *queue);
+
+void queue_free(struct queue *queue);
+
+#endif

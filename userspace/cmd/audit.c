@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* jobcage audit: is a log as it was written? */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alert/audit.h"
+#include "alert/rotate.h"
+#include "alert/text.h"
+#include "base/cleanup.h"
+#include "cmd/ask.h"
+#include "cmd/cmd.h"
+
+#define EXIT_FAULT 1
+#define EXIT_PARTIAL 3
+#define EXIT_UNREADABLE 4
+
+static const char help_text[] =
+	"Usage: jobcage audit verify [OPTION...] FILE...\n"
+	"Verifies that a log is as it was written: no line changed, missing, repeated or out of its\n"
+	"place. A file stands for its rotated ones (FILE.NNNNNNNNNNNN) too. Prints the first fault.\n"
+	"\n"
+	"      --head HEAD  a line that the log must have: SEQUENCE:HASH, or a file of another sink, for\n"
+	"                   all heads in it\n"
+	"      --key FILE   verify the signatures of heads with this public key (PEM)\n"
+	"      --alone      only the files named, without their rotated ones\n"
+	"      --json       the result as a JSON object\n"
+	"  -h, --help       this text\n"
+	"\n"
+	"Without a head from elsewhere, lines that were cut off at the end are not missed.\n"
+	"Exit status: 0 sound, from line 1 on; 1 a fault; 2 wrong usage; 3 sound, but its beginning is\n"
+	"not in the files; 4 a file cannot be read.\n";
+
+struct options {
+	struct audit_heads heads;
+	const char *key;
+	bool is_alone, json;
+};
+
+/* --- what to verify --------------------------------------------------------------------------- */
+
+struct files {
+	char **items;
+	size_t cnt;
+};
+
+static void files_free(struct files *files)
+{
+	for (size_t i = 0; i < files->cnt; i++)
+		free(files->items[i]);
+	free(files->items);
+}
+
+/* Takes path over. One that is there already is passed over. */
+static int add_file(struct files *files, char *path)
+{
+	char **items;
+
+	for (size_t i = 0; i < files->cnt; i++)
+		if (!strcmp(files->items[i], path)) {
+			free(path);
+			return 0;
+		}
+	items = realloc(files->items, (files->cnt + 1) * sizeof(*items));
+	if (!items) {
+		free(path);
+		return -ENOMEM;
+	}
+	files->items = items;
+	items[files->cnt++] = path;
+	return 0;
+}
+
+static int add_with_rotated(struct files *files, const char *path, bool is_alone)
+{
+	char **rotated = NULL, *copy;
+	size_t cnt = 0;
+	int r = is_alone ? 0 : rotate_list(path, &rotated, &cnt);
+
+	for (size_t i = 0; i < cnt; i++)
+		r = add_file(files, rotated[i]) ?: r;
+	free(rotated);
+	copy = strdup(path);
+	return copy ? add_file(files, copy) ?: (r == -ENOMEM ? r : 0) : -ENOMEM;
+}
+
+/* --- what came of it -------------------------------------------------------------------------- */
+
+static int print_json(const struct audit_result *result)
+{
+	json_auto_t *object = json_pack(
+		"{s:b, s:I, s:I, s:I, s:s, s:I, s:I, s:I}", "sound", result->is_sound, "lines",
+		(json_int_t)result->lines, "first", (json_int_t)result->first, "last",
+		(json_int_t)result->last, "hash", result->hash, "heads", (json_int_t)result->heads,
+		"signatures", (json_int_t)result->signatures, "torn", (json_int_t)result->torn);
+
+	if (!object)
+		return EXIT_UNREADABLE;
+	if (!result->is_sound)
+		json_object_set_new(object, "fault", text_json(result->fault));
+	if (result->file) {
+		json_object_set_new(object, "file", text_json(result->file));
+		json_object_set_new(object, "line", json_integer((json_int_t)result->line));
+	}
+	return ask_print_json(object);
+}
+
+static void print_fault(const struct audit_result *result)
+{
+	if (result->file)
+		printf("%s:%" PRIu64 ": %s\n", result->file, result->line, result->fault);
+	else
+		printf("%s\n", result->fault);
+	printf("the %" PRIu64 " lines before that are sound\n", result->lines);
+}
+
+static void print_result(const struct audit_result *result)
+{
+	if (!result->is_sound) {
+		print_fault(result);
+		return;
+	}
+	printf("sound: lines %" PRIu64 " to %" PRIu64 ", the last with hash %s\n", result->first,
+	       result->last, result->hash);
+	if (result->torn)
+		printf("%zu times a writer died within a line; the line after it says so\n",
+		       result->torn);
+	printf("%zu heads agree with it, %zu of them with a verified signature\n", result->heads,
+	       result->signatures);
+	if (result->first > 1)
+		printf("what stood before line %" PRIu64 " is not in the files\n", result->first);
+}
+
+static int verify(const struct options *options, const struct files *files)
+{
+	struct audit_result result = { 0 };
+	struct head_key *key = NULL;
+	struct error err = { 0 };
+	int r = options->key ? head_key_load(options->key, false, &err, &key) : 0;
+
+	if (!r)
+		r = audit_verify(files->items, files->cnt, &options->heads, key, &err, &result);
+	head_key_free(key);
+	if (r) {
+		fprintf(stderr, "jobcage audit: %s\n", err.text);
+		return EXIT_UNREADABLE;
+	}
+	r = EXIT_FAULT;
+	if (result.is_sound)
+		r = result.first > 1 ? EXIT_PARTIAL : 0;
+	if (options->json && print_json(&result))
+		r = EXIT_UNREADABLE;
+	else if (!options->json)
+		print_result(&result);
+	audit_result_free(&result);
+	return r;
+}
+
+/* --- the command line ------------------------------------------------------------------------- */
+
+/* Returns -1 to go on, or an exit status. */
+static int parse(int argc, char **argv, struct options *options)
+{
+	static const struct option table[] = {
+		{ "head", required_argument, NULL, 'H' }, { "key", required_argument, NULL, 'k' },
+		{ "alone", no_argument, NULL, 'a' },      { "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },       { 0 },
+	};
+	struct error err = { 0 };
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "h", table, NULL)) >= 0) {
+		switch (opt) {
+		case 'H':
+			if (audit_heads_add(&options->heads, optarg, &err)) {
+				fprintf(stderr, "jobcage audit: %s\n", err.text);
+				return EXIT_UNREADABLE;
+			}
+			break;
+		case 'k': options->key = optarg; break;
+		case 'a': options->is_alone = true; break;
+		case 'j': options->json = true; break;
+		case 'h': fputs(help_text, stdout); return 0;
+		default: fputs("'jobcage audit --help' says more\n", stderr); return EXIT_USAGE;
+		}
+	}
+	if (argc - optind >= 2 && !strcmp(argv[optind], "verify"))
+		return -1;
+	fputs("jobcage audit: say 'verify' and name files; 'jobcage audit --help' says more\n",
+	      stderr);
+	return EXIT_USAGE;
+}
+
+int cmd_audit(int argc, char **argv)
+{
+	_cleanup_(files_free) struct files files = { 0 };
+	struct options options = { 0 };
+	int status = parse(argc, argv, &options);
+
+	for (int i = optind + 1; status < 0 && i < argc; i++)
+		if (add_with_rotated(&files, argv[i], options.is_alone))
+			status = EXIT_UNREADABLE;
+	if (status < 0)
+		status = verify(&options, &files);
+	audit_heads_free(&options.heads);
+	return status;
+}

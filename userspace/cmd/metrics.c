@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * jobcage metrics: the daemon's counters in Prometheus' text format, to standard output or, for the
+ * node exporter's textfile collector, to a file that is replaced as a whole.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cmd/ask.h"
+#include "cmd/cmd.h"
+#include "daemon/client.h"
+
+static const char help_text[] =
+	"Usage: jobcage metrics [--file FILE]\n"
+	"Prints the daemon's counters in Prometheus' text format; for root.\n"
+	"\n"
+	"      --file FILE   into FILE (whose name ends in .prom for the node exporter), replaced whole\n"
+	"  -h, --help        this text\n"
+	"\n"
+	"Exit status: 0; 1 if the daemon cannot be asked, or FILE not be written; 2 for wrong usage.\n";
+
+/* --- the format ------------------------------------------------------------------------------- */
+
+static void print_head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP jobcage_%s %s\n# TYPE jobcage_%s %s\n", name, help, name, type);
+}
+
+static void print_label(FILE *out, const char *key, const char *value, const char *before)
+{
+	fprintf(out, "%s%s=\"", before, key);
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			fputc('\\', out);
+		fputs(*value == '\n' ? "\\n" : (char[]){ *value, '\0' }, out);
+	}
+	fputc('"', out);
+}
+
+static long long number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void print_job_labels(FILE *out, const json_t *job)
+{
+	print_label(out, "job_id", ask_text(job, "job"), "{");
+	print_label(out, "policy", ask_text(job, "policy"), ",");
+}
+
+static void print_by_kind(FILE *out, const json_t *jobs, const char *metric, const char *member,
+			  const char *help)
+{
+	static const char *const kinds[] = { "file", "exec", "network" };
+	json_t *job;
+	size_t i;
+
+	print_head(out, metric, "counter", help);
+	json_array_foreach(jobs, i, job)
+	{
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+			fprintf(out, "jobcage_%s", metric);
+			print_job_labels(out, job);
+			print_label(out, "kind", kinds[k], ",");
+			fprintf(out, "} %lld\n", number(json_object_get(job, member), kinds[k]));
+		}
+	}
+}
+
+/* Of each job's record. */
+static const struct {
+	const char *metric, *member, *type, *help;
+} record_metrics[] = {
+	{ "record_decisions_total", "decisions", "counter", "Decisions that were to be recorded." },
+	{ "record_delivered_total", "delivered", "counter", "Records that became events." },
+	{ "record_lost_total", "lost", "counter", "Records that did not fit the job's ring." },
+	{ "record_malformed_total", "malformed", "counter", "Records refused as malformed." },
+	{ "record_write_failures_total", "write_failures", "counter",
+	  "Events that could not be written." },
+	{ "record_waiting", "waiting", "gauge", "Events that wait to be written." },
+};
+
+static void print_records(FILE *out, const json_t *jobs)
+{
+	for (size_t m = 0; m < ARRAY_SIZE(record_metrics); m++) {
+		json_t *job;
+		size_t i;
+
+		print_head(out, record_metrics[m].metric, record_metrics[m].type,
+			   record_metrics[m].help);
+		json_array_foreach(jobs, i, job)
+		{
+			fprintf(out, "jobcage_%s", record_metrics[m].metric);
+			print_job_labels(out, job);
+			fprintf(out, "} %lld\n", number(json_object_get(job, "record"),
+							record_metrics[m].member));
+		}
+	}
+}
+
+static const struct {
+	const char *metric, *member, *type, *help;
+} sink_metrics[] = {
+	{ "sink_written_total", "written", "counter", "Events that the sink took." },
+	{ "sink_dropped_total", "dropped", "counter", "Events that the sink did not get." },
+	{ "sink_opened_total", "opened", "counter", "How often the sink was opened." },
+	{ "sink_waiting", "waiting", "gauge", "Events that wait for the sink." },
+	{ "sink_waiting_bytes", "waiting_bytes", "gauge", "Their size." },
+	{ "sink_up", "ok", "gauge", "1: the sink takes events." },
+};
+
+static void print_sinks(FILE *out, const json_t *sinks)
+{
+	for (size_t m = 0; m < ARRAY_SIZE(sink_metrics); m++) {
+		json_t *sink;
+		size_t i;
+
+		print_head(out, sink_metrics[m].metric, sink_metrics[m].type, sink_metrics[m].help);
+		json_array_foreach(sinks, i, sink)
+		{
+			const json_t *value = json_object_get(sink, sink_metrics[m].member);
+
+			fprintf(out, "jobcage_%s", sink_metrics[m].metric);
+			print_label(out, "sink", ask_text(sink, "sink"), "{");
+			fprintf(out, "} %lld\n",
+				json_is_boolean(value) ? json_is_true(value) :
+							 (long long)json_integer_value(value));
+		}
+	}
+}
+
+static void print_kernel(FILE *out, const json_t *kernel)
+{
+	print_head(out, "not_in_force_total", "counter",
+		   "Acts denied because the task's label named no published job.");
+	fprintf(out, "jobcage_not_in_force_total %lld\n", number(kernel, "not_in_force"));
+	print_head(out, "label_failures_total", "counter",
+		   "Tasks that entered a job's cgroup and could not be labelled at once.");
+	fprintf(out, "jobcage_label_failures_total %lld\n", number(kernel, "enter_failures"));
+}
+
+static int print_all(FILE *out, const json_t *answer)
+{
+	const json_t *jobs = json_object_get(answer, "jobs");
+
+	print_head(out, "build_info", "gauge", "The daemon's version.");
+	fputs("jobcage_build_info", out);
+	print_label(out, "version", JOBCAGE_VERSION, "{");
+	fputs("} 1\n", out);
+	print_head(out, "jobs", "gauge", "Jobs that the daemon looks after.");
+	fprintf(out, "jobcage_jobs %zu\n", json_array_size(jobs));
+	print_by_kind(out, jobs, "denied_total", "denied", "Acts denied.");
+	print_by_kind(out, jobs, "would_deny_total", "would_deny",
+		      "Acts that enforce mode would have denied.");
+	print_records(out, jobs);
+	print_sinks(out, json_object_get(answer, "sinks"));
+	print_kernel(out, json_object_get(answer, "kernel"));
+	return ferror(out) ? -EIO : 0;
+}
+
+/* --- where to --------------------------------------------------------------------------------- */
+
+static int write_file(const char *path, const json_t *answer)
+{
+	_cleanup_free_ char *room = NULL;
+	int fd, r;
+	FILE *out;
+
+	if (asprintf(&room, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	fd = mkstemp(room);
+	out = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!out)
+		return -errno;
+	/* The collector is no root. */
+	r = fchmod(fd, 0644) ? -errno : print_all(out, answer);
+	if (fclose(out) && !r)
+		r = -errno;
+	if (!r && rename(room, path))
+		r = -errno;
+	if (r)
+		unlink(room);
+	return r;
+}
+
+static int write_out(const char *file, const json_t *answer)
+{
+	int r = file ? write_file(file, answer) : print_all(stdout, answer);
+
+	if (r)
+		fprintf(stderr, "jobcage metrics: cannot write %s: %s\n",
+			file ? file : "standard output", strerror(-r));
+	return r ? EXIT_REFUSED : 0;
+}
+
+int cmd_metrics(int argc, char **argv)
+{
+	static const struct option table[] = {
+		{ "file", required_argument, NULL, 'F' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	json_auto_t *answer = NULL;
+	const char *file = NULL;
+	struct error err = { 0 };
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "h", table, NULL)) >= 0) {
+		switch (opt) {
+		case 'F': file = optarg; break;
+		case 'h': fputs(help_text, stdout); return 0;
+		default: fputs("'jobcage metrics --help' says more\n", stderr); return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fputs("jobcage metrics: takes no words; 'jobcage metrics --help' says more\n", stderr);
+		return EXIT_USAGE;
+	}
+	if (client_ask("metrics", NULL, &err, &answer)) {
+		fprintf(stderr, "jobcage metrics: %s\n", err.text);
+		return EXIT_REFUSED;
+	}
+	return write_out(file, answer);
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What a job was denied, by kind; see kinds.h. */
+#include "daemon/kinds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct kind *find(const struct kinds *kinds, const struct event *event)
+{
+	for (size_t i = 0; i < kinds->cnt; i++) {
+		struct kind *kind = &kinds->items[i];
+
+		if (kind->op == event->op && kind->rule == event->rule &&
+		    kind->reason == event->reason && kind->policy == event->policy)
+			return kind;
+	}
+	return NULL;
+}
+
+/* NULL: there is no room. */
+static struct kind *add(struct kinds *kinds, const struct event *event, const json_t *made)
+{
+	const char *message = json_string_value(json_object_get(made, "message"));
+	struct kind *kind;
+
+	if (!kinds->items)
+		kinds->items = calloc(KINDS_MAX, sizeof(*kinds->items));
+	if (!kinds->items || kinds->cnt == KINDS_MAX || !message)
+		return NULL;
+	kind = &kinds->items[kinds->cnt];
+	*kind = (struct kind){
+		.policy = event->policy,
+		.rule = event->rule,
+		.op = event->op,
+		.reason = event->reason,
+		.message = strdup(message),
+	};
+	if (!kind->message)
+		return NULL;
+	kinds->cnt++;
+	return kind;
+}
+
+void kinds_count(struct kinds *kinds, const struct event *event, const json_t *made)
+{
+	struct kind *kind = find(kinds, event);
+
+	if (!kind)
+		kind = add(kinds, event, made);
+	if (kind)
+		kind->cnt++;
+	else
+		kinds->others++;
+}
+
+json_t *kinds_report(const struct kinds *kinds)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < kinds->cnt; i++)
+		json_array_append_new(list, json_pack("{s:s, s:I}", "message",
+						      kinds->items[i].message, "count",
+						      (json_int_t)kinds->items[i].cnt));
+	if (list && kinds->others)
+		json_array_append_new(list,
+				      json_pack("{s:I}", "count", (json_int_t)kinds->others));
+	return list;
+}
+
+void kinds_free(struct kinds *kinds)
+{
+	for (size_t i = 0; i < kinds->cnt; i++)
+		free(kinds->items[i].message);
+	free(kinds->items);
+	*kinds = (struct kinds){ 0 };
+}
