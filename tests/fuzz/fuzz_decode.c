@@ -135,19 +135,23 @@ static void repair_header(struct event *event)
 				 REASON_NOT_IN_FORCE },
 		[EVENT_NET] = { REASON_FAMILY, REASON_NOT_IN_FORCE, REASON_DEFAULT, REASON_DEFAULT,
 				REASON_SOCKET, REASON_SOCKET, REASON_DEFAULT, REASON_DEFAULT },
-		[EVENT_GUARD] = { REASON_CAPABILITY, REASON_USER_NAMESPACE, REASON_OUTSIDE,
-				  REASON_BPF, REASON_CAPABILITY, REASON_USER_NAMESPACE,
-				  REASON_OUTSIDE, REASON_BPF },
+	};
+	static const uint8_t guard_reasons[] = {
+		[OP_CAPABILITY] = REASON_CAPABILITY, [OP_USER_NAMESPACE] = REASON_USER_NAMESPACE,
+		[OP_TRACE] = REASON_OUTSIDE,         [OP_SIGNAL] = REASON_OUTSIDE,
+		[OP_CONTROL] = REASON_OUTSIDE,       [OP_BPF] = REASON_BPF,
 	};
 
 	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_BPF);
 	event->kind = (uint8_t)op_info(event->op)->kind;
-	event->reason = event->rule && event->kind != EVENT_GUARD ?
-				REASON_RULE :
-				reasons[event->kind][event->reason % 8];
 	event->rule %= FIXTURE_RULES + 2;
-	if (event->reason == REASON_RULE && !event->rule)
-		event->rule = 1;
+	if (event->kind == EVENT_GUARD) {
+		event->rule = RULE_NONE;
+		event->reason = guard_reasons[event->op];
+	} else {
+		event->reason = event->rule ? REASON_RULE :
+					      reasons[event->kind][event->reason % 8];
+	}
 	event->verdict = VERDICT_DENY + event->verdict % 2;
 	event->sequence |= 1;
 	event->slot = 1 + event->slot % (JOB_SLOTS - 1);
