@@ -16,12 +16,15 @@
 #include "job/state.h"
 #include "kern/publish.h"
 
-/* How often jobs are looked after; and while one has tasks outside its cgroup, whose end no
- * descriptor tells. */
+/* How often jobs are looked after; and while one waits for what no descriptor tells: the end of tasks
+ * outside its cgroup, and its last event's way into the record. */
 #define TICK_MS 1000
-#define STRAYS_MS 100
+#define HURRY_MS 100
 
 #define ORPHANS_MS 10000
+
+/* What a start waits for the record of the job before of that id. */
+#define ID_FLUSH_MS 100
 
 static void cleanup_controller(struct controller **controller)
 {
@@ -125,10 +128,16 @@ static void unlink_watch(struct controller *controller, struct watch *watch)
 static void finish(struct controller *controller, struct watch *watch)
 {
 	struct error err = { 0 };
+	int r = watch_finish(watch, &err);
 
-	if (!watch_finish(watch, &err)) {
+	if (!r) {
 		unlink_watch(controller, watch);
 		watch_free(watch);
+		return;
+	}
+	if (r == -EAGAIN) {
+		/* Of a cgroup that is gone there are news for ever. */
+		loop_remove(controller->loop_fd, &watch->cgroup_source);
 		return;
 	}
 	if (!watch->is_failing)
@@ -386,8 +395,11 @@ static void free_id(struct controller *controller, const char *id)
 {
 	struct watch *watch = id ? controller_find(controller, id) : NULL;
 
-	if (watch && watch_is_over(watch))
-		finish(controller, watch);
+	if (!watch || !watch_is_over(watch))
+		return;
+	if (watch->tally->waiting)
+		sinks_flush(controller->sinks, ID_FLUSH_MS);
+	finish(controller, watch);
 }
 
 static int start_locked(struct controller *controller, const struct job_request *request,
@@ -495,10 +507,10 @@ static void look_for_orphans(struct controller *controller)
 		adopt_orphans(controller);
 }
 
-static bool any_strays(const struct controller *controller)
+static bool is_hurried(const struct controller *controller)
 {
 	for (const struct watch *watch = controller->watches; watch; watch = watch->next)
-		if (watch->has_strays)
+		if (watch->has_strays || watch->is_end_owed)
 			return true;
 	return false;
 }
@@ -514,7 +526,7 @@ static bool is_due(int64_t now, int64_t *due_ms, int64_t every_ms)
 
 int controller_tick(struct controller *controller)
 {
-	int64_t now = clock_ms(CLOCK_MONOTONIC), every = any_strays(controller) ? STRAYS_MS : TICK_MS;
+	int64_t now = clock_ms(CLOCK_MONOTONIC), every = is_hurried(controller) ? HURRY_MS : TICK_MS;
 	int64_t next, sinks;
 
 	if (controller->tick_ms > now + every)

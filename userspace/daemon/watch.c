@@ -3,6 +3,7 @@
 #include "daemon/watch.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -19,8 +20,10 @@
 /* What one job's ring gets of the loop's time before it is another's turn. */
 #define TURN_RECORDS 64
 
-/* How long the end of a job waits for its record to be written. */
+/* How long the end of a job waits for its record to be written: with nobody else to look after, and
+ * beside other jobs. */
 #define LAST_FLUSH_MS 1000
+#define END_WAIT_MS 10000
 
 /* --- who and where, for every event ----------------------------------------------------------- */
 
@@ -98,6 +101,12 @@ static struct job_progress_step next_step(const struct watch *watch)
 	};
 }
 
+/* A killed controller has made the stores before this one, and none of those behind it. */
+static void in_order(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* May be interrupted at any point, and done again. */
 static void take_step(struct job_progress *progress)
 {
@@ -105,6 +114,7 @@ static void take_step(struct job_progress *progress)
 	progress->delivered = progress->next.delivered;
 	progress->is_ended = progress->next.is_ended;
 	progress->last_record = progress->next.last_record;
+	in_order();
 	progress->is_writing = 0;
 }
 
@@ -114,7 +124,9 @@ static void write_step(struct watch *watch, struct job_progress_step step, int b
 	struct job_progress *progress = watch->job->state.progress;
 
 	progress->next = step;
+	in_order();
 	progress->is_writing = 1;
+	in_order();
 	if (built || sinks_put(watch->controller->sinks, watch->sink, watch->tally, event)) {
 		progress->write_failures++;
 		progress->next.sequence--;
@@ -284,6 +296,19 @@ void watch_drop(struct watch *watch)
 }
 
 /*
+ * The end is the last event, so where any of those that waited is missing, it is: it is written
+ * again, under its number.
+ */
+static void take_back_end(struct job_progress *progress, uint64_t *forgotten)
+{
+	if (!progress->is_ended || !*forgotten)
+		return;
+	progress->is_ended = 0;
+	progress->sequence--;
+	--*forgotten;
+}
+
+/*
  * What a controller that is gone was about to write, and what waited for a sink in its memory: the
  * file says whether it was written.
  */
@@ -300,6 +325,7 @@ static void settle_predecessor(const struct job *job)
 		take_step(progress);
 	if (!r && progress->sequence < last + forgotten)
 		forgotten = progress->sequence > last ? progress->sequence - last : 0;
+	take_back_end(progress, &forgotten);
 	progress->write_failures += forgotten;
 	progress->waiting = progress->is_writing = 0;
 }
@@ -446,6 +472,21 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 	write_step(watch, step, r, event);
 }
 
+/*
+ * The job's files say that an end is owed: they stay until it stands in the record. Not for ever,
+ * because a sink may be dead; what waits longer is lost only with this process.
+ */
+static bool is_end_owed(struct watch *watch)
+{
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
+
+	if (!watch->end_due_ms)
+		watch->end_due_ms = now + END_WAIT_MS;
+	watch->is_end_owed = watch->tally->waiting && watch->controller->is_daemon &&
+			     now < watch->end_due_ms;
+	return watch->is_end_owed;
+}
+
 int watch_finish(struct watch *watch, struct error *err)
 {
 	struct job_stats stats = { 0 };
@@ -457,5 +498,7 @@ int watch_finish(struct watch *watch, struct error *err)
 	if (watch->ring)
 		job_read_stats(watch->job->rulesets->kern, watch->job->label, &stats);
 	write_end(watch, &stats);
+	if (is_end_owed(watch))
+		return job_leave_cgroup(watch->job, err) ?: -EAGAIN;
 	return job_end(watch->job, err);
 }

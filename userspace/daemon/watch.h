@@ -31,6 +31,8 @@ struct watch {
 	json_t *self_test; /* what it came to, for the record; NULL if adopted or switched off */
 	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
 	bool is_failing;   /* could not be ended; said already */
+	bool is_end_owed;  /* over, and its last event waits for the sink */
+	int64_t end_due_ms; /* until when it may wait; CLOCK_MONOTONIC */
 	bool skip_checked; /* adopted: the first record has been compared with the last one
 			      delivered */
 };
@@ -85,7 +87,7 @@ void watch_kill_rest(struct watch *watch);
 
 /*
  * Drains what is left, writes the job's last event and ends it. The caller holds the state lock.
- * -errno: it cannot be removed yet.
+ * -EAGAIN: the event waits for its sink. Other -errno: it cannot be removed yet.
  */
 int watch_finish(struct watch *watch, struct error *err);
 

@@ -450,17 +450,22 @@ static int kill_and_remove_cgroup(struct job *job)
 	return r;
 }
 
+int job_leave_cgroup(struct job *job, struct error *err)
+{
+	int r = job->cgroup.fd >= 0 && !job->is_attached ? kill_and_remove_cgroup(job) : 0;
+
+	return r ? error_errno(err, r, "cannot remove cgroup %s of job %s", job->cgroup.path,
+			       job->id)
+		 : 0;
+}
+
 int job_end(struct job *job, struct error *err)
 {
 	struct kern *kern = job->rulesets->kern;
+	int r = job_leave_cgroup(job, err);
 
-	if (job->cgroup.fd >= 0 && !job->is_attached) {
-		int r = kill_and_remove_cgroup(job);
-
-		if (r)
-			return error_errno(err, r, "cannot remove cgroup %s of job %s",
-					   job->cgroup.path, job->id);
-	}
+	if (r)
+		return r;
 	if (job->cgroup.fd >= 0 && job->is_attached)
 		kern_detach_cgroup(kern, job->cgroup.fd);
 	job_forget_cgroup(kern, job->label);

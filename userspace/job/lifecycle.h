@@ -104,10 +104,13 @@ int job_refresh(struct job *job, struct error *err);
 int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *content,
 	      struct error *err, struct job **ret_job);
 
+/* Kills what is left of the job and removes its cgroup, unless that was attached. Returns 0 or -errno. */
+int job_leave_cgroup(struct job *job, struct error *err);
+
 /*
- * Kills what is left of the job and removes it from the kernel; from a cgroup that was attached,
- * only the programs are taken. The ring must have been drained. The caller holds the state lock. Returns 0, or -errno if the cgroup cannot be removed yet: the
- * job stays, to be ended later.
+ * Leaves the cgroup and removes the job from the kernel; from a cgroup that was attached, only the
+ * programs are taken. The ring must have been drained. The caller holds the state lock. Returns 0,
+ * or -errno if the cgroup cannot be removed yet: the job stays, to be ended later.
  */
 int job_end(struct job *job, struct error *err);
 

@@ -348,7 +348,7 @@ int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret
 {
 	_cleanup_dir_ DIR *dir = opendir(JOBS);
 	struct dirent *entry;
-	int unreadable = 0;
+	int failed = 0;
 
 	if (!dir)
 		return error_errno(err, -errno, "cannot list " JOBS);
@@ -360,12 +360,12 @@ int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret
 			remove_lone(entry->d_name, side);
 		else if (has_suffix(entry->d_name, SUFFIX))
 			r = adopt_file(entry->d_name, err, ret_state, ret_content);
-		if (r == -EBADMSG)
-			unreadable = r;
-		else if (r)
+		if (r > 0)
 			return r;
+		if (r)
+			failed = r;
 	}
-	return unreadable;
+	return failed;
 }
 
 int job_state_any(void)

@@ -115,8 +115,8 @@ int job_state_settle_policy(struct job_state *state, struct error *err);
 int job_state_each(void (*fn)(void *arg, const json_t *content), void *arg);
 
 /*
- * The next orphan. Returns 1 with its content (decref it), 0 when there is none, or -errno:
- * -EBADMSG for a file that is no JSON, which is left as it is.
+ * The next orphan. Returns 1 with its content (decref it), 0 when there is none, or -errno when
+ * there are only such as cannot be taken: -EBADMSG for a file that is no JSON, which is left as it is.
  */
 int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret_content);
 

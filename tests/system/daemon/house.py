@@ -66,7 +66,7 @@ class Daemon:
         self.house, self.binary, self.process = house, binary or house.jobcage, None
         self.log = f"{house.log}/daemon.err"
 
-    def launch(self):
+    def launch(self, preexec_fn=None, env=()):
         """Without waiting."""
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         name = f"\0jobcage-test-{os.getpid()}-{self.house.new_id()}"
@@ -75,11 +75,11 @@ class Daemon:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "daemon"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
-                env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": "@" + name[1:]})
+                preexec_fn=preexec_fn, env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": "@" + name[1:]} | dict(env))
         return self
 
-    def start(self):
-        self.launch()
+    def start(self, *how, **more):
+        self.launch(*how, **more)
         while b"READY=1" not in (said := self.notify.recv(256)):
             if self.process.poll() is not None:
                 raise RuntimeError(f"the daemon ended: {self.errors()[-300:]} {said}")

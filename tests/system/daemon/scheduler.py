@@ -4,8 +4,10 @@ import contextlib
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
+import time
 
 from harness import WAIT_S, wait_for
 from house import ALICE, ROOT
@@ -73,6 +75,60 @@ def terminal(check, house):
     house.settles(check, "terminal")
 
 
+class Shell:
+    """An interactive bash on a terminal of its own."""
+
+    def __init__(self):
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.execve("/bin/bash", ["bash", "--norc", "--noediting", "-i"], os.environ | {"PS1": "", "TERM": "dumb"})
+        self.text = ""
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def says(self, pattern):
+        """Waits for it, and forgets what was before; or what was said instead."""
+        deadline = time.monotonic() + WAIT_S
+        while not (found := re.search(pattern, self.text)) and time.monotonic() < deadline:
+            if select.select([self.master], [], [], 1)[0]:
+                self.text += os.read(self.master, 4096).decode(errors="replace")
+        said, self.text = self.text, self.text[found.end():] if found else self.text
+        return (True, "") if found else (False, said)
+
+    def close(self):
+        self.type("exit 0\n")
+        os.waitpid(self.pid, 0)
+        os.close(self.master)
+
+
+def job_control(check, house):
+    """^Z, bg, fg and ^C from a terminal, in one and in a pipeline."""
+    shell, run = Shell(), f"{house.jobcage} run --policy plain --"
+    steps = [
+        ("it runs in the foreground", f"{run} sh -c 'echo u''p; while read line; do echo got:$line; done; exit 7'\n", r"up\r\n"),
+        ("it reads the terminal", "one\n", r"got:one\r\n"),
+        ("^Z stops it", "\x1a", r"\[1\]\+\s+Stopped"),
+        ("with the status that the shell knows", "echo status=$?.\n", r"status=148\."),
+        ("fg: it goes on", "fg\n", r"run --policy plain"),
+        ("and has the terminal again", "two\n", r"got:two\r\n"),
+        ("^D: its end", "\x04", r""),
+        ("its status", "echo status=$?.\n", r"status=7\."),
+        ("in a pipeline", f"{run} sh -c 'echo u''p; exec sleep 1000' | cat\n", r"up\r\n"),
+        ("^Z stops both", "\x1a", r"\[1\]\+\s+Stopped"),
+        ("bg: both go on", "bg; jobs\n", r"\[1\]\+\s+Running"),
+        ("fg again", "fg\n", r"sleep 1000"),
+        ("^C ends both", "\x03", r""),
+        ("with its status", "echo status=${PIPESTATUS[*]}.\n", r"status=130 130\."),
+    ]
+    for what, text, pattern in steps:
+        shell.type(text)
+        if not check.that(what, *shell.says(pattern)):
+            break
+    shell.close()
+    house.settles(check, "job control")
+
+
 # Each is run twice, with and without jobcage before the commands: output and status must be the same.
 SHELL = {
     "a pipeline": "$J sh -c 'echo a; echo b; exit 3' | $J sh -c 'cat; exit 4' | tail -n 1; echo ${PIPESTATUS[@]}",
@@ -127,6 +183,42 @@ def rmdir_fails(path):
         return False
     except OSError:
         return True
+
+
+# A step as a user's manager starts it, by `systemd-run --scope`: in a cgroup that is handed to the user.
+STEP = f"{PARENT}/step"
+AS_STEP = ["sh", "-c", f'echo $$ >{STEP}/cgroup.procs && exec setpriv --reuid {ALICE.uid} --regid {ALICE.gid} --clear-groups "$@"', "sh"]
+
+
+def hand_over(path):
+    for name in ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
+        os.chown(f"{path}/{name}", ALICE.uid, ALICE.gid)
+
+
+def delegated(check, house):
+    """The user may move processes about in what is his: what he moves out of the job's cgroup is the job's all the same."""
+    script = ("cut -d: -f3 /proc/self/cgroup; touch $OUT/step-ready; until test -e $OUT/step-go; do sleep 0.1; done\n"
+              "(echo x >>$DIGITS/a) 2>/dev/null && echo breach; exit 6")
+    with parent_cgroup(memory_max="64M", pids_max="40"):
+        os.mkdir(STEP)
+        hand_over(PARENT)
+        hand_over(STEP)
+        job = house.start_shell(script, wrap=AS_STEP)
+        check.that("it runs", wait_for(lambda: house.exists("step-ready") or job.process.poll() is not None) and job.process.poll() is None,
+                   job.err)
+        move = f"mkdir {PARENT}/other && echo {job.process.pid} >{PARENT}/other/cgroup.procs"
+        moved = subprocess.run(["sh", "-c", move], capture_output=True, text=True, check=False, **ALICE.popen())
+        check.equal("its user moves it", (moved.returncode, moved.stderr), (0, ""))
+        house.touch("step-go")
+        check.equal("where it was, what it did, its status", (job.finish().out, job.status), (f"/slurm/step/jobcage-{job.id}\n", 6))
+        house.accounted(check, "moved by its user", job, 1)
+        for path in (f"{PARENT}/other", STEP):
+            check.that(f"{path} can be removed", wait_for(lambda: not rmdir_fails(path)))
+    with open(f"{traces.CGROUP_ROOT}/cgroup.subtree_control", "w", encoding="ascii") as stream:
+        stream.write("-memory -pids")
+    for name in ("step-ready", "step-go"):
+        os.unlink(f"{house.out}/{name}")
+    house.settles(check, "a cgroup of the user's own")
 
 
 def enter():
