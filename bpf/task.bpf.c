@@ -12,6 +12,7 @@
 #include "lib/jobcage.bpf.h"
 #include "lib/job.bpf.h"
 
+#define SIGKILL 9 /* include/uapi/asm-generic/signal.h */
 #define CLONE_INTO_CGROUP 0x200000000ULL /* include/uapi/linux/sched.h */
 
 static __always_inline int count_fork_failure(const struct job_label *label, int err)
@@ -38,4 +39,39 @@ int BPF_PROG(task_task_alloc, struct task_struct *task, unsigned long clone_flag
 		return count_fork_failure(&label, -ENOMEM);
 	*child = label;
 	return LSM_ALLOW;
+}
+
+/*
+ * Some kernels (Debian 12's 6.1 is one) give a child its parent's storage pointer until late in
+ * copy_process(); what fails before that frees the child, and the parent's storage with it, a while
+ * later. So the parent would lose its label: it is killed instead, which the kernel does before it
+ * runs another instruction. Where the pointer is cleared at once this never comes true.
+ */
+static __always_inline void end_if_storage_is_shared(struct task_struct *child)
+{
+	struct task_struct *parent = bpf_get_current_task_btf();
+	struct job_label label;
+
+	if (!parent->bpf_storage || child == parent ||
+	    (__u64)child->bpf_storage != (__u64)parent->bpf_storage || !label_of(parent, &label))
+		return;
+	count_fork_failure(&label, 0);
+	bpf_send_signal(SIGKILL);
+}
+
+/* The first that may fail: no memory, too many user namespaces, or one that is not allowed. */
+SEC("fexit/copy_creds")
+int BPF_PROG(task_copy_creds, struct task_struct *child, unsigned long clone_flags, int ret)
+{
+	if (ret)
+		end_if_storage_is_shared(child);
+	return 0;
+}
+
+/* All others: too many processes (RLIMIT_NPROC) or threads, no memory. */
+SEC("fentry/exit_creds")
+int BPF_PROG(task_exit_creds, struct task_struct *child)
+{
+	end_if_storage_is_shared(child);
+	return 0;
 }

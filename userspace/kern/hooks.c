@@ -11,6 +11,8 @@ const struct hook hooks[] = {
 	HOOK("task_task_alloc", "task_alloc", "membership of child processes"),
 	{ "enter_cgroup_move_task", NULL, "cgroup_move_task", "membership of tasks that enter a cgroup",
 	  NULL },
+	{ "task_copy_creds", NULL, "copy_creds", "membership of who fails to fork", NULL },
+	{ "task_exit_creds", NULL, "exit_creds", "membership of who fails to fork", NULL },
 	HOOK("file_file_open", "file_open", "opening files"),
 	HOOK("file_path_mknod", "path_mknod", "creating files and nodes"),
 	HOOK("file_path_mkdir", "path_mkdir", "creating directories"),

@@ -3,6 +3,7 @@
 import os
 import time
 
+from harness import wait_for
 import traces
 
 TRY = "echo x 2>/dev/null >>$DIGITS/a"  # denied
@@ -57,6 +58,42 @@ def fork_bomb(check, world):
     world.whole(check, "fork bomb", job)
     world.settles(check, "fork bomb")
     os.rmdir(caller)
+
+
+# The kernel refuses a fork, as the limit of processes or a changed root has it; what it frees then, it frees later.
+FAILED_FORK = """
+import ctypes, os, resource, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+def tell():
+    try:
+        os.close(os.open("patients/p", os.O_RDONLY)); print("OPENED", flush=True)
+    except PermissionError: print("denied", flush=True)
+os.chdir(sys.argv[2])  # from where it opens, whatever its root is
+tell()
+if sys.argv[1] == "processes":
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    try: os.fork(); print("forked", flush=True)
+    except BlockingIOError: pass
+else:
+    os.chroot("/proc/self/fdinfo")
+    if libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0) >= 0: print("cloned", flush=True)  # a user namespace
+for _ in range(6):
+    time.sleep(0.3); tell()
+"""
+
+
+def failed_forks(check, world):
+    """Who fails to fork stays in the job, or is killed where the kernel would take the label away."""
+    world.write(f"{world.root}/failed_fork.py", FAILED_FORK)
+    os.chmod(world.patients, 0o755)
+    os.chmod(f"{world.patients}/p", 0o644)
+    for how, options in (("processes", ["--user", "daemon"]), ("root", [])):
+        job = world.start("python3", f"{world.root}/failed_fork.py", how, world.data, options=options).finish()
+        ends = (job.status, job.out)
+        check.that(f"failed forks: {how}: nothing is opened", ends in ((0, "denied\n" * 7), (137, "denied\n")), (ends, job.err))
+        wait_for(job.end)
+        killed = int(job.status == 137)
+        check.equal(f"failed forks: {how}: a killed one is counted", job.end().get("fork_failures"), killed)
 
 
 def launcher_killed(check, world):
