@@ -212,6 +212,10 @@ def prove_hooks(report, scratch):
     for ended in (other, job):
         ended.close()
         ended.events()
+    until = time.monotonic() + 20
+    while glob.glob(f'{PINS}/*') and time.monotonic() < until:
+        time.sleep(0.1)
+    report.check('the programs are unloaded', glob.glob(f'{PINS}/*/link*'))
 
 
 def prove_packets(report, job):
