@@ -174,24 +174,54 @@ static __always_inline struct ends far_end(const struct packet *p)
 	return ends;
 }
 
-/* settle() where the current task has nothing to do with it. */
+static __always_inline void fold_open_packet(struct evidence *evidence, const struct kind *kind,
+					     const struct event *event)
+{
+	struct fold *fold = fold_take_one(evidence);
+
+	if (!fold)
+		return;
+	fold->event = *event;
+	fold_publish(fold, kind);
+}
+
+/* emit() where the current task has nothing to do with it. */
+static __noinline void emit_packet(const struct job *job, struct decision *d, struct job_stats *stats)
+{
+	struct evidence *evidence = evidence_of(job);
+	struct outlet outlet = { .ring = ring_of(job), .evidence = evidence };
+	struct kind kind = { 0 };
+	__u32 first = 0;
+	struct event event;
+
+	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
+	if (evidence) {
+		kind_fill(&kind, job, d);
+		if (fold_add(evidence, &kind)) {
+			count(&stats->folded);
+			return;
+		}
+		first = first_claim(evidence, first_key(&kind));
+	}
+	fill_decision(&event, job, d);
+	if (evidence && is_flood(evidence, &kind))
+		fold_open_packet(evidence, &kind, &event);
+	outlet.keep = first ? 0 : RING_FOR_FIRSTS;
+	if (outlet.ring && !ring_put(&outlet, &event, sizeof(event))) {
+		count(&stats->emitted);
+		return;
+	}
+	first_forget(evidence, first);
+	count_unsent(evidence, &kind, d, stats);
+}
+
 static __noinline bool settle_packet(const struct job *job, struct decision *d)
 {
 	struct job_stats *stats = count_refusal(job, d);
-	__u32 slot = job->label.slot;
-	struct event event;
-	void *ring;
 
-	if (!stats)
-		return d->verdict == VERDICT_DENY;
-	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
 	d->flags |= EVENT_WITHOUT_TASK;
-	fill_decision(&event, job, d);
-	ring = bpf_map_lookup_elem(&ring_by_job, &slot);
-	if (ring && !bpf_ringbuf_output(ring, &event, sizeof(event), 0))
-		count(&stats->emitted);
-	else
-		count(&stats->lost);
+	if (stats)
+		emit_packet(job, d, stats);
 	return d->verdict == VERDICT_DENY;
 }
 

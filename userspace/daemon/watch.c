@@ -162,8 +162,10 @@ void watch_tell_absence(struct watch *watch)
 		 "for %.1f s no controller looked after the job; its rules stayed in force, %llu "
 		 "records waited and %llu did not fit the ring",
 		 (clock_ms(CLOCK_REALTIME) - (int64_t)progress->seen_ms) / 1000.0,
-		 (unsigned long long)(stats.emitted - progress->delivered - progress->malformed),
-		 (unsigned long long)stats.lost);
+		 (unsigned long long)(stats.emitted + stats.folded - progress->delivered -
+				      progress->malformed),
+		 (unsigned long long)(stats.lost[EVENT_FILE] + stats.lost[EVENT_EXEC] +
+				      stats.lost[EVENT_NET]));
 	watch_tell(watch, "Controller was away", text);
 }
 
@@ -190,42 +192,79 @@ static struct alert_job about_record(const struct watch *watch, const struct eve
 	return about;
 }
 
+/* One event for a record, or for what a fold has counted. */
+static void tell_decision(struct watch *watch, const struct decoded_event *decoded)
+{
+	struct alert_job about = about_record(watch, &decoded->event);
+	json_t *event = NULL;
+	int r = ocsf_decision(&about, decoded, next_sequence(watch),
+			      clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
+
+	if (!r)
+		kinds_count(&watch->kinds, &decoded->event, decoded->cnt, event);
+	write_event(watch, r, event);
+}
+
 static void on_record(void *arg, const void *data, size_t len)
 {
 	struct watch *watch = arg;
 	struct job_progress *progress = watch->job->state.progress;
 	struct decoded_event decoded = { 0 };
-	json_t *event = NULL;
-	int r = decode_event(data, len, &decoded);
 
-	if (r) {
+	if (decode_event(data, len, &decoded)) {
 		progress->malformed++;
 		return;
 	}
+	folds_see(&watch->folds, data, len);
 	if (!is_repeat(watch, &decoded.event)) {
-		struct alert_job about = about_record(watch, &decoded.event);
-
-		r = ocsf_decision(&about, &decoded, next_sequence(watch),
-				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
-		if (!r)
-			kinds_count(&watch->kinds, &decoded.event, event);
-		write_event(watch, r, event);
+		tell_decision(watch, &decoded);
 		progress->delivered++;
 		progress->last_record = decoded.event.sequence;
 	}
 	decoded_event_free(&decoded);
 }
 
+/* Noted as told after it is written: a controller that is killed in between tells it twice. */
+static void take_fold(struct watch *watch, size_t i, bool is_drained)
+{
+	struct job_progress *progress = watch->job->state.progress;
+	struct decoded_event decoded = { 0 };
+	struct fold_reading reading;
+	int r = folds_next(&watch->folds, i, is_drained, &decoded, &reading);
+
+	if (!r || r == -EAGAIN || r == -ENOMEM)
+		return;
+	if (r > 0)
+		tell_decision(watch, &decoded);
+	fold_told(&watch->folds.evidence->folds[i], &reading);
+	*(r > 0 ? &progress->delivered : &progress->malformed) += reading.cnt;
+	decoded_event_free(&decoded);
+}
+
+static void take_folds(struct watch *watch, bool is_drained)
+{
+	for (size_t i = 0; i < FOLDS; i++)
+		take_fold(watch, i, is_drained);
+}
+
 void watch_drain(struct watch *watch)
 {
 	if (watch->ring)
 		ring_drain(watch->ring);
+	take_folds(watch, true);
 }
 
 void watch_take(struct watch *watch)
 {
 	if (watch->ring)
 		ring_take(watch->ring, TURN_RECORDS);
+}
+
+void watch_take_repeats(struct watch *watch)
+{
+	bool has_more = watch->ring && ring_take(watch->ring, TURN_RECORDS) > 0;
+
+	take_folds(watch, !has_more);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -236,11 +275,16 @@ static int open_ring(struct watch *watch, struct error *err)
 	int r = ring_open(job->rulesets->kern, job->label, on_record, watch, err, &watch->ring);
 
 	/* Its controller died before the job got that far. */
-	return r == -ENOENT && job->is_adopted ? 0 : r;
+	if (r == -ENOENT && job->is_adopted)
+		return 0;
+	if (!r)
+		r = folds_open(&watch->folds, job->rulesets->kern, job->label);
+	return r;
 }
 
 void watch_drop(struct watch *watch)
 {
+	folds_close(&watch->folds);
 	ring_close(watch->ring);
 	tally_unref(watch->tally);
 	kinds_free(&watch->kinds);
