@@ -68,11 +68,11 @@ static void test_with_head(void **state)
 	assert_int_equal(folds_next(&folds, 3, false, &event, &reading), 1);
 	decoded_event_free(&event);
 	add(&page.folds[3], 2, head.time_ns + 9);
-	fold_told(&page.folds[3], &reading);
+	fold_told(&page.folds[3], reading.counted);
 	assert_int_equal(folds_next(&folds, 3, false, &event, &reading), 1);
 	assert_int_equal(event.cnt, 2);
 	decoded_event_free(&event);
-	fold_told(&page.folds[3], &reading);
+	fold_told(&page.folds[3], reading.counted);
 	assert_int_equal(folds_next(&folds, 3, false, &event, &reading), 0);
 	assert_int_equal(page.folds[3].word >> FOLD_STATE_SHIFT, FOLD_FREE);
 	folds.evidence = NULL;
@@ -186,7 +186,7 @@ static void test_race(void **state)
 			continue;
 		}
 		told += reading.cnt;
-		fold_told(&race.fold, &reading);
+		fold_told(&race.fold, reading.counted);
 		fold_close(&race.fold, &reading);
 	}
 	for (int i = 0; i < WRITERS; i++)

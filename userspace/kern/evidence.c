@@ -122,9 +122,9 @@ bool fold_read(const struct fold *fold, struct fold_reading *ret_reading)
 	return true;
 }
 
-void fold_told(struct fold *fold, const struct fold_reading *reading)
+void fold_told(struct fold *fold, __u64 counted)
 {
-	__atomic_store_n(&fold->told, reading->counted, __ATOMIC_RELEASE);
+	__atomic_store_n(&fold->told, counted, __ATOMIC_RELEASE);
 }
 
 void fold_close(struct fold *fold, const struct fold_reading *reading)

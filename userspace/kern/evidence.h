@@ -27,20 +27,20 @@ void evidence_unmap(struct evidence *evidence);
 
 /* What a fold has counted. */
 struct fold_reading {
-	struct event head; /* without its strings */
-	__u64 cnt;         /* acts that no event has told of */
-	__u64 counted;     /* acts since it was opened; for fold_told() */
-	__u64 start_ns, end_ns; /* CLOCK_BOOTTIME: when those of cnt came, within 1 s */
-	__u64 word;        /* for fold_close() */
+	struct event head;      /* without its strings */
+	__u64 cnt;              /* acts that no event has told of */
+	__u64 counted;          /* acts since it was opened; for fold_told() */
+	__u64 start_ns, end_ns; /* CLOCK_BOOTTIME: of the first and the last of cnt */
+	__u64 word;             /* for fold_close() */
 };
 
 /* False: it is not open. Several readers would tell things twice: only the job's controller reads. */
-bool fold_read(const struct fold *fold, struct fold_reading *ret_state);
+bool fold_read(const struct fold *fold, struct fold_reading *ret_reading);
 
-/* Events tell of all that state counts. */
-void fold_told(struct fold *fold, const struct fold_reading *state);
+/* Events tell of so many of the acts that it has counted. */
+void fold_told(struct fold *fold, __u64 counted);
 
 /* Frees it for another kind, unless something has been counted since it was read. */
-void fold_close(struct fold *fold, const struct fold_reading *state);
+void fold_close(struct fold *fold, const struct fold_reading *reading);
 
 #endif
