@@ -174,45 +174,34 @@ static __always_inline struct ends far_end(const struct packet *p)
 	return ends;
 }
 
-static __always_inline void fold_open_packet(struct evidence *evidence, const struct kind *kind,
-					     const struct event *event)
+static __noinline int sort_packet(struct evidence *evidence, const struct job *job,
+				  const struct decision *d)
 {
-	struct fold *fold = fold_take_one(evidence);
-
-	if (!fold)
-		return;
-	fold->event = *event;
-	fold_publish(fold, kind);
+	return sort_act(evidence, job, d, false);
 }
 
 /* emit() where the current task has nothing to do with it. */
-static __noinline void emit_packet(const struct job *job, struct decision *d, struct job_stats *stats)
+static __always_inline void emit_packet(const struct job *job, struct decision *d,
+					struct job_stats *stats)
 {
 	struct evidence *evidence = evidence_of(job);
 	struct outlet outlet = { .ring = ring_of(job), .evidence = evidence };
-	struct kind kind = { 0 };
-	__u32 first = 0;
-	struct event event;
+	int first = 0;
 
 	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
-	if (evidence) {
-		kind_fill(&kind, job, d);
-		if (fold_add(evidence, &kind)) {
-			count(&stats->folded);
-			return;
-		}
-		first = first_claim(evidence, first_key(&kind));
+	if (evidence)
+		first = sort_packet(evidence, job, d);
+	if (first == ACT_FOLDED) {
+		count(&stats->folded);
+		return;
 	}
-	fill_decision(&event, job, d);
-	if (evidence && is_flood(evidence, &kind))
-		fold_open_packet(evidence, &kind, &event);
 	outlet.keep = first ? 0 : RING_FOR_FIRSTS;
-	if (outlet.ring && !ring_put(&outlet, &event, sizeof(event))) {
+	if (outlet.ring && !send_bare(&outlet, job, d, false)) {
 		count(&stats->emitted);
 		return;
 	}
 	first_forget(evidence, first);
-	count_unsent(evidence, &kind, d, stats);
+	count_unsent(evidence, d, stats);
 }
 
 static __noinline bool settle_packet(const struct job *job, struct decision *d)

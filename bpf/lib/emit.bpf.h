@@ -233,38 +233,59 @@ struct outlet {
 };
 
 /*
- * Who claims first is seen by who claims later, so no number of processors gets past the bound
- * together.
+ * Whether a record of so many bytes may go into the ring; ring_done() when it has. Who claims first
+ * is seen by who claims later, so no number of processors gets past the bound together.
  */
+static __always_inline bool ring_claim(const struct outlet *outlet, __u64 len)
+{
+	__u64 room = ring_room(len), claimed;
+
+	if (!outlet->evidence)
+		return true;
+	claimed = __sync_fetch_and_add(&outlet->evidence->claimed, room) + room;
+	return bpf_ringbuf_query(outlet->ring, BPF_RB_AVAIL_DATA) + claimed + outlet->keep <=
+	       bpf_ringbuf_query(outlet->ring, BPF_RB_RING_SIZE);
+}
+
+static __always_inline void ring_done(const struct outlet *outlet, __u64 len)
+{
+	if (outlet->evidence)
+		__sync_fetch_and_add(&outlet->evidence->claimed, -ring_room(len));
+}
+
 static __always_inline long ring_put(const struct outlet *outlet, void *data, __u64 len)
 {
-	struct evidence *evidence = outlet->evidence;
-	__u64 room = ring_room(len), claimed;
 	long err = -ENOSPC;
 
-	if (!evidence)
-		return bpf_ringbuf_output(outlet->ring, data, len, 0);
-	claimed = __sync_fetch_and_add(&evidence->claimed, room) + room;
-	if (bpf_ringbuf_query(outlet->ring, BPF_RB_AVAIL_DATA) + claimed + outlet->keep <=
-	    bpf_ringbuf_query(outlet->ring, BPF_RB_RING_SIZE))
+	if (ring_claim(outlet, len))
 		err = bpf_ringbuf_output(outlet->ring, data, len, 0);
-	__sync_fetch_and_add(&evidence->claimed, -room);
+	ring_done(outlet, len);
 	return err;
 }
 
-/* The record without its strings, from the stack: no scratch was free, or no room in the ring. */
-static __noinline long send_bare(const struct outlet *outlet, const struct job *job,
-				 const struct decision *d)
+/* The record without its strings: no scratch was free, or no room in the ring. */
+static __always_inline long send_bare(const struct outlet *outlet, const struct job *job,
+				      const struct decision *d, bool has_task)
 {
-	struct event event;
+	struct event *event = NULL;
 
-	fill_event(&event, job, d);
-	event.flags |= EVENT_PATH_MISSING;
-	return ring_put(outlet, &event, sizeof(event));
+	if (ring_claim(outlet, sizeof(*event)))
+		event = bpf_ringbuf_reserve(outlet->ring, sizeof(*event), 0);
+	ring_done(outlet, sizeof(*event));
+	if (!event)
+		return -ENOSPC;
+	if (has_task) {
+		fill_event(event, job, d);
+		event->flags |= EVENT_PATH_MISSING;
+	} else {
+		fill_decision(event, job, d);
+	}
+	bpf_ringbuf_submit(event, 0);
+	return 0;
 }
 
 static __always_inline long send_full(const struct outlet *outlet, struct scratch *s,
-				 const struct job *job, const struct decision *d)
+				      const struct job *job, const struct decision *d)
 {
 	__u32 len;
 
@@ -277,8 +298,8 @@ static __always_inline long send_full(const struct outlet *outlet, struct scratc
 }
 
 /* With its strings if that can be; the first of a kind without them if there is no room for them. */
-static __noinline long send(const struct job *job, const struct decision *d, struct evidence *evidence,
-			    bool is_first)
+static __always_inline long send(const struct job *job, const struct decision *d,
+				 struct evidence *evidence, bool is_first)
 {
 	struct outlet outlet = { .ring = ring_of(job), .evidence = evidence };
 	struct job_stats *stats = stats_of(job);
@@ -299,33 +320,28 @@ static __noinline long send(const struct job *job, const struct decision *d, str
 		outlet.keep = 0;
 	if (stats)
 		count(&stats->path_failures);
-	return send_bare(&outlet, job, d);
+	return send_bare(&outlet, job, d, true);
 }
 
 /* One record, or one more in a fold, or lost. Inline, because the kernel allows eight frames. */
 static __always_inline void emit(const struct job *job, struct decision *d, struct job_stats *stats)
 {
 	struct evidence *evidence = evidence_of(job);
-	struct kind kind = { 0 };
-	__u32 first = 0;
+	int first = 0;
 
 	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
-	if (evidence) {
-		kind_of_task(&kind, job, d);
-		if (fold_add(evidence, &kind)) {
-			count(&stats->folded);
-			return;
-		}
-		if (is_flood(evidence, &kind))
-			fold_open_task(evidence, &kind, job, d);
-		first = first_claim(evidence, first_key(&kind));
+	if (evidence)
+		first = sort_act_of_task(evidence, job, d);
+	if (first == ACT_FOLDED) {
+		count(&stats->folded);
+		return;
 	}
 	if (!send(job, d, evidence, first)) {
 		count(&stats->emitted);
 		return;
 	}
 	first_forget(evidence, first);
-	count_unsent(evidence, &kind, d, stats);
+	count_unsent(evidence, d, stats);
 }
 
 /* Audit mode turns a denial into would-deny. Both are counted; NULL if they cannot be. */

@@ -106,11 +106,13 @@ static __always_inline __u64 name_hash(struct dentry *dentry)
 	return dentry ? BPF_CORE_READ(dentry, d_name.hash_len) : 0;
 }
 
-static __noinline void kind_of_task(struct kind *kind, const struct job *job,
-				    const struct decision *d)
+static __always_inline void kind_of(struct kind *kind, const struct job *job, const struct decision *d,
+				    bool has_task)
 {
-	kind->tgid = BPF_CORE_READ(current_task(), tgid);
-	kind->name = mix(name_hash(d->dentry), name_hash(d->dentry2));
+	if (has_task) {
+		kind->tgid = BPF_CORE_READ(current_task(), tgid);
+		kind->name = mix(name_hash(d->dentry), name_hash(d->dentry2));
+	}
 	kind_fill(kind, job, d);
 }
 
@@ -169,14 +171,45 @@ GLOBAL int fold_try(struct fold *fold, const struct kind *kind)
 	return 0;
 }
 
-/* Has the act been counted as a repeat? */
-GLOBAL int fold_add(struct evidence *evidence, const struct kind *kind)
+/* Where a kind may be counted: the index of a fold, or FOLDS. */
+GLOBAL int fold_find(struct evidence *evidence, __u64 hash)
 {
-	if (!evidence || !kind)
-		return 0;
+	if (!evidence)
+		return FOLDS;
 	for (int i = 0; i < FOLDS; i++)
-		if (evidence->folds[i].hash == kind->hash && fold_try(&evidence->folds[i], kind))
-			return 1;
+		if (evidence->folds[i].hash == hash &&
+		    evidence->folds[i].word >> FOLD_STATE_SHIFT == FOLD_OPEN)
+			return i;
+	return FOLDS;
+}
+
+/* Has the act been counted as a repeat? */
+static __always_inline bool fold_add(struct evidence *evidence, const struct kind *kind)
+{
+	__u32 i = fold_find(evidence, kind->hash);
+
+	return i < FOLDS && fold_try(&evidence->folds[i & (FOLDS - 1)], kind);
+}
+
+/* The same for the act whose record was to be the head of a fold. */
+GLOBAL int fold_add_head(struct evidence *evidence, __u64 sequence)
+{
+	if (!evidence)
+		return 0;
+	for (int i = 0; i < FOLDS; i++) {
+		struct fold *fold = &evidence->folds[i];
+		__u64 word = read_word(fold);
+
+		for (int j = 0; j < FOLD_TRIES && word >> FOLD_STATE_SHIFT == FOLD_OPEN &&
+				fold->event.sequence == sequence;
+		     j++) {
+			__u64 old = __sync_val_compare_and_swap(&fold->word, word, word + 1);
+
+			if (old == word)
+				return 1;
+			word = old;
+		}
+	}
 	return 0;
 }
 
@@ -230,15 +263,19 @@ static __always_inline void fold_publish(struct fold *fold, const struct kind *k
 }
 
 /* The record that is sent next becomes the head of a fold, if one is free. */
-static __noinline void fold_open_task(struct evidence *evidence, const struct kind *kind,
-				      const struct job *job, const struct decision *d)
+static __always_inline void fold_open(struct evidence *evidence, const struct kind *kind,
+				      const struct job *job, const struct decision *d, bool has_task)
 {
 	struct fold *fold = fold_take_one(evidence);
 
 	if (!fold)
 		return;
-	fill_event(&fold->event, job, d);
-	fold->event.flags |= EVENT_PATH_MISSING;
+	if (has_task) {
+		fill_event(&fold->event, job, d);
+		fold->event.flags |= EVENT_PATH_MISSING;
+	} else {
+		fill_decision(&fold->event, job, d);
+	}
 	fold_publish(fold, kind);
 }
 
@@ -277,13 +314,36 @@ static __always_inline void first_forget(struct evidence *evidence, __u32 first)
 		__sync_lock_test_and_set(&evidence->firsts[(first - 1) & (FIRSTS - 1)], 0);
 }
 
-/* --- what no record could be made of ---------------------------------------------------------- */
+/* --- what becomes of an act ------------------------------------------------------------------- */
 
-/* The head of a fold is one of its repeats then. */
-static __always_inline void count_unsent(struct evidence *evidence, const struct kind *kind,
-					 const struct decision *d, struct job_stats *stats)
+#define ACT_FOLDED (-1)
+
+/* ACT_FOLDED: counted. Else a record is to be made of it; 1 + its place if it is the first of its kind. */
+static __always_inline int sort_act(struct evidence *evidence, const struct job *job,
+				    const struct decision *d, bool has_task)
 {
-	if (evidence && fold_add(evidence, kind))
+	struct kind kind = { 0 };
+
+	kind_of(&kind, job, d, has_task);
+	if (fold_add(evidence, &kind))
+		return ACT_FOLDED;
+	if (is_flood(evidence, &kind))
+		fold_open(evidence, &kind, job, d, has_task);
+	return first_claim(evidence, first_key(&kind));
+}
+
+/* Apart from what sends, because the stack is short. */
+static __noinline int sort_act_of_task(struct evidence *evidence, const struct job *job,
+				       const struct decision *d)
+{
+	return sort_act(evidence, job, d, true);
+}
+
+/* No record could be made. If it was to be the head of a fold, it is one of its repeats instead. */
+static __always_inline void count_unsent(struct evidence *evidence, const struct decision *d,
+					 struct job_stats *stats)
+{
+	if (evidence && fold_add_head(evidence, d->sequence))
 		count(&stats->folded);
 	else if (d->kind < EVENT_KINDS)
 		count(&stats->lost[d->kind]);
