@@ -99,8 +99,6 @@ static int put_decision(FILE *out, const struct decoded_event *event, const stru
 
 	fprintf(out, " %s ", verdict_words(event->event.verdict));
 	err = err ? err : put_attempt(out, event);
-	if (event->cnt > 1)
-		fprintf(out, ", %llu times", (unsigned long long)event->cnt);
 	fputs(": ", out);
 	err = err ? err : cause_print(out, cause);
 	fputs(".", out);
