@@ -24,7 +24,7 @@ POLICY_SRCS := amount canonical document egress environment explain limits load 
 	       shape site value
 KERN_SRCS   := backend barrier features hooks identify iter jobs links load member mounts need pins probe publish ring roots \
 	       roots_check
-ALERT_SRCS  := advice audit cause chain decode endpoint head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue rotate \
+ALERT_SRCS  := advice audit cause chain decode endpoint head json_out line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue rotate \
 	       sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content destination environment \
 	       environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest state
@@ -162,7 +162,7 @@ $(BUILD)/tests/allow.bpf.o: tests/system/selftest/allow.bpf.c
 	$(CLANG) -g -O2 -target bpf -Wall -I/usr/include/$(ARCH)-linux-gnu -c -o $@ $<
 
 # Programs of tools/bench. Those that run where no library may be read are linked statically.
-bench-programs: $(BENCH_PROGS:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.bpf.o
+bench-programs: $(BENCH_PROGS:%=$(BUILD)/bench/%) $(BUILD)/bench/lines $(BUILD)/bench/empty.bpf.o
 
 $(BUILD)/bench/%: tests/bench/%.c tests/bench/clock.h
 	@mkdir -p $(@D)
@@ -171,6 +171,10 @@ $(BUILD)/bench/%: tests/bench/%.c tests/bench/clock.h
 $(BUILD)/bench/hold: tests/bench/hold.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
+
+$(BUILD)/bench/lines: tests/bench/lines.c $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MD -MP -MF $@.d -o $@ $< $(filter %.o,$^) $(LDLIBS)
 
 $(BUILD)/bench/empty.bpf.o: tests/bench/empty.bpf.c
 	@mkdir -p $(@D)
@@ -230,4 +234,4 @@ clean: ## remove everything made
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d \
-	 $(BUILD)/fuzz/seeds.d $(BUILD)/tests/keeper.d $(BUILD)/ocsf/examples.d
+	 $(BUILD)/fuzz/seeds.d $(BUILD)/tests/keeper.d $(BUILD)/ocsf/examples.d $(BUILD)/bench/lines.d

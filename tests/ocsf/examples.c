@@ -50,7 +50,7 @@ static int print_decision(const char *name, const struct alert_job *job, struct 
 	int err = decode_event(buf, len, &event);
 
 	if (!err) {
-		err = ocsf_decision(job, &event, ++sequence, FIXTURE_BOOT_MS, &json);
+		err = fixture_decision(job, &event, ++sequence, FIXTURE_BOOT_MS, &json);
 		decoded_event_free(&event);
 	}
 	return print_event(name, err, json);

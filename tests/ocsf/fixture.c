@@ -3,9 +3,11 @@
 #include "fixture.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "alert/line.h"
 #include "alert/op.h"
 
 static struct rule_ports nccl_ports[] = { { 29500, 29600 } };
@@ -163,4 +165,18 @@ size_t fixture_record(unsigned char buf[static FIXTURE_RECORD_MAX], struct event
 	event.strings_len = event.path_len + event.path2_len + event.exe_len;
 	memcpy(buf, &event, sizeof(event));
 	return sizeof(event) + event.strings_len;
+}
+
+int fixture_decision(const struct alert_job *job, const struct decoded_event *event,
+		     uint64_t sequence, int64_t boot_offset_ms, json_t **ret_event)
+{
+	struct line *line;
+	int r = ocsf_decision(job, event, sequence, boot_offset_ms, &line);
+
+	if (r)
+		return r;
+	*ret_event = json_loadb(line->text, line->len, JSON_REJECT_DUPLICATES, NULL);
+	r = *ret_event ? 0 : -EBADMSG;
+	line_unref(line);
+	return r;
 }

@@ -42,6 +42,10 @@ struct event fixture_event(enum event_op op);
 struct event by_rule(enum event_op op, uint32_t rule);
 struct event by_reason(enum event_op op, enum event_reason reason);
 
+/* ocsf_decision(), and its line as a tree: a new reference. */
+int fixture_decision(const struct alert_job *job, const struct decoded_event *event,
+		     uint64_t sequence, int64_t boot_offset_ms, json_t **ret_event);
+
 /*
  * Puts header and strings into buf as a record, with all lengths set. Paths are absolute or NULL.
  * Returns the record's length.

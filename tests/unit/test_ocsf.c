@@ -48,7 +48,7 @@ static json_t *render(const struct alert_job *job, struct event header, const ch
 	json_t *json = NULL;
 
 	event.event.path_len = path ? (uint32_t)strlen(path) : 0;
-	assert_int_equal(ocsf_decision(job, &event, ++sequence, FIXTURE_BOOT_MS, &json), 0);
+	assert_int_equal(fixture_decision(job, &event, ++sequence, FIXTURE_BOOT_MS, &json), 0);
 	keep(json);
 	return json;
 }
@@ -381,7 +381,7 @@ static int render_all(void)
 				       .exe = (char *)EXE };
 	const struct alert_end end = { .end_ms = 1, .reason = "exited" };
 	json_t *json[4] = { NULL };
-	int err = ocsf_decision(&fixture_job, &event, 1, FIXTURE_BOOT_MS, &json[0]);
+	int err = fixture_decision(&fixture_job, &event, 1, FIXTURE_BOOT_MS, &json[0]);
 
 	err = err ? err : ocsf_job_start(&fixture_job, 2, "lsm", NULL, &json[1]);
 	err = err ? err : ocsf_job_end(&fixture_job, &end, 3, &json[2]);

@@ -2,6 +2,7 @@
 /* Why a verdict is what it is; see cause.h. */
 #include "alert/cause.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "alert/endpoint.h"
@@ -204,53 +205,67 @@ static int print_condition(FILE *out, const struct rule *rule)
 	return err;
 }
 
-static json_t *rule_condition(const struct rule *rule)
+static void write_condition(struct json_out *out, const struct rule *rule)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	FILE *stream = open_memstream(&text, &len);
 
-	if (!out || !text_finish(out, &text, print_condition(out, rule)))
-		return NULL;
-	return json_string(text);
+	if (stream && text_finish(stream, &text, print_condition(stream, rule)))
+		out_string(out, "condition", text);
+	else
+		out_fail(out, -ENOMEM);
 }
 
 /* Where the rule stands: "digits-train.json:9:15". */
-static json_t *rule_origin(const struct origin *origin)
+static void write_origin(struct json_out *out, const struct origin *origin)
 {
-	_cleanup_free_ char *file = text_escape(origin->file ? origin->file : "-");
-
-	if (!file)
-		return NULL;
-	if (!origin->line)
-		return json_sprintf("written in %s", file);
-	return json_sprintf("written at %s:%u:%u", file, origin->line, origin->column);
+	out_begin_string(out, "desc");
+	out_add(out, origin->line ? "written at " : "written in ");
+	out_add_text(out, origin->file ? origin->file : "-");
+	if (origin->line) {
+		out_add(out, ":");
+		out_add_uint(out, origin->line);
+		out_add(out, ":");
+		out_add_uint(out, origin->column);
+	}
+	out_end_string(out);
 }
 
-static json_t *fixed_rule(const char *id, const char *type, const char *condition)
+static void write_fixed(struct json_out *out, const char *id, const char *type,
+			const char *condition)
 {
-	return json_pack("{s:s, s:s, s:s, s:s}", "uid", id, "name", id, "type", type, "condition",
-			 condition);
+	out_word(out, "uid", id);
+	out_word(out, "name", id);
+	out_word(out, "type", type);
+	out_word(out, "condition", condition);
 }
 
-json_t *cause_firewall_rule(const struct cause *cause)
+static void write_rule(struct json_out *out, const struct rule *rule)
+{
+	out_text(out, "uid", rule->id);
+	out_text(out, "name", rule->dataset ? rule->dataset : rule->id);
+	out_word(out, "type", class_words[rule->class]);
+	write_condition(out, rule);
+	write_origin(out, &rule->origin);
+}
+
+void cause_write_rule(struct json_out *out, const char *key, const struct cause *cause)
 {
 	const struct builtin *builtin = builtin_of(cause);
-	const struct rule *rule = cause->rule;
 	char number[32];
 
+	snprintf(number, sizeof(number), "rule:%u", cause->number);
+	out_open(out, key);
 	if (builtin)
-		return fixed_rule(builtin->id, "builtin", builtin->condition);
-	if (cause->reason != REASON_RULE)
-		return fixed_rule(default_id(cause), "default", default_value(cause));
-	if (!rule) {
-		snprintf(number, sizeof(number), "rule:%u", cause->number);
-		return fixed_rule(number, "unknown", "this policy has no rule of that number");
-	}
-	return json_pack("{s:o, s:o, s:s, s:o, s:o}", "uid", text_json(rule->id), "name",
-			 text_json(rule->dataset ? rule->dataset : rule->id), "type",
-			 class_words[rule->class], "condition", rule_condition(rule), "desc",
-			 rule_origin(&rule->origin));
+		write_fixed(out, builtin->id, "builtin", builtin->condition);
+	else if (cause->reason != REASON_RULE)
+		write_fixed(out, default_id(cause), "default", default_value(cause));
+	else if (cause->rule)
+		write_rule(out, cause->rule);
+	else
+		write_fixed(out, number, "unknown", "this policy has no rule of that number");
+	out_close(out);
 }
 
 static int print_rule(FILE *out, const struct cause *cause)

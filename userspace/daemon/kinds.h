@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "abi/event.h"
+#include "alert/line.h"
 
 #define KINDS_MAX 16
 
@@ -30,8 +31,8 @@ struct kinds {
 	uint64_t others;
 };
 
-/* made: the OCSF event of the record. */
-void kinds_count(struct kinds *kinds, const struct event *event, const json_t *made);
+/* line: the OCSF event of the record. */
+void kinds_count(struct kinds *kinds, const struct event *event, const struct line *line);
 
 /* [{"message", "count"}, ..., {"count"}]: a new reference, or NULL. */
 json_t *kinds_report(const struct kinds *kinds);

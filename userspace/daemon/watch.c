@@ -84,16 +84,29 @@ static void book(struct watch *watch)
 	watch->job->state.progress->waiting = watch->tally->waiting;
 }
 
-/* Takes the reference. A number is used up only by an event that was written, or waits for it. */
-static void write_event(struct watch *watch, int built, json_t *event)
+/*
+ * Takes the line over; NULL: there was no memory for it. A number is used up only by an event that
+ * was written, or waits for it.
+ */
+static void write_line(struct watch *watch, struct line *line)
 {
 	struct job_progress *progress = watch->job->state.progress;
 
-	if (built || sinks_put(watch->controller->sinks, watch->sink, watch->tally, event))
+	if (!line || sinks_put_line(watch->controller->sinks, watch->sink, watch->tally, line))
 		progress->write_failures++;
 	else
 		progress->sequence++;
 	book(watch);
+}
+
+/* Takes the reference. */
+static void write_event(struct watch *watch, int built, json_t *event)
+{
+	struct line *line = NULL;
+
+	if (!built && line_new(event, &line))
+		line = NULL;
+	write_line(watch, line);
 	if (!built)
 		json_decref(event);
 }
@@ -195,7 +208,7 @@ static void on_record(void *arg, const void *data, size_t len)
 	struct watch *watch = arg;
 	struct job_progress *progress = watch->job->state.progress;
 	struct decoded_event decoded = { 0 };
-	json_t *event = NULL;
+	struct line *line = NULL;
 	int r = decode_event(data, len, &decoded);
 
 	if (r) {
@@ -206,10 +219,10 @@ static void on_record(void *arg, const void *data, size_t len)
 		struct alert_job about = about_record(watch, &decoded.event);
 
 		r = ocsf_decision(&about, &decoded, next_sequence(watch),
-				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
+				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &line);
 		if (!r)
-			kinds_count(&watch->kinds, &decoded.event, event);
-		write_event(watch, r, event);
+			kinds_count(&watch->kinds, &decoded.event, line);
+		write_line(watch, line);
 		progress->delivered++;
 		progress->last_record = decoded.event.sequence;
 	}

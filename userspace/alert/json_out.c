@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* JSON as text; see json_out.h. */
+#include "alert/json_out.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alert/text.h"
+#include "base/cleanup.h"
+
+/* Most events fit. */
+#define ROOM_MIN 4096
+
+/* --- bytes ------------------------------------------------------------------------------------ */
+
+static bool grow(struct json_out *out, size_t len)
+{
+	size_t room = out->room ? 2 * out->room : ROOM_MIN;
+	char *text;
+
+	while (room < out->len + len)
+		room *= 2;
+	text = realloc(out->text, room);
+	if (!text) {
+		out_fail(out, -ENOMEM);
+		return false;
+	}
+	out->text = text;
+	out->room = room;
+	return true;
+}
+
+/* Room for so many bytes at the end; NULL after an error. */
+static inline char *reserve(struct json_out *out, size_t len)
+{
+	if (out->error || (out->room - out->len < len && !grow(out, len)))
+		return NULL;
+	return out->text + out->len;
+}
+
+static inline void put(struct json_out *out, const char *bytes, size_t len)
+{
+	char *at = reserve(out, len);
+
+	if (!at)
+		return;
+	memcpy(at, bytes, len);
+	out->len += len;
+}
+
+/* The comma, if something stands before, and the key with its colon. */
+static void put_key(struct json_out *out, const char *key)
+{
+	size_t len = key ? strlen(key) : 0;
+	char *at = reserve(out, len + 4);
+	char last = out->len && at ? at[-1] : '{';
+
+	if (!at)
+		return;
+	if (last != '{' && last != '[')
+		*at++ = ',';
+	if (key) {
+		*at++ = '"';
+		at = mempcpy(at, key, len);
+		*at++ = '"';
+		*at++ = ':';
+	}
+	out->len = at - out->text;
+}
+
+/* --- what holds others ------------------------------------------------------------------------ */
+
+void out_open(struct json_out *out, const char *key)
+{
+	put_key(out, key);
+	put(out, "{", 1);
+}
+
+void out_close(struct json_out *out)
+{
+	put(out, "}", 1);
+}
+
+void out_open_list(struct json_out *out, const char *key)
+{
+	put_key(out, key);
+	put(out, "[", 1);
+}
+
+void out_close_list(struct json_out *out)
+{
+	put(out, "]", 1);
+}
+
+/* --- numbers ---------------------------------------------------------------------------------- */
+
+static void put_uint(struct json_out *out, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	put(out, digits + at, sizeof(digits) - at);
+}
+
+void out_int(struct json_out *out, const char *key, int64_t value)
+{
+	put_key(out, key);
+	if (value < 0)
+		put(out, "-", 1);
+	put_uint(out, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+void out_bool(struct json_out *out, const char *key, bool value)
+{
+	put_key(out, key);
+	put(out, value ? "true" : "false", value ? 4 : 5);
+}
+
+/* --- strings ---------------------------------------------------------------------------------- */
+
+void out_begin_string(struct json_out *out, const char *key)
+{
+	put_key(out, key);
+	put(out, "\"", 1);
+}
+
+void out_add(struct json_out *out, const char *word)
+{
+	put(out, word, strlen(word));
+}
+
+void out_add_uint(struct json_out *out, uint64_t value)
+{
+	put_uint(out, value);
+}
+
+void out_end_string(struct json_out *out)
+{
+	put(out, "\"", 1);
+}
+
+void out_word(struct json_out *out, const char *key, const char *word)
+{
+	out_begin_string(out, key);
+	out_add(out, word);
+	out_end_string(out);
+}
+
+void out_printf(struct json_out *out, const char *key, const char *format, ...)
+{
+	char text[128];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	out_word(out, key, text);
+}
+
+static void put_escape(struct json_out *out, unsigned char c)
+{
+	static const char named[] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
+				      ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\' };
+	char text[8];
+
+	if (named[c])
+		snprintf(text, sizeof(text), "\\%c", named[c]);
+	else
+		snprintf(text, sizeof(text), "\\u%04X", c);
+	put(out, text, strlen(text));
+}
+
+/* What stands for itself both as text_escape() and as JSON has it: a name that has nothing else is
+ * copied. */
+static bool is_ordinary(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+static size_t ordinary_span(const char *text)
+{
+	size_t len = 0;
+
+	while (is_ordinary((unsigned char)text[len]))
+		len++;
+	return len;
+}
+
+static void put_string(struct json_out *out, const char *text)
+{
+	if (!text_is_utf8(text))
+		out_fail(out, -EILSEQ);
+	while (*text) {
+		size_t len = 0;
+
+		while ((unsigned char)text[len] >= ' ' && text[len] != '"' && text[len] != '\\')
+			len++;
+		put(out, text, len);
+		text += len;
+		if (*text)
+			put_escape(out, (unsigned char)*text++);
+	}
+}
+
+void out_string(struct json_out *out, const char *key, const char *text)
+{
+	out_begin_string(out, key);
+	put_string(out, text);
+	out_end_string(out);
+}
+
+void out_add_text(struct json_out *out, const char *raw)
+{
+	size_t len = ordinary_span(raw);
+	_cleanup_free_ char *escaped = raw[len] ? text_escape(raw) : NULL;
+
+	if (escaped)
+		put_string(out, escaped);
+	else if (raw[len])
+		out_fail(out, -ENOMEM);
+	else
+		put(out, raw, len);
+}
+
+void out_text(struct json_out *out, const char *key, const char *raw)
+{
+	if (!raw)
+		return;
+	out_begin_string(out, key);
+	out_add_text(out, raw);
+	out_end_string(out);
+}
+
+void out_text_span(struct json_out *out, const char *key, const char *raw, size_t len)
+{
+	_cleanup_free_ char *copy = strndup(raw, len);
+
+	if (copy)
+		out_text(out, key, copy);
+	else
+		out_fail(out, -ENOMEM);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+void out_fail(struct json_out *out, int error)
+{
+	if (!out->error)
+		out->error = error;
+}
+
+int out_finish(struct json_out *out)
+{
+	put(out, "", 1);
+	if (out->error)
+		return out->error;
+	out->len--;
+	return 0;
+}
+
+void out_free(struct json_out *out)
+{
+	free(out->text);
+	*out = (struct json_out){ 0 };
+}
