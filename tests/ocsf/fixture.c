@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "alert/line.h"
+#include "alert/message.h"
 #include "alert/op.h"
 
 static struct rule_ports nccl_ports[] = { { 29500, 29600 } };
@@ -179,4 +180,20 @@ int fixture_decision(const struct alert_job *job, const struct decoded_event *ev
 	r = *ret_event ? 0 : -EBADMSG;
 	line_unref(line);
 	return r;
+}
+
+char *fixture_message(const struct decoded_event *event, const struct cause *cause)
+{
+	struct json_out out = { 0 };
+	json_t *string = NULL;
+	char *text = NULL;
+
+	message_write(&out, NULL, event, cause);
+	if (!out_finish(&out))
+		string = json_loadb(out.text, out.len, JSON_DECODE_ANY, NULL);
+	if (string)
+		text = strdup(json_string_value(string));
+	json_decref(string);
+	out_free(&out);
+	return text;
 }

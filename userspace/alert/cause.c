@@ -2,11 +2,10 @@
 /* Why a verdict is what it is; see cause.h. */
 #include "alert/cause.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "alert/endpoint.h"
-#include "alert/text.h"
 #include "base/cleanup.h"
 
 /*
@@ -172,49 +171,36 @@ static const char *default_value(const struct cause *cause)
 	return access_word(cause->policy->file_default);
 }
 
-static void print_net(FILE *out, const struct rule *rule)
+static void write_net(struct json_out *out, const struct rule *rule)
 {
 	char ip[INET6_ADDRSTRLEN];
 	bool is_v4 = address_print(rule->addr, ip) == 4 && rule->prefixlen >= 96;
 
-	fprintf(out, "%s/%u", ip, rule->prefixlen - (is_v4 ? 96U : 0U));
+	out_addf(out, "%s/%u", ip, rule->prefixlen - (is_v4 ? 96U : 0U));
 	for (size_t i = 0; i < rule->protocol_cnt && i < ARRAY_SIZE(rule->protocol); i++)
-		fprintf(out, "%s%s", i ? "," : " ",
-			rule->protocol[i] == IPPROTO_UDP ? "udp" : "tcp");
+		out_addf(out, "%s%s", i ? "," : " ",
+			 rule->protocol[i] == IPPROTO_UDP ? "udp" : "tcp");
 	for (size_t i = 0; i < rule->port_cnt; i++) {
-		fprintf(out, "%s%u", i ? "," : " ", rule->ports[i].lo);
+		out_addf(out, "%s%u", i ? "," : " ", rule->ports[i].lo);
 		if (rule->ports[i].hi != rule->ports[i].lo)
-			fprintf(out, "-%u", rule->ports[i].hi);
+			out_addf(out, "-%u", rule->ports[i].hi);
 	}
 }
 
 /* A rule in one line: "/srv/data: read", "10.20.0.0/16 tcp 29500-29600". */
-static int print_condition(FILE *out, const struct rule *rule)
-{
-	int err;
-
-	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
-		print_net(out, rule);
-		return 0;
-	}
-	err = text_put(out, rule->path ? rule->path : "");
-	fprintf(out, ": %s",
-		rule->class == RULE_UNIX ? allow_word(rule->access == UNIX_ALLOW) :
-		rule->class == RULE_EXEC ? allow_word(rule->access == EXEC_ALLOW) :
-					   access_word(rule->access));
-	return err;
-}
-
 static void write_condition(struct json_out *out, const struct rule *rule)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t len;
-	FILE *stream = open_memstream(&text, &len);
-
-	if (stream && text_finish(stream, &text, print_condition(stream, rule)))
-		out_string(out, "condition", text);
-	else
-		out_fail(out, -ENOMEM);
+	out_begin_string(out, "condition");
+	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
+		write_net(out, rule);
+	} else {
+		out_add_name(out, rule->path ? rule->path : "");
+		out_add(out, ": ");
+		out_add(out, rule->class == RULE_UNIX ? allow_word(rule->access == UNIX_ALLOW) :
+			     rule->class == RULE_EXEC ? allow_word(rule->access == EXEC_ALLOW) :
+							access_word(rule->access));
+	}
+	out_end_string(out);
 }
 
 /* Where the rule stands: "digits-train.json:9:15". */
@@ -268,43 +254,44 @@ void cause_write_rule(struct json_out *out, const char *key, const struct cause 
 	out_close(out);
 }
 
-static int print_rule(FILE *out, const struct cause *cause)
+static void explain_rule(struct json_out *out, const struct cause *cause)
 {
 	const struct rule *rule = cause->rule;
-	int err;
 
 	if (!rule) {
-		fprintf(out, "rule number %u decided, which this policy does not have",
-			cause->number);
-		return 0;
+		out_addf(out, "rule number %u decided, which this policy does not have",
+			 cause->number);
+		return;
 	}
-	fputs("rule ", out);
-	err = text_put_quoted(out, rule->id);
-	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS)
-		fputs(" allows it", out);
-	else if (rule->class == RULE_UNIX)
-		fputs(rule->access == UNIX_ALLOW ? " allows it" : " denies it", out);
-	else if (rule->class == RULE_EXEC)
-		fputs(rule->access == EXEC_ALLOW ? " allows it" : " denies it", out);
-	else
-		fprintf(out, " grants %s",
-			rule->access == ACCESS_NONE ? "no access" : access_word(rule->access));
-	return err;
+	out_add(out, "rule ");
+	out_add_quoted(out, rule->id);
+	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
+		out_add(out, " allows it");
+	} else if (rule->class == RULE_UNIX) {
+		out_add(out, rule->access == UNIX_ALLOW ? " allows it" : " denies it");
+	} else if (rule->class == RULE_EXEC) {
+		out_add(out, rule->access == EXEC_ALLOW ? " allows it" : " denies it");
+	} else {
+		out_add(out, " grants ");
+		out_add(out, rule->access == ACCESS_NONE ? "no access" : access_word(rule->access));
+	}
 }
 
-int cause_print(FILE *out, const struct cause *cause)
+void cause_explain(struct json_out *out, const struct cause *cause)
 {
 	const struct builtin *builtin = builtin_of(cause);
 
 	if (builtin) {
-		fputs(builtin->condition, out);
-		return 0;
+		out_add(out, builtin->condition);
+		return;
 	}
-	if (cause->reason == REASON_RULE)
-		return print_rule(out, cause);
+	if (cause->reason == REASON_RULE) {
+		explain_rule(out, cause);
+		return;
+	}
 	if (cause->reason != REASON_MOUNTS)
-		fputs("no rule names it, and ", out);
-	fprintf(out, "%s is \"%s\"", default_id(cause),
-		default_value(cause));
-	return 0;
+		out_add(out, "no rule names it, and ");
+	out_add(out, default_id(cause));
+	out_add(out, " is ");
+	out_add_quoted(out, default_value(cause));
 }

@@ -55,18 +55,23 @@ static inline void put(struct json_out *out, const char *bytes, size_t len)
 static void put_key(struct json_out *out, const char *key)
 {
 	size_t len = key ? strlen(key) : 0;
-	char *at = reserve(out, len + 4);
+	char *at = reserve(out, len + 6);
 	char last = out->len && at ? at[-1] : '{';
 
 	if (!at)
 		return;
-	if (last != '{' && last != '[')
+	if (last != '{' && last != '[') {
 		*at++ = ',';
+		if (out->is_spaced)
+			*at++ = ' ';
+	}
 	if (key) {
 		*at++ = '"';
 		at = mempcpy(at, key, len);
 		*at++ = '"';
 		*at++ = ':';
+		if (out->is_spaced)
+			*at++ = ' ';
 	}
 	out->len = at - out->text;
 }
@@ -153,15 +158,15 @@ void out_word(struct json_out *out, const char *key, const char *word)
 	out_end_string(out);
 }
 
-void out_printf(struct json_out *out, const char *key, const char *format, ...)
+void out_addf(struct json_out *out, const char *format, ...)
 {
-	char text[128];
+	char text[256];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	out_word(out, key, text);
+	out_add(out, text);
 }
 
 static void put_escape(struct json_out *out, unsigned char c)
@@ -193,7 +198,7 @@ static size_t ordinary_span(const char *text)
 	return len;
 }
 
-static void put_string(struct json_out *out, const char *text)
+void out_add_string(struct json_out *out, const char *text)
 {
 	if (!text_is_utf8(text))
 		out_fail(out, -EILSEQ);
@@ -212,21 +217,51 @@ static void put_string(struct json_out *out, const char *text)
 void out_string(struct json_out *out, const char *key, const char *text)
 {
 	out_begin_string(out, key);
-	put_string(out, text);
+	out_add_string(out, text);
 	out_end_string(out);
+}
+
+/* Of a new string, or NULL. */
+static void add_new(struct json_out *out, char *text)
+{
+	if (text)
+		out_add_string(out, text);
+	else
+		out_fail(out, -ENOMEM);
+	free(text);
 }
 
 void out_add_text(struct json_out *out, const char *raw)
 {
 	size_t len = ordinary_span(raw);
-	_cleanup_free_ char *escaped = raw[len] ? text_escape(raw) : NULL;
 
-	if (escaped)
-		put_string(out, escaped);
-	else if (raw[len])
-		out_fail(out, -ENOMEM);
+	if (raw[len])
+		add_new(out, text_escape(raw));
 	else
 		put(out, raw, len);
+}
+
+void out_add_name(struct json_out *out, const char *raw)
+{
+	if (text_is_word(raw))
+		out_add(out, raw);
+	else
+		add_new(out, text_quote(raw));
+}
+
+static void wrap(struct json_out *out, const char *word)
+{
+	put(out, "\\\"", 2);
+	out_add(out, word);
+	put(out, "\\\"", 2);
+}
+
+void out_add_quoted(struct json_out *out, const char *raw)
+{
+	if (text_is_word(raw))
+		wrap(out, raw);
+	else
+		add_new(out, text_quote_always(raw));
 }
 
 void out_text(struct json_out *out, const char *key, const char *raw)

@@ -17,7 +17,8 @@
 struct json_out {
 	char *text; /* owned */
 	size_t len, room;
-	int error; /* 0 or the first -errno */
+	int error;      /* 0 or the first -errno */
+	bool is_spaced; /* for people: a blank behind each comma and colon */
 };
 
 void out_open(struct json_out *out, const char *key);
@@ -39,15 +40,17 @@ void out_text(struct json_out *out, const char *key, const char *raw);
 /* The same of its first len bytes. */
 void out_text_span(struct json_out *out, const char *key, const char *raw, size_t len);
 
-/* As printf() does, of numbers and constants: nothing is escaped. At most 127 bytes. */
-__attribute__((format(printf, 3, 4))) void out_printf(struct json_out *out, const char *key,
-						      const char *format, ...);
-
 /* A string that is put together between these two, of constants, numbers and names. */
 void out_begin_string(struct json_out *out, const char *key);
 void out_add(struct json_out *out, const char *word);
-void out_add_text(struct json_out *out, const char *raw);
 void out_add_uint(struct json_out *out, uint64_t value);
+void out_add_string(struct json_out *out, const char *text); /* as out_string() */
+void out_add_text(struct json_out *out, const char *raw);    /* as out_text() */
+/* For sentences: in quotes as text_quote() has it, or always. */
+void out_add_name(struct json_out *out, const char *raw);
+void out_add_quoted(struct json_out *out, const char *raw);
+/* As printf() does, of numbers and constants: nothing is escaped. At most 255 bytes. */
+__attribute__((format(printf, 2, 3))) void out_addf(struct json_out *out, const char *format, ...);
 void out_end_string(struct json_out *out);
 
 /* Something else went wrong: no more is written. */

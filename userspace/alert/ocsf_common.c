@@ -175,7 +175,9 @@ static void write_policy(struct json_out *out, const struct policy *policy)
 	out_open(out, "policy");
 	out_text(out, "name", policy->name ? policy->name : "");
 	out_word(out, "uid", policy->digest);
-	out_printf(out, "version", "%.12s", policy->digest);
+	out_begin_string(out, "version");
+	out_addf(out, "%.12s", policy->digest);
+	out_end_string(out);
 	out_bool(out, "is_applied", policy->mode == MODE_ENFORCE);
 	out_close(out);
 }
@@ -199,12 +201,9 @@ static void write_type(struct json_out *out, const struct class_info *class,
 	out_end_string(out);
 }
 
-/* The time comes first: whoever rotates the file reads it there. */
 void write_event_head(struct json_out *out, const struct alert_job *job,
 		      const struct ocsf_head *head)
 {
-	out_int(out, "time", head->time_ms);
-	out_string(out, "message", head->message);
 	write_type(out, class_info(head->class), head);
 	out_word(out, "severity", severities[head->severity]);
 	out_int(out, "severity_id", head->severity);
@@ -247,6 +246,8 @@ json_t *ocsf_event(const struct alert_job *job, const struct ocsf_head *head)
 	struct json_out out = { 0 };
 
 	out_open(&out, NULL);
+	out_int(&out, "time", head->time_ms);
+	out_string(&out, "message", head->message);
 	write_event_head(&out, job, head);
 	out_close(&out);
 	return tree_of(&out);

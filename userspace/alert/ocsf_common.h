@@ -22,7 +22,7 @@ struct ocsf_head {
 	unsigned int activity;     /* activity_id of the class */
 	const char *activity_name; /* for ACTIVITY_OTHER; else NULL */
 	const char *code;          /* metadata.event_code */
-	const char *message;       /* plain, valid UTF-8 */
+	const char *message;       /* plain, valid UTF-8; for a tree only */
 	enum severity severity;
 	int64_t time_ms;
 	int64_t start_ms; /* of what the event tells; equals time_ms for a moment */
@@ -32,7 +32,11 @@ struct ocsf_head {
 
 /* --- as text ------------------------------------------------------------------------------------ */
 
-/* Everything that the event's class, time, job and policy determine: its first members. */
+/*
+ * Everything that the event's class, time, job and policy determine: its first members, but for
+ * the time, which comes before all others (whoever rotates the file reads it there), and the
+ * message.
+ */
 void write_event_head(struct json_out *out, const struct alert_job *job,
 		      const struct ocsf_head *head);
 /* status_id, status and, unless NULL, status_code. */
@@ -52,7 +56,7 @@ bool ocsf_put_text(json_t *object, const char *key, const char *raw);
 /* Puts a time in Unix milliseconds; nothing if it is not known (0). */
 bool ocsf_put_time(json_t *object, const char *key, int64_t time_ms);
 
-/* What write_event_head() writes, as an event to go on with. */
+/* An event with its time, its message and what write_event_head() writes, to go on with. */
 json_t *ocsf_event(const struct alert_job *job, const struct ocsf_head *head);
 /* Puts status_id, status and, unless NULL, status_code and status_detail. */
 bool ocsf_put_status(json_t *event, enum status status, const char *code, const char *detail);

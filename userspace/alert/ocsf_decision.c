@@ -353,6 +353,13 @@ static void write_socket(struct json_out *out, const struct event_net *net)
 	out_close(out);
 }
 
+static void write_mode(struct json_out *out, uint32_t mode)
+{
+	out_begin_string(out, "mode");
+	out_addf(out, "%06o", mode);
+	out_end_string(out);
+}
+
 /* What OCSF has no attribute for. It comes last; see line.h. */
 static void write_details(struct json_out *out, const struct decision *decision)
 {
@@ -369,7 +376,7 @@ static void write_details(struct json_out *out, const struct decision *decision)
 	if (event->kind == EVENT_NET)
 		write_socket(out, &event->net);
 	else if (event->file.mode)
-		out_printf(out, "mode", "%06o", event->file.mode);
+		write_mode(out, event->file.mode);
 	if (decision->op->has_path2 && event->file.ino)
 		write_inode(out, "decided_at", &event->file);
 	if (event->flags & EVENT_PATH_DETACHED)
@@ -394,8 +401,7 @@ static enum ocsf_class class_of(enum event_kind kind)
 	return kind == EVENT_NET ? CLASS_NETWORK : CLASS_FILE;
 }
 
-static struct ocsf_head head_of(const struct decision *decision, uint64_t sequence,
-				const char *message)
+static struct ocsf_head head_of(const struct decision *decision, uint64_t sequence)
 {
 	const uint32_t cut = EVENT_PATH_TRUNCATED | EVENT_PATH2_TRUNCATED | EVENT_EXE_TRUNCATED |
 			     EVENT_PATH_MISSING;
@@ -406,7 +412,6 @@ static struct ocsf_head head_of(const struct decision *decision, uint64_t sequen
 		.activity = activity_of(decision),
 		.activity_name = "Change Root",
 		.code = decision->op->code,
-		.message = message,
 		.severity = decision->verdict->severity,
 		.time_ms = time_ms,
 		.start_ms = time_ms,
@@ -419,6 +424,8 @@ static void write_decision(struct json_out *out, const struct decision *decision
 			   const struct ocsf_head *head)
 {
 	out_open(out, NULL);
+	out_int(out, "time", head->time_ms);
+	message_write(out, "message", decision->decoded, &decision->cause);
 	write_event_head(out, decision->job, head);
 	write_verdict(out, decision);
 	write_actor(out, decision);
@@ -439,14 +446,10 @@ int ocsf_decision(const struct alert_job *job, const struct decoded_event *decod
 		.cause = cause_of(job->policy, &decoded->event),
 		.boot_offset_ms = boot_offset_ms,
 	};
-	_cleanup_free_ char *message = message_decision(decoded, &decision.cause);
+	const struct ocsf_head head = head_of(&decision, sequence);
 	struct json_out out = { 0 };
-	struct ocsf_head head;
 	int r;
 
-	if (!message)
-		return -ENOMEM;
-	head = head_of(&decision, sequence, message);
 	write_decision(&out, &decision, &head);
 	r = out_finish(&out);
 	if (!r)
