@@ -41,7 +41,7 @@ static inline char *reserve(struct json_out *out, size_t len)
 	return out->text + out->len;
 }
 
-static inline void put(struct json_out *out, const char *bytes, size_t len)
+void out_bytes(struct json_out *out, const char *bytes, size_t len)
 {
 	char *at = reserve(out, len);
 
@@ -51,11 +51,10 @@ static inline void put(struct json_out *out, const char *bytes, size_t len)
 	out->len += len;
 }
 
-/* The comma, if something stands before, and the key with its colon. */
-static void put_key(struct json_out *out, const char *key)
+void out_member(struct json_out *out, const char *key, size_t key_len, const char *bytes,
+		size_t len)
 {
-	size_t len = key ? strlen(key) : 0;
-	char *at = reserve(out, len + 6);
+	char *at = reserve(out, key_len + len + 6);
 	char last = out->len && at ? at[-1] : '{';
 
 	if (!at)
@@ -67,95 +66,45 @@ static void put_key(struct json_out *out, const char *key)
 	}
 	if (key) {
 		*at++ = '"';
-		at = mempcpy(at, key, len);
+		at = mempcpy(at, key, key_len);
 		*at++ = '"';
 		*at++ = ':';
 		if (out->is_spaced)
 			*at++ = ' ';
 	}
-	out->len = at - out->text;
+	out->len = (char *)mempcpy(at, bytes, len) - out->text;
 }
 
-/* --- what holds others ------------------------------------------------------------------------ */
+/* --- strings and numbers ---------------------------------------------------------------------- */
 
-void out_open(struct json_out *out, const char *key)
+/* From the end of digits on. Returns where they begin. */
+static size_t print_uint(char digits[static 21], uint64_t value)
 {
-	put_key(out, key);
-	put(out, "{", 1);
-}
-
-void out_close(struct json_out *out)
-{
-	put(out, "}", 1);
-}
-
-void out_open_list(struct json_out *out, const char *key)
-{
-	put_key(out, key);
-	put(out, "[", 1);
-}
-
-void out_close_list(struct json_out *out)
-{
-	put(out, "]", 1);
-}
-
-/* --- numbers ---------------------------------------------------------------------------------- */
-
-static void put_uint(struct json_out *out, uint64_t value)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
+	size_t at = 21;
 
 	do {
 		digits[--at] = (char)('0' + value % 10);
 		value /= 10;
 	} while (value);
-	put(out, digits + at, sizeof(digits) - at);
-}
-
-void out_int(struct json_out *out, const char *key, int64_t value)
-{
-	put_key(out, key);
-	if (value < 0)
-		put(out, "-", 1);
-	put_uint(out, value < 0 ? -(uint64_t)value : (uint64_t)value);
-}
-
-void out_bool(struct json_out *out, const char *key, bool value)
-{
-	put_key(out, key);
-	put(out, value ? "true" : "false", value ? 4 : 5);
-}
-
-/* --- strings ---------------------------------------------------------------------------------- */
-
-void out_begin_string(struct json_out *out, const char *key)
-{
-	put_key(out, key);
-	put(out, "\"", 1);
-}
-
-void out_add(struct json_out *out, const char *word)
-{
-	put(out, word, strlen(word));
+	return at;
 }
 
 void out_add_uint(struct json_out *out, uint64_t value)
 {
-	put_uint(out, value);
+	char digits[21];
+	size_t at = print_uint(digits, value);
+
+	out_bytes(out, digits + at, sizeof(digits) - at);
 }
 
-void out_end_string(struct json_out *out)
+void out_int(struct json_out *out, const char *key, int64_t value)
 {
-	put(out, "\"", 1);
-}
+	char digits[21];
+	size_t at = print_uint(digits, value < 0 ? -(uint64_t)value : (uint64_t)value);
 
-void out_word(struct json_out *out, const char *key, const char *word)
-{
-	out_begin_string(out, key);
-	out_add(out, word);
-	out_end_string(out);
+	if (value < 0)
+		digits[--at] = '-';
+	out_member(out, key, key ? strlen(key) : 0, digits + at, sizeof(digits) - at);
 }
 
 void out_addf(struct json_out *out, const char *format, ...)
@@ -179,7 +128,7 @@ static void put_escape(struct json_out *out, unsigned char c)
 		snprintf(text, sizeof(text), "\\%c", named[c]);
 	else
 		snprintf(text, sizeof(text), "\\u%04X", c);
-	put(out, text, strlen(text));
+	out_bytes(out, text, strlen(text));
 }
 
 /* What stands for itself both as text_escape() and as JSON has it: a name that has nothing else is
@@ -207,7 +156,7 @@ void out_add_string(struct json_out *out, const char *text)
 
 		while ((unsigned char)text[len] >= ' ' && text[len] != '"' && text[len] != '\\')
 			len++;
-		put(out, text, len);
+		out_bytes(out, text, len);
 		text += len;
 		if (*text)
 			put_escape(out, (unsigned char)*text++);
@@ -238,7 +187,7 @@ void out_add_text(struct json_out *out, const char *raw)
 	if (raw[len])
 		add_new(out, text_escape(raw));
 	else
-		put(out, raw, len);
+		out_bytes(out, raw, len);
 }
 
 void out_add_name(struct json_out *out, const char *raw)
@@ -251,9 +200,9 @@ void out_add_name(struct json_out *out, const char *raw)
 
 static void wrap(struct json_out *out, const char *word)
 {
-	put(out, "\\\"", 2);
+	out_bytes(out, "\\\"", 2);
 	out_add(out, word);
-	put(out, "\\\"", 2);
+	out_bytes(out, "\\\"", 2);
 }
 
 void out_add_quoted(struct json_out *out, const char *raw)
@@ -293,7 +242,7 @@ void out_fail(struct json_out *out, int error)
 
 int out_finish(struct json_out *out)
 {
-	put(out, "", 1);
+	out_bytes(out, "", 1);
 	if (out->error)
 		return out->error;
 	out->len--;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct json_out {
 	char *text; /* owned */
@@ -21,16 +22,79 @@ struct json_out {
 	bool is_spaced; /* for people: a blank behind each comma and colon */
 };
 
-void out_open(struct json_out *out, const char *key);
-void out_close(struct json_out *out);
-void out_open_list(struct json_out *out, const char *key);
-void out_close_list(struct json_out *out);
+/*
+ * What the rest is made of: bytes; and the comma, if something stands before, the key and the first
+ * bytes of its value, in one go.
+ */
+void out_bytes(struct json_out *out, const char *bytes, size_t len);
+void out_member(struct json_out *out, const char *key, size_t key_len, const char *bytes,
+		size_t len);
+
+/* Here, so that the compiler knows how long constants are. */
+static inline void out_begin(struct json_out *out, const char *key, const char *opening)
+{
+	out_member(out, key, key ? strlen(key) : 0, opening, strlen(opening));
+}
+
+static inline void out_open(struct json_out *out, const char *key)
+{
+	out_begin(out, key, "{");
+}
+
+static inline void out_close(struct json_out *out)
+{
+	out_bytes(out, "}", 1);
+}
+
+static inline void out_open_list(struct json_out *out, const char *key)
+{
+	out_begin(out, key, "[");
+}
+
+static inline void out_close_list(struct json_out *out)
+{
+	out_bytes(out, "]", 1);
+}
+
+static inline void out_bool(struct json_out *out, const char *key, bool value)
+{
+	out_begin(out, key, value ? "true" : "false");
+}
 
 void out_int(struct json_out *out, const char *key, int64_t value);
-void out_bool(struct json_out *out, const char *key, bool value);
+void out_add_uint(struct json_out *out, uint64_t value);
+
+/* A string that is put together between these two, of constants, numbers and names. */
+static inline void out_begin_string(struct json_out *out, const char *key)
+{
+	out_begin(out, key, "\"");
+}
+
+static inline void out_end_string(struct json_out *out)
+{
+	out_bytes(out, "\"", 1);
+}
+
+static inline void out_add(struct json_out *out, const char *word)
+{
+	out_bytes(out, word, strlen(word));
+}
 
 /* A constant of ours, which has nothing to escape. */
-void out_word(struct json_out *out, const char *key, const char *word);
+static inline void out_word(struct json_out *out, const char *key, const char *word)
+{
+	out_begin_string(out, key);
+	out_add(out, word);
+	out_end_string(out);
+}
+
+void out_add_string(struct json_out *out, const char *text); /* as out_string() */
+void out_add_text(struct json_out *out, const char *raw);    /* as out_text() */
+/* For sentences: in quotes as text_quote() has it, or always. */
+void out_add_name(struct json_out *out, const char *raw);
+void out_add_quoted(struct json_out *out, const char *raw);
+/* As printf() does, of numbers and constants: nothing is escaped. At most 255 bytes. */
+__attribute__((format(printf, 2, 3))) void out_addf(struct json_out *out, const char *format, ...);
 
 /* Text that is ready but for JSON's own escapes: UTF-8. */
 void out_string(struct json_out *out, const char *key, const char *text);
@@ -39,19 +103,6 @@ void out_string(struct json_out *out, const char *key, const char *text);
 void out_text(struct json_out *out, const char *key, const char *raw);
 /* The same of its first len bytes. */
 void out_text_span(struct json_out *out, const char *key, const char *raw, size_t len);
-
-/* A string that is put together between these two, of constants, numbers and names. */
-void out_begin_string(struct json_out *out, const char *key);
-void out_add(struct json_out *out, const char *word);
-void out_add_uint(struct json_out *out, uint64_t value);
-void out_add_string(struct json_out *out, const char *text); /* as out_string() */
-void out_add_text(struct json_out *out, const char *raw);    /* as out_text() */
-/* For sentences: in quotes as text_quote() has it, or always. */
-void out_add_name(struct json_out *out, const char *raw);
-void out_add_quoted(struct json_out *out, const char *raw);
-/* As printf() does, of numbers and constants: nothing is escaped. At most 255 bytes. */
-__attribute__((format(printf, 2, 3))) void out_addf(struct json_out *out, const char *format, ...);
-void out_end_string(struct json_out *out);
 
 /* Something else went wrong: no more is written. */
 void out_fail(struct json_out *out, int error);

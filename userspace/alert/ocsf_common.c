@@ -176,7 +176,7 @@ static void write_policy(struct json_out *out, const struct policy *policy)
 	out_text(out, "name", policy->name ? policy->name : "");
 	out_word(out, "uid", policy->digest);
 	out_begin_string(out, "version");
-	out_addf(out, "%.12s", policy->digest);
+	out_bytes(out, policy->digest, strnlen(policy->digest, 12));
 	out_end_string(out);
 	out_bool(out, "is_applied", policy->mode == MODE_ENFORCE);
 	out_close(out);
