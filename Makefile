@@ -32,7 +32,7 @@ DAEMON_SRCS := adopt client controller daemon kinds limits lock loop message mon
 	       request_run server session watch
 CMD_SRCS    := alerts ask attach audit daemon doctor jobs kill main metrics named policy policy_explain reload run status whois
 
-UNIT_TESTS := test_audit test_control test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
+UNIT_TESTS := test_audit test_control test_decode test_diag test_egress_compile test_error test_json_out test_message test_ocsf test_policy test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_selftest \
 	      test_record test_sink test_site test_state
 
