@@ -27,8 +27,12 @@ void chain_hash(const void *data, size_t len, char ret_hex[static CHAIN_HASH_SIZ
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned char hash[SHA256_DIGEST_LENGTH];
+	SHA256_CTX context;
 
-	SHA256(data, len, hash);
+	/* SHA256() would look for providers each time. */
+	SHA256_Init(&context);
+	SHA256_Update(&context, data, len);
+	SHA256_Final(hash, &context);
 	for (size_t i = 0; i < sizeof(hash); i++) {
 		ret_hex[2 * i] = digits[hash[i] >> 4];
 		ret_hex[2 * i + 1] = digits[hash[i] & 15];

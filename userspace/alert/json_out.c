@@ -122,13 +122,12 @@ static void put_escape(struct json_out *out, unsigned char c)
 {
 	static const char named[] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
 				      ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\' };
-	char text[8];
+	const char escape[] = { '\\', named[c] };
 
 	if (named[c])
-		snprintf(text, sizeof(text), "\\%c", named[c]);
+		out_bytes(out, escape, sizeof(escape));
 	else
-		snprintf(text, sizeof(text), "\\u%04X", c);
-	out_bytes(out, text, strlen(text));
+		out_addf(out, "\\u%04X", c);
 }
 
 /* What stands for itself both as text_escape() and as JSON has it: a name that has nothing else is
