@@ -311,7 +311,7 @@ static void test_an_orphan_is_adopted_as_it_was(void **state)
 		.delivered = 9,
 		.malformed = 1,
 		.write_failures = 2,
-		.last_record = 8,
+		.ring_position = 8,
 	};
 	job_state_close(&job);
 
@@ -323,7 +323,7 @@ static void test_an_orphan_is_adopted_as_it_was(void **state)
 	assert_int_equal(orphan.progress->delivered, 9);
 	assert_int_equal(orphan.progress->malformed, 1);
 	assert_int_equal(orphan.progress->write_failures, 2);
-	assert_int_equal(orphan.progress->last_record, 8);
+	assert_int_equal(orphan.progress->ring_position, 8);
 	assert_no_orphan(); /* it is held now */
 	json_decref(content);
 	job_state_remove(&orphan);

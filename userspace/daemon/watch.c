@@ -19,6 +19,9 @@
 /* What one job's ring gets of the loop's time before it is another's turn. */
 #define TURN_RECORDS 64
 
+/* More records than a ring can hold at once: a job may be quicker than its reader. */
+#define DRAIN_RECORDS (RING_SIZE / sizeof(struct event) + 1)
+
 /* How long the end of a job waits for its record to be written. */
 #define LAST_FLUSH_MS 1000
 
@@ -74,74 +77,94 @@ static int fill_about(struct watch *watch)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-static uint64_t next_sequence(const struct watch *watch)
-{
-	return watch->job->state.progress->sequence + 1;
-}
-
 /* What the sink has told since: lines that waited may be written by now. */
 static void book(struct watch *watch)
 {
 	watch->job->state.progress->waiting = watch->tally->waiting;
 }
 
-/* What the progress becomes with one more event. */
-static struct job_progress_step next_step(const struct watch *watch)
+/* What the progress becomes with the events that are being written. */
+static struct job_progress_step *step_of(struct watch *watch)
 {
-	const struct job_progress *progress = watch->job->state.progress;
+	struct job_progress *progress = watch->job->state.progress;
 
-	return (struct job_progress_step){
-		.sequence = progress->sequence + 1,
+	if (progress->step_state)
+		return &progress->next;
+	progress->next = (struct job_progress_step){
+		.sequence = progress->sequence,
 		.delivered = progress->delivered,
+		.malformed = progress->malformed,
 		.is_ended = progress->is_ended,
-		.last_record = progress->last_record,
+		.ring_position = progress->ring_position,
+		.skip = progress->skip,
 	};
+	__atomic_store_n(&progress->step_state, STEP_WRITING, __ATOMIC_RELEASE);
+	return &progress->next;
 }
 
 /* May be interrupted at any point, and done again. */
 static void take_step(struct job_progress *progress)
 {
+	__atomic_store_n(&progress->step_state, STEP_TAKING, __ATOMIC_RELEASE);
 	progress->sequence = progress->next.sequence;
 	progress->delivered = progress->next.delivered;
+	progress->malformed = progress->next.malformed;
 	progress->is_ended = progress->next.is_ended;
-	progress->last_record = progress->next.last_record;
-	progress->is_writing = 0;
+	progress->ring_position = progress->next.ring_position;
+	progress->skip = progress->next.skip;
+	progress->waiting = progress->next.waiting;
+	__atomic_store_n(&progress->step_state, STEP_NONE, __ATOMIC_RELEASE);
+}
+
+static uint64_t next_sequence(struct watch *watch)
+{
+	return step_of(watch)->sequence + 1;
 }
 
 /*
  * Takes the line over; NULL: there was no memory for it. A number is used up only by an event that
- * was written, or waits for it.
+ * will be written, or wait for it. Returns whether it is.
  */
-static void write_step(struct watch *watch, struct job_progress_step step, struct line *line)
+static bool put_line(struct watch *watch, struct line *line)
 {
-	struct job_progress *progress = watch->job->state.progress;
+	struct job_progress_step *step = step_of(watch);
 
-	progress->next = step;
-	progress->is_writing = 1;
 	if (!line || sinks_put_line(watch->controller->sinks, watch->sink, watch->tally, line)) {
-		progress->write_failures++;
-		progress->next.sequence--;
+		watch->job->state.progress->write_failures++;
+		return false;
 	}
-	take_step(progress);
-	book(watch);
+	step->sequence++;
+	return true;
 }
 
-/* An event as a line; NULL without memory, or if it could not be built. Takes the reference. */
-static struct line *line_of(int built, json_t *event)
+/*
+ * Writes what was put, then notes it, and only then lets go of the records: one that is killed
+ * in between leaves all that the next one needs to go on exactly where the file ends.
+ */
+static void commit(struct watch *watch)
+{
+	struct job_progress_step *step = step_of(watch);
+
+	sinks_write(watch->sink);
+	step->waiting = watch->tally->waiting;
+	if (watch->ring)
+		step->ring_position = ring_position(watch->ring);
+	take_step(watch->job->state.progress);
+	if (watch->ring)
+		ring_release(watch->ring);
+}
+
+/* Takes the reference. */
+static void write_event(struct watch *watch, int built, json_t *event)
 {
 	struct line *line = NULL;
 
-	if (built)
-		return NULL;
-	if (line_new(event, &line))
+	if (!built && line_new(event, &line))
 		line = NULL;
-	json_decref(event);
-	return line;
-}
-
-static void write_event(struct watch *watch, int built, json_t *event)
-{
-	write_step(watch, next_step(watch), line_of(built, event));
+	put_line(watch, line);
+	commit(watch);
+	if (!built)
+		json_decref(event);
 }
 
 static void set_told(struct watch *watch)
@@ -213,19 +236,6 @@ void watch_tell_absence(struct watch *watch)
 	watch_tell(watch, "Controller was away", text);
 }
 
-/*
- * A controller that was killed between writing an event and taking its record off the ring left
- * that record there.
- */
-static bool is_repeat(struct watch *watch, const struct event *event)
-{
-	bool is_first = !watch->skip_checked;
-
-	watch->skip_checked = true;
-	return is_first && watch->job->is_adopted &&
-	       event->sequence == watch->job->state.progress->last_record;
-}
-
 /* A record is explained by the rules it was decided by. */
 static struct alert_job about_record(const struct watch *watch, const struct event *event)
 {
@@ -236,43 +246,57 @@ static struct alert_job about_record(const struct watch *watch, const struct eve
 	return about;
 }
 
+/* Returns whether the event will be written. */
+static bool put_decision(struct watch *watch, const struct decoded_event *decoded)
+{
+	struct alert_job about = about_record(watch, &decoded->event);
+	struct line *line = NULL;
+
+	if (!ocsf_decision(&about, decoded, next_sequence(watch),
+			   clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &line))
+		kinds_count(&watch->kinds, &decoded->event, line);
+	step_of(watch)->delivered++;
+	return put_line(watch, line);
+}
+
+/*
+ * Only records that become events one after the other may share a step: whoever adopts the job tells
+ * them by how many events are in the file.
+ */
 static void on_record(void *arg, const void *data, size_t len)
 {
 	struct watch *watch = arg;
-	struct job_progress *progress = watch->job->state.progress;
 	struct decoded_event decoded = { 0 };
-	struct line *line = NULL;
-	int r = decode_event(data, len, &decoded);
 
-	if (r) {
-		progress->malformed++;
+	if (decode_event(data, len, &decoded)) {
+		step_of(watch)->malformed++;
+		commit(watch);
 		return;
 	}
-	if (!is_repeat(watch, &decoded.event)) {
-		struct alert_job about = about_record(watch, &decoded.event);
-		struct job_progress_step step = next_step(watch);
-
-		r = ocsf_decision(&about, &decoded, next_sequence(watch),
-				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &line);
-		if (!r)
-			kinds_count(&watch->kinds, &decoded.event, line);
-		step.delivered++;
-		step.last_record = decoded.event.sequence;
-		write_step(watch, step, line);
-	}
+	if (step_of(watch)->skip)
+		step_of(watch)->skip--;
+	else if (!put_decision(watch, &decoded))
+		commit(watch);
 	decoded_event_free(&decoded);
-}
-
-void watch_drain(struct watch *watch)
-{
-	if (watch->ring)
-		ring_drain(watch->ring);
 }
 
 void watch_take(struct watch *watch)
 {
-	if (watch->ring)
-		ring_take(watch->ring, TURN_RECORDS);
+	if (!watch->ring)
+		return;
+	ring_take(watch->ring, TURN_RECORDS);
+	commit(watch);
+}
+
+void watch_drain(struct watch *watch)
+{
+	size_t cnt = 0, taken = 1;
+
+	while (watch->ring && taken && cnt < DRAIN_RECORDS) {
+		taken = ring_take(watch->ring, TURN_RECORDS);
+		cnt += taken;
+		commit(watch);
+	}
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -298,24 +322,47 @@ void watch_drop(struct watch *watch)
 }
 
 /*
+ * The job's last event in the file has that number: of the step becomes what is written of it. Its
+ * number goes last into next, so that being killed here changes nothing.
+ */
+static void take_written(struct job_progress *progress, uint64_t last)
+{
+	struct job_progress_step *next = &progress->next;
+	uint64_t cnt = last - progress->sequence;
+
+	if (last > progress->sequence && last < next->sequence) {
+		next->delivered = progress->delivered + cnt;
+		next->malformed = progress->malformed;
+		next->ring_position = progress->ring_position;
+		next->skip = progress->skip + cnt;
+		__atomic_store_n(&next->sequence, last, __ATOMIC_RELEASE);
+	}
+	if (last == next->sequence)
+		take_step(progress);
+}
+
+/*
  * What a controller that is gone was about to write, and what waited for a sink in its memory: the
  * file says whether it was written.
  */
 static void settle_predecessor(const struct job *job)
 {
 	struct job_progress *progress = job->state.progress;
-	uint64_t last = 0, forgotten = progress->waiting;
+	uint64_t last = 0, forgotten;
 	int r;
 
-	if (!progress->is_writing && !progress->waiting)
+	if (!progress->step_state && !progress->waiting)
 		return;
-	r = record_last(job->alerts, job->id, job->start_ms, &last);
-	if (!r && progress->is_writing && last == progress->next.sequence)
+	if (progress->step_state == STEP_TAKING)
 		take_step(progress);
+	r = record_last(job->alerts, job->id, job->start_ms, &last);
+	if (!r && progress->step_state == STEP_WRITING)
+		take_written(progress, last);
+	forgotten = progress->waiting;
 	if (!r && progress->sequence < last + forgotten)
 		forgotten = progress->sequence > last ? progress->sequence - last : 0;
 	progress->write_failures += forgotten;
-	progress->waiting = progress->is_writing = 0;
+	progress->waiting = progress->step_state = STEP_NONE;
 }
 
 int watch_new(struct controller *controller, struct job *job, struct sink *sink, struct error *err,
@@ -340,6 +387,8 @@ int watch_new(struct controller *controller, struct job *job, struct sink *sink,
 	}
 	watch->sink = sink;
 	settle_predecessor(job);
+	if (watch->ring)
+		ring_skip_to(watch->ring, job->state.progress->ring_position);
 	watch->ring_source.fd = -1;
 	watch->cgroup_source.fd = -1;
 	*ret_watch = watch;
@@ -438,7 +487,6 @@ static const char *end_reason(const struct job_progress *progress)
 static void write_end(struct watch *watch, const struct job_stats *stats)
 {
 	const struct job_progress *progress = watch->job->state.progress;
-	struct job_progress_step step = next_step(watch);
 	struct alert_end end = {
 		.end_ms = clock_ms(CLOCK_REALTIME),
 		.stats = *stats,
@@ -456,8 +504,8 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 	if (progress->is_ended)
 		return;
 	r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);
-	step.is_ended = 1;
-	write_step(watch, step, line_of(r, event));
+	step_of(watch)->is_ended = 1;
+	write_event(watch, r, event);
 }
 
 int watch_finish(struct watch *watch, struct error *err)

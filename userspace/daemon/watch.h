@@ -31,8 +31,6 @@ struct watch {
 	json_t *self_test; /* what it came to, for the record; NULL if adopted or switched off */
 	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
 	bool is_failing;   /* could not be ended; said already */
-	bool skip_checked; /* adopted: the first record has been compared with the last one
-			      delivered */
 };
 
 /* Returns 0 and takes job and the use of sink over; or -errno. Free with watch_free(). */

@@ -33,20 +33,27 @@ struct job_progress {
 	uint64_t write_failures; /* events that the sink refused */
 	uint64_t is_admitted;    /* 1: the first process was put under the policy */
 	uint64_t is_ended;       /* 1: the last event has been written */
-	uint64_t last_record;    /* event.sequence of the last record taken from the ring */
+	uint64_t ring_position;  /* of the ring: records before it became events */
+	uint64_t skip;           /* so many behind it did, too */
 	uint64_t seen_ms;        /* Unix time when its controller last looked after it */
 	uint64_t end_cause;      /* enum end_cause */
 	char told_digest[72];    /* of the policy that the record named last, NUL-terminated */
 	uint64_t waiting;        /* events that are counted in sequence and not yet in the file */
 
 	/*
-	 * While an event is being written: what the fields of these names become with it. Whoever
-	 * adopts the job sees in the file whether they did.
+	 * While events are being written: what the fields of these names become with them. Whoever
+	 * adopts the job sees in the file how many of them are there.
 	 */
-	uint64_t is_writing;
+	uint64_t step_state; /* enum step_state */
 	struct job_progress_step {
-		uint64_t sequence, delivered, is_ended, last_record;
+		uint64_t sequence, delivered, malformed, is_ended, ring_position, skip, waiting;
 	} next;
+};
+
+enum step_state {
+	STEP_NONE = 0,
+	STEP_WRITING = 1, /* the events may be in the file */
+	STEP_TAKING = 2,  /* they are, or wait for it: next is being copied */
 };
 
 /* Why a job is being ended before its last process has gone by itself. */
