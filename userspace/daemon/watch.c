@@ -145,10 +145,11 @@ static void commit(struct watch *watch)
 {
 	struct job_progress_step *step = step_of(watch);
 
-	sinks_write(watch->sink);
-	step->waiting = watch->tally->waiting;
+	/* Before the lines are: if all of them are in the file, the step is taken as it stands. */
 	if (watch->ring)
 		step->ring_position = ring_position(watch->ring);
+	sinks_write(watch->sink);
+	step->waiting = watch->tally->waiting;
 	take_step(watch->job->state.progress);
 	if (watch->ring)
 		ring_release(watch->ring);
