@@ -24,7 +24,7 @@ POLICY_SRCS := amount canonical document egress environment explain limits load 
 	       shape site value
 KERN_SRCS   := backend barrier features hooks identify iter jobs links load member mounts need pins probe publish ring roots \
 	       roots_check
-ALERT_SRCS  := advice audit cause chain decode endpoint head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue rotate \
+ALERT_SRCS  := advice audit cause chain crypto decode endpoint head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue rotate \
 	       sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content destination environment \
 	       environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest state

@@ -97,7 +97,7 @@ static int do_policy(char **argv)
 		return say_diags(&diags, r);
 	r = policy_choose_slot(kern, &err, &into->slot);
 	if (!r)
-		r = policy_publish(kern, into->policy, own, into->slot, &err, &into->roots);
+		r = policy_publish(kern, into->policy, own, into->slot, NULL, &err, &into->roots);
 	if (r)
 		return r;
 	snprintf(into->name, sizeof(into->name), "%s", argv[0]);

@@ -30,8 +30,12 @@ void chain_hash(const void *data, size_t len, char ret_hex[static CHAIN_HASH_SIZ
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned char hash[SHA256_DIGEST_LENGTH];
+	SHA256_CTX ctx;
 
-	SHA256(data, len, hash);
+	/* Not SHA256(), which looks for providers first. */
+	SHA256_Init(&ctx);
+	SHA256_Update(&ctx, data, len);
+	SHA256_Final(hash, &ctx);
 	for (size_t i = 0; i < sizeof(hash); i++) {
 		ret_hex[2 * i] = digits[hash[i] >> 4];
 		ret_hex[2 * i + 1] = digits[hash[i] & 15];

@@ -8,39 +8,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-
+#include "alert/crypto.h"
 #include "base/cleanup.h"
 
 #define SIGNATURE_LEN 64
 #define MESSAGE_MAX 128
 
 struct head_key {
+	const struct crypto *crypto;
 	EVP_PKEY *pkey;
 };
 
 int head_key_load(const char *path, bool is_private, struct error *err, struct head_key **ret_key)
 {
 	_cleanup_file_ FILE *in = fopen(path, "re");
+	const struct crypto *crypto;
 	struct head_key *key;
 	EVP_PKEY *pkey;
 
 	if (!in)
 		return error_errno(err, -errno, "cannot read the key %s", path);
-	pkey = is_private ? PEM_read_PrivateKey(in, NULL, NULL, "") :
-			    PEM_read_PUBKEY(in, NULL, NULL, NULL);
-	if (!pkey || EVP_PKEY_id(pkey) != EVP_PKEY_ED25519) {
-		EVP_PKEY_free(pkey);
+	crypto = crypto_load(err);
+	if (!crypto)
+		return -ELIBACC;
+	pkey = is_private ? crypto->PEM_read_PrivateKey(in, NULL, NULL, "") :
+			    crypto->PEM_read_PUBKEY(in, NULL, NULL, NULL);
+	if (!pkey || crypto->EVP_PKEY_get_id(pkey) != EVP_PKEY_ED25519) {
+		crypto->EVP_PKEY_free(pkey);
 		return error_set(err, -EINVAL, "%s is no %s Ed25519 key in PEM without a passphrase",
 				 path, is_private ? "private" : "public");
 	}
 	key = malloc(sizeof(*key));
 	if (!key) {
-		EVP_PKEY_free(pkey);
+		crypto->EVP_PKEY_free(pkey);
 		return error_errno(err, -ENOMEM, "cannot read the key %s", path);
 	}
-	key->pkey = pkey;
+	*key = (struct head_key){ .crypto = crypto, .pkey = pkey };
 	*ret_key = key;
 	return 0;
 }
@@ -49,7 +52,7 @@ void head_key_free(struct head_key *key)
 {
 	if (!key)
 		return;
-	EVP_PKEY_free(key->pkey);
+	key->crypto->EVP_PKEY_free(key->pkey);
 	free(key);
 }
 
@@ -65,12 +68,14 @@ int head_sign(const struct head_key *key, struct head *head)
 	size_t len = sizeof(signature);
 	char message[MESSAGE_MAX];
 	int message_len = print_message(head, message), ok;
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	const struct crypto *crypto = key->crypto;
+	EVP_MD_CTX *ctx = crypto->EVP_MD_CTX_new();
 
-	ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->pkey) == 1 &&
-	     EVP_DigestSign(ctx, signature, &len, (unsigned char *)message, message_len) == 1 &&
+	ok = ctx && crypto->EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->pkey) == 1 &&
+	     crypto->EVP_DigestSign(ctx, signature, &len, (unsigned char *)message, message_len) ==
+		     1 &&
 	     len == sizeof(signature);
-	EVP_MD_CTX_free(ctx);
+	crypto->EVP_MD_CTX_free(ctx);
 	if (!ok)
 		return -EIO;
 	for (size_t i = 0; i < len; i++)
@@ -96,16 +101,17 @@ bool head_verify(const struct head_key *key, const struct head *head)
 	unsigned char signature[SIGNATURE_LEN];
 	char message[MESSAGE_MAX];
 	int message_len = print_message(head, message);
+	const struct crypto *crypto = key->crypto;
 	EVP_MD_CTX *ctx;
 	bool ok;
 
 	if (!hex_to_bytes(head->signature, signature, sizeof(signature)))
 		return false;
-	ctx = EVP_MD_CTX_new();
-	ok = ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key->pkey) == 1 &&
-	     EVP_DigestVerify(ctx, signature, sizeof(signature), (unsigned char *)message,
-			      message_len) == 1;
-	EVP_MD_CTX_free(ctx);
+	ctx = crypto->EVP_MD_CTX_new();
+	ok = ctx && crypto->EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key->pkey) == 1 &&
+	     crypto->EVP_DigestVerify(ctx, signature, sizeof(signature), (unsigned char *)message,
+				      message_len) == 1;
+	crypto->EVP_MD_CTX_free(ctx);
 	return ok;
 }
 

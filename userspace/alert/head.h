@@ -25,7 +25,10 @@ struct head {
 
 struct head_key;
 
-/* An Ed25519 key in PEM: a private one to sign with, or a public one to verify. -EINVAL: no such. */
+/*
+ * An Ed25519 key in PEM: a private one to sign with, or a public one to verify. -EINVAL: no such;
+ * -ELIBACC: nothing to sign or verify with.
+ */
 int head_key_load(const char *path, bool is_private, struct error *err, struct head_key **ret_key);
 void head_key_free(struct head_key *key);
 

@@ -44,6 +44,7 @@ int controller_new(bool is_daemon, struct error *err, struct controller **ret_co
 	if (!controller)
 		return error_errno(err, -ENOMEM, "cannot start the controller");
 	controller->is_daemon = is_daemon;
+	controller->rulesets.are_kept = is_daemon;
 	controller->mounts_fd = -1;
 	controller->mounts_source.fd = -1;
 	controller->sinks_source.fd = -1;
@@ -275,6 +276,18 @@ int controller_open(struct controller *controller, struct error *err)
 	return 0;
 }
 
+/* Jobs that go on without this controller do not need them. */
+static void withdraw_kept_rules(struct controller *controller)
+{
+	_cleanup_fd_ int lock = -1;
+
+	if (!rulesets_kept_cnt(&controller->rulesets))
+		return;
+	lock = state_lock(NULL);
+	if (lock >= 0)
+		rulesets_withdraw_kept(&controller->rulesets);
+}
+
 void controller_free(struct controller *controller)
 {
 	_cleanup_fd_ int lock = -1;
@@ -287,6 +300,7 @@ void controller_free(struct controller *controller)
 		unlink_watch(controller, watch);
 		watch_free(watch);
 	}
+	withdraw_kept_rules(controller);
 	rulesets_forget(&controller->rulesets);
 	rulesets_reopen(&controller->rulesets);
 	loop_remove(controller->loop_fd, &controller->mounts_source);
@@ -495,6 +509,17 @@ static void look_for_orphans(struct controller *controller)
 		adopt_orphans(controller);
 }
 
+static void withdraw_due_rules(struct controller *controller)
+{
+	_cleanup_fd_ int lock = -1;
+
+	if (!rulesets_are_due(&controller->rulesets))
+		return;
+	lock = state_lock(NULL);
+	if (lock >= 0)
+		rulesets_withdraw_due(&controller->rulesets);
+}
+
 static bool any_strays(const struct controller *controller)
 {
 	for (const struct watch *watch = controller->watches; watch; watch = watch->next)
@@ -523,6 +548,7 @@ int controller_tick(struct controller *controller)
 		look_after(controller);
 		if (controller->watches)
 			mend_labels(controller);
+		withdraw_due_rules(controller);
 	}
 	if (controller->watches && is_due(now, &controller->roots_ms, RENEW_MS))
 		renew_roots(controller);

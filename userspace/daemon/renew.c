@@ -248,7 +248,8 @@ void renew_roots(struct controller *controller)
 		return;
 	}
 	for (struct ruleset *rules = controller->rulesets.first; rules; rules = rules->next)
-		renew_one(controller, rules);
+		if (rules->job_cnt)
+			renew_one(controller, rules);
 }
 
 /* --- the mount table -------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "job/state.h"
 #include "kern/publish.h"
 
@@ -69,19 +70,38 @@ static bool is_current(struct rulesets *rulesets, const struct ruleset *ruleset)
 	       !cnt;
 }
 
+/*
+ * No job protects the slot of rules that are kept: another controller may have withdrawn them, and
+ * put others there.
+ */
+static bool is_ours(const struct rulesets *rulesets, const struct ruleset *ruleset)
+{
+	return policy_publication(rulesets->kern, ruleset->slot) == ruleset->publication;
+}
+
+static bool is_of(const struct ruleset *ruleset, const struct policy *policy, const char *alerts)
+{
+	return !strcmp(ruleset->policy->digest, policy->digest) &&
+	       !strcmp(ruleset->alerts, alerts);
+}
+
 static struct ruleset *find(struct rulesets *rulesets, const struct policy *policy,
 			    const char *alerts)
 {
 	for (struct ruleset *r = rulesets->first; r; r = r->next)
-		if (!strcmp(r->policy->digest, policy->digest) && !strcmp(r->alerts, alerts) &&
-		    is_current(rulesets, r))
+		if (is_of(r, policy, alerts) && r->job_cnt && is_current(rulesets, r))
+			return r;
+	for (struct ruleset *r = rulesets->first; r; r = r->next)
+		if (is_of(r, policy, alerts) && !r->job_cnt && is_ours(rulesets, r))
 			return r;
 	return NULL;
 }
 
+/* One that was kept is published anew. */
 static struct ruleset *take_ref(struct ruleset *ruleset)
 {
-	ruleset->job_cnt++;
+	if (!ruleset->job_cnt++)
+		ruleset->is_published = false;
 	return ruleset;
 }
 
@@ -134,11 +154,13 @@ void rulesets_reopen(struct rulesets *rulesets)
 		free(rulesets->closed[--rulesets->closed_cnt]);
 }
 
-static int publish(struct rulesets *rulesets, const struct ruleset *ruleset, __u32 slot,
-		   struct error *err, struct roots *ret_roots)
+/* kept: as policy_publish() has it. */
+static int publish(struct rulesets *rulesets, struct ruleset *ruleset, __u32 slot,
+		   const struct roots *kept, struct error *err, struct roots *ret_roots)
 {
 	const char *own[CLOSED_MAX + 5] = { KERN_PIN_ROOT, STATE_ROOT };
 	size_t cnt = 2;
+	int r;
 
 	if (!access(LOG_ROOT, F_OK))
 		own[cnt++] = LOG_ROOT;
@@ -147,18 +169,27 @@ static int publish(struct rulesets *rulesets, const struct ruleset *ruleset, __u
 	for (size_t i = 0; i < rulesets->closed_cnt; i++)
 		if (!access(rulesets->closed[i], F_OK))
 			own[cnt++] = rulesets->closed[i];
-	return policy_publish(rulesets->kern, ruleset->policy, own, slot, err, ret_roots);
+	r = policy_publish(rulesets->kern, ruleset->policy, own, slot, kept, err, ret_roots);
+	if (!r)
+		ruleset->publication = policy_publication(rulesets->kern, slot);
+	return r;
 }
 
 int ruleset_publish(struct rulesets *rulesets, struct ruleset *ruleset, struct error *err)
 {
+	struct roots roots;
 	int r;
 
 	if (ruleset->is_published)
 		return 0;
-	r = publish(rulesets, ruleset, ruleset->slot, err, &ruleset->roots);
-	ruleset->is_published = !r;
-	return r;
+	r = publish(rulesets, ruleset, ruleset->slot, ruleset->publication ? &ruleset->roots : NULL,
+		    err, &roots);
+	if (r)
+		return r;
+	roots_free(&ruleset->roots);
+	ruleset->roots = roots;
+	ruleset->is_published = true;
+	return 0;
 }
 
 int ruleset_refresh(struct rulesets *rulesets, struct ruleset *ruleset, struct error *err)
@@ -168,7 +199,7 @@ int ruleset_refresh(struct rulesets *rulesets, struct ruleset *ruleset, struct e
 	int r = policy_choose_slot(rulesets->kern, err, &slot);
 
 	if (!r)
-		r = publish(rulesets, ruleset, slot, err, &roots);
+		r = publish(rulesets, ruleset, slot, NULL, err, &roots);
 	if (r)
 		return r;
 	ruleset->old_slot = ruleset->slot;
@@ -193,7 +224,7 @@ int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *
 {
 	struct ruleset *ruleset = rulesets->first;
 
-	while (ruleset && ruleset->slot != slot)
+	while (ruleset && (!ruleset->job_cnt || ruleset->slot != slot))
 		ruleset = ruleset->next;
 	if (ruleset) {
 		policy_free(policy);
@@ -226,11 +257,88 @@ int ruleset_policy_fd(struct ruleset *ruleset, struct error *err)
 	return ruleset->policy_fd;
 }
 
+/* --- after the last job ----------------------------------------------------------------------- */
+
+static void withdraw_kept(struct rulesets *rulesets, struct ruleset *ruleset)
+{
+	if (is_ours(rulesets, ruleset))
+		policy_withdraw(rulesets->kern, ruleset->slot);
+	drop(rulesets, ruleset);
+}
+
+size_t rulesets_kept_cnt(const struct rulesets *rulesets)
+{
+	size_t cnt = 0;
+
+	for (const struct ruleset *r = rulesets->first; r; r = r->next)
+		cnt += !r->job_cnt;
+	return cnt;
+}
+
+/* Since when it is kept that has been kept longest; INT64_MAX: none is. */
+static int64_t kept_longest(const struct rulesets *rulesets)
+{
+	int64_t since_ms = INT64_MAX;
+
+	for (const struct ruleset *r = rulesets->first; r; r = r->next)
+		if (!r->job_cnt && r->kept_ms < since_ms)
+			since_ms = r->kept_ms;
+	return since_ms;
+}
+
+static void withdraw_kept_since(struct rulesets *rulesets, int64_t since_ms)
+{
+	struct ruleset *next;
+
+	for (struct ruleset *r = rulesets->first; r; r = next) {
+		next = r->next;
+		if (!r->job_cnt && r->kept_ms <= since_ms)
+			withdraw_kept(rulesets, r);
+	}
+}
+
+bool rulesets_are_due(const struct rulesets *rulesets)
+{
+	return kept_longest(rulesets) <= clock_ms(CLOCK_MONOTONIC) - RULESET_KEPT_MS;
+}
+
+void rulesets_withdraw_due(struct rulesets *rulesets)
+{
+	withdraw_kept_since(rulesets, clock_ms(CLOCK_MONOTONIC) - RULESET_KEPT_MS);
+}
+
+void rulesets_withdraw_kept(struct rulesets *rulesets)
+{
+	withdraw_kept_since(rulesets, INT64_MAX);
+}
+
+static void keep(struct rulesets *rulesets, struct ruleset *ruleset)
+{
+	roots_release(&ruleset->roots);
+	lookup_free(ruleset->lookup);
+	ruleset->lookup = NULL;
+	ruleset->is_unanswered = ruleset->renewal_failed = false;
+	cleanup_fd(&ruleset->policy_fd);
+	ruleset->policy_fd = -1;
+	ruleset->kept_ms = clock_ms(CLOCK_MONOTONIC);
+	while (rulesets_kept_cnt(rulesets) > RULESETS_KEPT_MAX)
+		withdraw_kept_since(rulesets, kept_longest(rulesets));
+}
+
+/* Whose roots are not known (adopted rules) cannot be used again. */
 void ruleset_put(struct rulesets *rulesets, struct ruleset *ruleset)
 {
+	bool is_used_elsewhere;
+
 	if (!ruleset || --ruleset->job_cnt)
 		return;
-	if (!policy_slot_in_use(rulesets->kern, ruleset->slot))
+	is_used_elsewhere = policy_slot_in_use(rulesets->kern, ruleset->slot);
+	if (rulesets->are_kept && ruleset->is_published && ruleset->roots.fd_cnt &&
+	    ruleset->old_slot >= POLICY_SLOTS && !is_used_elsewhere) {
+		keep(rulesets, ruleset);
+		return;
+	}
+	if (!is_used_elsewhere)
 		policy_withdraw(rulesets->kern, ruleset->slot);
 	drop(rulesets, ruleset);
 }

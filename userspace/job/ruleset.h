@@ -3,8 +3,9 @@
  * What a policy became in the kernel, shared by all jobs of one controller that obey it.
  *
  * Jobs share a rule set if their policies have the same digest and the same file of our own is
- * closed to them. The last job that lets go withdraws it, unless a job of another controller has
- * adopted the same slot.
+ * closed to them. When the last job has let go of it, what is in the kernel is kept for a while,
+ * for the next job of that policy; but none of its files is held, so that a file system can be
+ * unmounted, and they are looked for anew before it is used again.
  *
  * The caller holds the lock of job/state.h around everything that changes a set.
  */
@@ -33,7 +34,9 @@ struct ruleset {
 	struct roots roots;  /* empty if adopted: the files are not held */
 	struct roots old_roots;
 	int policy_fd; /* state_make_policy(); -1 until it is asked for */
-	unsigned int job_cnt;
+	unsigned int job_cnt; /* 0: kept for a while */
+	__u64 publication;    /* policy_publication() when it was last published */
+	int64_t kept_ms;      /* CLOCK_MONOTONIC: since when it is kept */
 };
 
 #define CLOSED_MAX 32
@@ -42,6 +45,7 @@ struct ruleset {
 struct rulesets {
 	struct kern *kern; /* borrowed */
 	struct ruleset *first;
+	bool are_kept; /* whether rules outlive their last job */
 	/* Besides the pins, the state, LOG_ROOT and the job's own file of alerts: closed to every
 	 * job whose rules are published from now on. Owned. */
 	char *closed[CLOSED_MAX];
@@ -81,8 +85,21 @@ int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *
 /* The policy's file, for job_state_put_policy(). The rule set keeps the descriptor; or -errno. */
 int ruleset_policy_fd(struct ruleset *ruleset, struct error *err);
 
-/* Lets go of a reference of ruleset_get() or ruleset_adopt(); the last one withdraws the rules. */
+/*
+ * Lets go of a reference of ruleset_get() or ruleset_adopt(). Without the last one the rules are
+ * kept for RULESET_KEPT_MS or withdrawn, unless a job of another controller has adopted their slot.
+ */
 void ruleset_put(struct rulesets *rulesets, struct ruleset *ruleset);
+
+#define RULESET_KEPT_MS 60000
+#define RULESETS_KEPT_MAX 8
+
+size_t rulesets_kept_cnt(const struct rulesets *rulesets);
+/* Is one there whose time is over? */
+bool rulesets_are_due(const struct rulesets *rulesets);
+/* Withdraws those, or all that are kept. */
+void rulesets_withdraw_due(struct rulesets *rulesets);
+void rulesets_withdraw_kept(struct rulesets *rulesets);
 
 /* One reference, or all of them, without touching the kernel: the jobs go on. */
 void ruleset_forget(struct rulesets *rulesets, struct ruleset *ruleset);

@@ -193,24 +193,49 @@ int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot)
 			   POLICY_SLOTS);
 }
 
-int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
-		   __u32 slot, struct error *err, struct roots *ret_roots)
+__u64 policy_publication(const struct kern *kern, __u32 slot)
+{
+	return is_published(kern, slot) ? kern->policies[slot].rules_id : 0;
+}
+
+static int fill_slot(struct kern *kern, const struct policy *policy, __u32 slot,
+		     const struct roots *roots, struct error *err)
 {
 	_cleanup_(cleanup_egress) struct egress_tables tables = { 0 };
-	_cleanup_(roots_free) struct roots roots = { 0 };
-	int r;
+	int r = egress_compile(policy, &tables);
 
-	r = roots_resolve(kern, policy, own, err, &roots);
-	if (r)
-		return r;
-	r = egress_compile(policy, &tables);
 	if (!r)
-		r = publish_maps(kern, slot, &roots, &tables);
+		r = publish_maps(kern, slot, roots, &tables);
 	if (r) {
 		policy_withdraw(kern, slot);
 		return error_errno(err, r, "cannot put the policy's rules into the kernel");
 	}
-	publish_value(kern, slot, policy, &roots);
+	publish_value(kern, slot, policy, roots);
+	return 0;
+}
+
+/*
+ * What the kernel remembers of walks goes by the publication, and must not be believed: as long as
+ * no job had these rules nothing held their files, so the same numbers may name others.
+ */
+static int publish_again(struct kern *kern, __u32 slot)
+{
+	__atomic_store_n(&kern->policies[slot].rules_id, new_rules_id(slot), __ATOMIC_RELEASE);
+	return 0;
+}
+
+int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
+		   __u32 slot, const struct roots *kept, struct error *err, struct roots *ret_roots)
+{
+	_cleanup_(roots_free) struct roots roots = { 0 };
+	int r = roots_resolve(kern, policy, own, err, &roots);
+
+	if (!r)
+		r = kept && roots_are_same(kept, &roots)
+			    ? publish_again(kern, slot)
+			    : fill_slot(kern, policy, slot, &roots, err);
+	if (r)
+		return r;
 	*ret_roots = roots;
 	roots = (struct roots){ 0 };
 	return 0;

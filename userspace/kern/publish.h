@@ -24,9 +24,16 @@ int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot);
  * Resolves the policy's paths, fills the slot and publishes it. own: as roots_resolve() has it. The
  * roots hold what the paths stand for in place and must be kept until the policy is withdrawn. On
  * failure nothing is left in the maps.
+ *
+ * kept: the roots that this policy was published with before in that slot, which stands there still;
+ * or NULL. If the paths lead to the same files, what stands there is published anew as it is.
  */
 int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
-		   __u32 slot, struct error *err, struct roots *ret_roots);
+		   __u32 slot, const struct roots *kept, struct error *err,
+		   struct roots *ret_roots);
+
+/* Names what a slot holds: no two publications share it. 0: nothing. */
+__u64 policy_publication(const struct kern *kern, __u32 slot);
 
 /*
  * Only when no job names the slot and policy_barrier() has returned since. Waits for a grace period.

@@ -46,7 +46,7 @@ static void places_free(struct places *places)
 	free(places->items);
 }
 
-void roots_free(struct roots *roots)
+void roots_release(struct roots *roots)
 {
 	for (size_t i = 0; i < roots->fd_cnt; i++)
 		close(roots->fds[i]);
@@ -55,6 +55,26 @@ void roots_free(struct roots *roots)
 	mounts_free(&roots->mounts);
 	free(roots->paths);
 	free(roots->fds);
+	roots->paths = NULL;
+	roots->fds = NULL;
+	roots->path_cnt = roots->fd_cnt = 0;
+}
+
+bool roots_are_same(const struct roots *a, const struct roots *b)
+{
+	if (a->cnt != b->cnt || a->dev_cnt != b->dev_cnt ||
+	    memcmp(a->devs, b->devs, a->dev_cnt * sizeof(*a->devs)))
+		return false;
+	for (size_t i = 0; i < a->cnt; i++)
+		if (memcmp(&a->items[i].key, &b->items[i].key, sizeof(a->items[i].key)) ||
+		    memcmp(&a->items[i].value, &b->items[i].value, sizeof(a->items[i].value)))
+			return false;
+	return true;
+}
+
+void roots_free(struct roots *roots)
+{
+	roots_release(roots);
 	free(roots->items);
 	free(roots->devs);
 	*roots = (struct roots){ 0 };

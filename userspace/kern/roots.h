@@ -53,6 +53,12 @@ int roots_resolve(struct kern *kern, const struct policy *policy, const char *co
 		  struct error *err, struct roots *ret_roots);
 void roots_free(struct roots *roots);
 
+/* Lets the files go, which nothing holds in place then; what they were called stays. */
+void roots_release(struct roots *roots);
+
+/* Would both say the same to the kernel? */
+bool roots_are_same(const struct roots *a, const struct roots *b);
+
 /* The rule whose root is nearest above the path, or NULL. */
 const struct root_path *roots_above(const struct roots *roots, const char *path);
 
