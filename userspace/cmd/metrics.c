@@ -143,6 +143,9 @@ static void print_kernel(FILE *out, const json_t *kernel)
 	print_head(out, "label_failures_total", "counter",
 		   "Tasks that entered a job's cgroup and could not be labelled at once.");
 	fprintf(out, "jobcage_label_failures_total %lld\n", number(kernel, "enter_failures"));
+	print_head(out, "policies_kept", "gauge",
+		   "Policies without a job whose rules stay in the kernel for a while.");
+	fprintf(out, "jobcage_policies_kept %lld\n", number(kernel, "policies_kept"));
 }
 
 static int print_all(FILE *out, const json_t *answer)

@@ -229,6 +229,9 @@ static int enforce_alone(struct launch *launch, struct error *err)
 			"ask the platform's admin");
 	if (launch->options->job && job_id_check(launch->options->job, err))
 		return err->code;
+	/* A daemon looks up the name itself. */
+	if (!launch->options->user && launch_find_user("0", err, &launch->user))
+		return err->code;
 	launch->policy = load_policy(launch->options, &launch->site);
 	if (!launch->policy)
 		return -EINVAL;
@@ -384,14 +387,12 @@ int cmd_run(int argc, char **argv)
 	struct run_options options = { .keep = { 0, 1, 2 }, .keep_cnt = 3 };
 	struct launch launch = { .options = &options };
 	struct error err = { 0 };
-	char uid[16];
 	int status = parse_options(argc, argv, &options);
 
 	if (status >= 0)
 		return status;
 	join_command(options.command, launch.command, sizeof(launch.command));
-	snprintf(uid, sizeof(uid), "%u", geteuid());
-	if (launch_find_user(options.user ? options.user : uid, &err, &launch.user) ||
+	if ((options.user && launch_find_user(options.user, &err, &launch.user)) ||
 	    enforce(&launch, &err))
 		status = EXIT_LAUNCHER;
 	else

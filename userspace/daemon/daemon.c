@@ -240,6 +240,8 @@ int daemon_run(const char *site_file, struct error *err)
 	/* Clients' threads have little to keep: one heap does for all. */
 	mallopt(M_ARENA_MAX, 1);
 	r = open_all(&daemon, err, &signals);
+	/* What loading the programs took is free by now, but would be copied into every canary. */
+	malloc_trim(0);
 	if (!r) {
 		notify("READY=1");
 		fprintf(stderr, "jobcage: the daemon is ready; %zu jobs are running\n",

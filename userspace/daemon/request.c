@@ -152,11 +152,12 @@ static int request_metrics(struct daemon *daemon, struct request *request, struc
 		if (json_array_append_new(jobs, report_status(watch)))
 			return error_errno(err, -ENOMEM, "cannot count");
 	kern_read_stats(daemon->controller->kern, &stats);
-	*ret_answer = json_pack("{s:O, s:o, s:{s:I, s:I, s:I}}", "jobs", jobs, "sinks",
+	*ret_answer = json_pack("{s:O, s:o, s:{s:I, s:I, s:I, s:I}}", "jobs", jobs, "sinks",
 				sinks_report(daemon->controller->sinks), "kernel", "not_in_force",
 				(json_int_t)stats.not_in_force, "label_misses",
 				(json_int_t)stats.label_misses, "enter_failures",
-				(json_int_t)stats.enter_failures);
+				(json_int_t)stats.enter_failures, "policies_kept",
+				(json_int_t)rulesets_kept_cnt(&daemon->controller->rulesets));
 	return *ret_answer ? 0 : error_errno(err, -ENOMEM, "cannot count");
 }
 

@@ -20,7 +20,8 @@
 #define CANARY_PATIENCE_MS 5000
 
 /* The name (comm) of the canary while it makes attempt N: so each record says whose it is. */
-#define CANARY_COMM "canary-%zu"
+#define CANARY_PREFIX "canary-"
+#define CANARY_COMM CANARY_PREFIX "%zu"
 
 struct canary_plan {
 	const char *folder; /* the canary's own, with OWN_FILE and OWN_DIR in it */

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <mntent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,7 +40,15 @@ static void cleanup_mntent(FILE **f)
 		endmntent(*f);
 }
 
-int cgroup_mount(struct error *err, char **ret_path)
+static bool is_cgroup_mount(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* The mount table is long; where the hierarchy was found it nearly always is. */
+static int find_mount(struct error *err, char **ret_path)
 {
 	_cleanup_(cleanup_mntent) FILE *mounts = setmntent("/proc/self/mounts", "re");
 	struct mntent entry;
@@ -55,6 +65,22 @@ int cgroup_mount(struct error *err, char **ret_path)
 	return error_set(
 		err, -ENOENT,
 		"cgroup v2 is not mounted; mount it: mount -t cgroup2 none /sys/fs/cgroup");
+}
+
+int cgroup_mount(struct error *err, char **ret_path)
+{
+	static char *found;
+	int r = 0;
+
+	if (!found || !is_cgroup_mount(found)) {
+		free(found);
+		found = NULL;
+		r = find_mount(err, &found);
+	}
+	if (r)
+		return r;
+	*ret_path = strdup(found);
+	return *ret_path ? 0 : error_errno(err, -ENOMEM, "cannot find cgroup v2");
 }
 
 /* The line "0::/path" of /proc/PID/cgroup. */

@@ -228,6 +228,7 @@ int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *
 		ruleset = ruleset->next;
 	if (ruleset) {
 		policy_free(policy);
+		ruleset->is_adopted = true;
 		*ret_ruleset = take_ref(ruleset);
 		return 0;
 	}
@@ -235,7 +236,7 @@ int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *
 	if (!ruleset)
 		return error_errno(err, -ENOMEM, "cannot hold the policy");
 	ruleset->slot = slot;
-	ruleset->is_published = true;
+	ruleset->is_published = ruleset->is_adopted = true;
 	*ret_ruleset = ruleset;
 	return 0;
 }
@@ -332,7 +333,8 @@ void ruleset_put(struct rulesets *rulesets, struct ruleset *ruleset)
 
 	if (!ruleset || --ruleset->job_cnt)
 		return;
-	is_used_elsewhere = policy_slot_in_use(rulesets->kern, ruleset->slot);
+	is_used_elsewhere =
+		ruleset->is_adopted && policy_slot_in_use(rulesets->kern, ruleset->slot);
 	if (rulesets->are_kept && ruleset->is_published && ruleset->roots.fd_cnt &&
 	    ruleset->old_slot >= POLICY_SLOTS && !is_used_elsewhere) {
 		keep(rulesets, ruleset);

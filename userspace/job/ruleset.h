@@ -28,6 +28,7 @@ struct ruleset {
 	__u32 slot;
 	__u32 old_slot; /* before ruleset_refresh(), until ruleset_settle(); POLICY_SLOTS: none */
 	bool is_published;
+	bool is_adopted; /* jobs that another controller adopted may name the slot too */
 	bool renewal_failed; /* said already that its paths cannot be resolved anew */
 	struct lookup *lookup; /* owned: under way before they are looked at; NULL: none */
 	bool is_unanswered;    /* said already that one of its paths does not answer */

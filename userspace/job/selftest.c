@@ -304,6 +304,19 @@ static void on_packet(struct trial *trial, const struct event *event)
 			trial->is_recorded[i] = true;
 }
 
+/* The number in the name of who made the record; SIZE_MAX: none. */
+static size_t number_of(const char *comm)
+{
+	static const size_t len = sizeof(CANARY_PREFIX) - 1;
+	char *end;
+	size_t number;
+
+	if (strncmp(comm, CANARY_PREFIX, len))
+		return SIZE_MAX;
+	number = strtoul(comm + len, &end, 10);
+	return end == comm + len ? SIZE_MAX : number;
+}
+
 /* Records of what was undone in audit mode have the attempt's name too, but another operation. */
 static void on_record(void *arg, const void *data, size_t len)
 {
@@ -318,7 +331,8 @@ static void on_record(void *arg, const void *data, size_t len)
 		on_packet(trial, event);
 		return;
 	}
-	if (sscanf(event->comm, CANARY_COMM, &i) != 1 || i >= trial->cnt)
+	i = number_of(event->comm);
+	if (i >= trial->cnt)
 		return;
 	/* Of what must be allowed, any refusal. */
 	if (!trial->attempts[i].act->refusal ||
@@ -338,10 +352,10 @@ static void count_forks(struct trial *trial, __u64 refused)
 static int collect(struct kern *kern, struct ring *ring, struct trial *trial, struct error *err)
 {
 	struct job_stats stats = { 0 };
-	int r = ring_drain_to(ring, on_record, trial);
+	int r;
 
-	if (!r)
-		r = job_read_stats(kern, trial->label, &stats);
+	ring_drain_to(ring, on_record, trial);
+	r = job_read_stats(kern, trial->label, &stats);
 	if (!r)
 		r = job_reset_stats(kern, trial->label);
 	if (r)

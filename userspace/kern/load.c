@@ -261,11 +261,15 @@ static struct kern *kern_new(void)
 	return kern;
 }
 
+/* Not in children, which have no business there: a fork would copy every page's entry. */
 static void *map_array(int fd, size_t size)
 {
 	void *array = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	return array == MAP_FAILED ? NULL : array;
+	if (array == MAP_FAILED)
+		return NULL;
+	madvise(array, size, MADV_DONTFORK);
+	return array;
 }
 
 static int map_arrays(struct kern *kern, struct error *err)

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,16 +72,20 @@ static const char *super_options(char *rest)
 static int parse_line(char *line, struct mount_entry *ret_entry)
 {
 	struct mount_entry entry = { 0 };
-	char *words[FIELDS], *rest = line;
+	char *words[FIELDS], *rest = line, *end;
 
 	for (int i = 0; i < FIELDS; i++) {
 		words[i] = strsep(&rest, " ");
 		if (!words[i])
 			return -EBADMSG;
 	}
-	if (sscanf(words[FIELD_ID], "%" SCNu64, &entry.id) != 1 ||
-	    sscanf(words[FIELD_DEV], "%u:%u", &entry.major, &entry.minor) != 2)
+	entry.id = strtoull(words[FIELD_ID], &end, 10);
+	if (end == words[FIELD_ID] || *end)
 		return -EBADMSG;
+	entry.major = strtoul(words[FIELD_DEV], &end, 10);
+	if (end == words[FIELD_DEV] || *end != ':')
+		return -EBADMSG;
+	entry.minor = strtoul(end + 1, NULL, 10);
 	entry.is_read_only = begins_with_ro(words[FIELD_OPTIONS]) ||
 			     begins_with_ro(super_options(rest));
 	unescape(words[FIELD_PATH]);

@@ -27,13 +27,13 @@ void ring_close(struct ring *ring);
 /* Becomes readable when there are records; owned by the ring. */
 int ring_fd(const struct ring *ring);
 
-/* Hands on all records that are there when it is called. Returns 0 or -errno. */
-int ring_drain(struct ring *ring);
+/* Hands on all records that are there when it is called. */
+void ring_drain(struct ring *ring);
 
-/* Hands on at most so many records, at least 1. Returns 0 or -errno. */
-int ring_take(struct ring *ring, size_t max);
+/* Hands on at most so many. */
+void ring_take(struct ring *ring, size_t max);
 
-/* The same, to somebody else this once. */
-int ring_drain_to(struct ring *ring, ring_record_fn fn, void *arg);
+/* All, to somebody else this once. */
+void ring_drain_to(struct ring *ring, ring_record_fn fn, void *arg);
 
 #endif

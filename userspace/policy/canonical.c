@@ -262,14 +262,18 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
  * instructions. */
 static void hash(const char *text, char ret_hex[65])
 {
+	static const char digits[] = "0123456789abcdef";
 	unsigned char digest[SHA256_DIGEST_LENGTH];
 	SHA256_CTX ctx;
 
 	SHA256_Init(&ctx);
 	SHA256_Update(&ctx, text, strlen(text));
 	SHA256_Final(digest, &ctx);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		sprintf(ret_hex + 2 * i, "%02x", digest[i]);
+	for (size_t i = 0; i < sizeof(digest); i++) {
+		ret_hex[2 * i] = digits[digest[i] >> 4];
+		ret_hex[2 * i + 1] = digits[digest[i] & 15];
+	}
+	ret_hex[2 * sizeof(digest)] = '\0';
 }
 
 int policy_seal(struct policy *policy)

@@ -13,6 +13,7 @@ import traces
 
 ETC = "/etc/jobcage"
 SOCKET = "/run/jobcage/control.sock"
+MAPS_OF_POLICY = 3  # roots, prefixes, ports
 EVERYBODY = range(4101, 4110)  # users without a name of interest, for crowds
 
 
@@ -174,11 +175,18 @@ class House(World):
 
     # --- what must hold ---
 
-    @staticmethod
-    def snapshot():
-        """Maps are counted: a daemon that adopts a job has its rules resolved anew, in maps that take the place of the old ones."""
+    def snapshot(self):
+        """
+        Maps are counted: a daemon that adopts a job has its rules resolved anew, in maps that take the place of the old ones. Those
+        of policies that the daemon keeps for their next job are left out.
+        """
         found = traces.snapshot()
-        return found | {"bpf maps": [*range(len(found["bpf maps"]))]}
+        return found | {"bpf maps": [*range(len(found["bpf maps"]) - MAPS_OF_POLICY * self.policies_kept())]}
+
+    def policies_kept(self):
+        """Of a daemon that runs."""
+        counted = self.ask("metrics").stdout if os.path.exists(SOCKET) else ""
+        return int(next((line.split()[1] for line in counted.splitlines() if line.startswith("jobcage_policies_kept ")), 0))
 
     def rest(self):
         """From now on nothing may be left but what is there now."""

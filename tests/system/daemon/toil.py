@@ -25,9 +25,21 @@ class Toil:
     def __getitem__(self, at):
         return struct.unpack_from("Q", self.map, at)[0]
 
+    @property
+    def breaches(self):
+        return self[BREACHES]
+
+    @property
+    def refusals(self):
+        return self[REFUSALS]
+
+    def is_up(self):
+        """Does it run, or never will?"""
+        return self[THREADS] == self.threads or self.job.process.poll() is not None
+
     def goes(self):
         """Waits until it runs, and lets it toil. What refuses it is said."""
-        is_up = wait_for(lambda: self[THREADS] == self.threads or self.job.process.poll() is not None)
+        is_up = wait_for(self.is_up)
         struct.pack_into("Q", self.map, PHASE, 1)
         if self.job.process.poll() is not None:
             print(f"not started: {self.job.id}: {self.job.err}", flush=True)
