@@ -50,16 +50,12 @@ static int make_folders(struct error *err)
 
 int state_lock(struct error *err)
 {
-	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
-	_cleanup_fd_ int fd = open(STATE_ROOT "/lock", flags, 0600);
+	_cleanup_fd_ int fd = -1;
+	int r = make_folders(err);
 
-	if (fd < 0 && errno == ENOENT) {
-		int r = make_folders(err);
-
-		if (r)
-			return r;
-		fd = open(STATE_ROOT "/lock", flags, 0600);
-	}
+	if (r)
+		return r;
+	fd = open(STATE_ROOT "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return error_errno(err, -errno, "cannot open " STATE_ROOT "/lock");
 	while (flock(fd, LOCK_EX))
@@ -167,12 +163,9 @@ static int move_file(const char *id, const char *from_suffix, const char *to_suf
 
 int state_make_policy(const char *canonical, struct error *err)
 {
-	_cleanup_fd_ int fd = -1;
-	int r = make_folders(err);
+	_cleanup_fd_ int fd = make_folders(err) ? err->code : new_file(err);
+	int r;
 
-	if (r)
-		return r;
-	fd = new_file(err);
 	if (fd < 0)
 		return fd;
 	r = fd_write_all(fd, canonical, strlen(canonical));
@@ -358,7 +351,7 @@ int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret
 	int unreadable = 0;
 
 	if (!dir)
-		return errno == ENOENT ? 0 : error_errno(err, -errno, "cannot list " JOBS);
+		return error_errno(err, -errno, "cannot list " JOBS);
 	while ((entry = readdir(dir))) {
 		const char *side = side_suffix(entry->d_name);
 		int r = 0;
