@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Rules that the daemon keeps in the kernel after their last job: never the wrong ones for the next job, and nothing is held by them."""
 import os
+import shutil
 import subprocess
 import time
 
@@ -8,22 +9,14 @@ from harness import wait_for
 
 KEPT_S, KEPT_MAX = 60, 8
 
-TRIES = "cat $DIGITS/a; echo x 2>/dev/null >>$DIGITS/a || echo denied; cat $PATIENTS/p 2>/dev/null || echo secret"
-AS_RULED = "0 1 2\ndenied\nsecret\n"
+TRIES = "cat $DIGITS/a; echo x 2>/dev/null >>$DIGITS/a || echo denied; cat $PATIENTS/p 2>/dev/null || echo closed"
+AS_RULED = "0 1 2\ndenied\nclosed\n"
 
 
 def runs_as_ruled(check, house, what, policy="plain"):
     job = house.shell(TRIES, policy=policy)
     check.equal(f"{what}: what the job could do", (job.status, job.out, job.err), (0, AS_RULED, ""))
     wait_for(lambda: job.id not in house.job_ids())
-
-
-def fresh(path):
-    os.mkdir(path)
-    house_file = f"{path}/a"
-    with open(house_file, "w", encoding="utf-8") as stream:
-        stream.write("0 1 2\n")
-    os.chmod(house_file, 0o666)
 
 
 def kept(check, house, is_patient):
@@ -55,15 +48,14 @@ def fresh_start(check, house):
 
 
 def other_files(check, house):
-    """The dataset's folder is another one when the next job comes."""
-    digits, old = house.digits, f"{house.data}/digits-old"
-    os.rename(digits, old)
-    fresh(digits)
+    """The folder that is closed is another one when the next job comes: that one is closed, and the other one is not."""
+    patients, old = house.patients, f"{house.data}/patients-old"
+    os.rename(patients, old)
+    shutil.copytree(old, patients)
     runs_as_ruled(check, house, "another folder")
-    job = house.shell(f"echo x 2>/dev/null >>{old}/a || echo denied")
-    check.equal("the one that was there is as closed as the rest", job.out, "denied\n")
-    subprocess.run(["rm", "-r", digits], check=True)
-    os.rename(old, digits)
+    check.equal("what no rule names any more is as open as the rest", house.shell(f"cat {old}/p").out, "secret\n")
+    shutil.rmtree(patients)
+    os.rename(old, patients)
     runs_as_ruled(check, house, "and back")
 
 
