@@ -41,6 +41,8 @@ static bool is_hook_tried(const char *hook)
 	       is_tried(attr_acts, attr_act_cnt, hook) ||
 	       is_tried(mount_acts, mount_act_cnt, hook) ||
 	       is_tried(net_acts, net_act_cnt, hook) ||
+	       is_tried(guard_acts, guard_act_cnt, hook) || is_tried(&capability_act, 1, hook) ||
+	       is_tried(&user_namespace_act, 1, hook) ||
 	       is_tried(&family_act, 1, hook) ||
 	       is_tried(socket_acts, socket_act_cnt, hook) ||
 	       is_tried(unix_acts, unix_act_cnt, hook) ||
