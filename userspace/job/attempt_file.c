@@ -304,7 +304,7 @@ const struct act exec_act = {
 	.refusal = EACCES,
 	.op = OP_EXEC,
 	.reason = REASON_NAMELESS,
-	/* For /proc/self/map_files; the second is what older controllers of it are left with. */
+	/* For /proc/self/map_files; the kernel takes either. */
 	.capabilities = 1ULL << CAP_CHECKPOINT_RESTORE | 1ULL << CAP_SYS_ADMIN,
 };
 

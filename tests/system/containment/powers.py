@@ -34,6 +34,7 @@ CLOCK_REALTIME_ALARM, EPOLLWAKEUP = 8, 1 << 29
 SYSLOG_SIZE_UNREAD, IPC_RMID, O_PATH = 9, 0, 0o10000000
 
 libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
 
 
 def call(name, *args):
@@ -49,6 +50,8 @@ def answer(act):
         return act() or "OK"
     except OSError as error:
         return errno.errorcode[error.errno]
+    except ValueError:  # what setrlimit() makes of EPERM
+        return "EPERM"
 
 
 def in_child(act):
