@@ -14,6 +14,7 @@
 /* include/linux/security.h, ptrace.h and uapi/linux/capability.h */
 #define CAP_OPT_NOAUDIT 2
 #define PTRACE_MODE_NOAUDIT 0x04
+#define PF_IO_WORKER 0x10 /* sched.h */
 #define CAP_DAC_OVERRIDE 1
 #define CAP_DAC_READ_SEARCH 2
 
@@ -26,6 +27,19 @@ static __always_inline bool is_granted(const struct job *job, int cap)
 static __always_inline bool is_lifted(int cap)
 {
 	return lifted_of(bpf_get_current_task_btf()) >> (cap & 63) & 1;
+}
+
+/*
+ * A stacked file system works on its layers as whoever mounted it, outside the job, and asks for what
+ * he may: that is not the job's doing. A task that has used io_uring, or works for one, may have put
+ * on other credentials itself, so it is not believed.
+ */
+static __always_inline bool is_for_another(const struct cred *cred)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return cred == task->cred && task->cred != task->real_cred && !task->io_uring &&
+	       !(task->flags & PF_IO_WORKER);
 }
 
 static __always_inline int refuse(const struct job *job, enum event_op op, enum event_reason reason,
@@ -69,7 +83,8 @@ int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, 
 
 	if (ret || !lsm_enter(&job, &ret))
 		return ret;
-	if (is_granted(&job, cap) || ns->level || !is_effective(cred, ns, cap) || is_lifted(cap))
+	if (is_granted(&job, cap) || ns->level || !is_effective(cred, ns, cap) ||
+	    is_for_another(cred) || is_lifted(cap))
 		return LSM_ALLOW;
 	if (is_of_no_consequence(&job, cap, opts))
 		return job.policy->mode == MODE_AUDIT ? LSM_ALLOW : LSM_DENY;

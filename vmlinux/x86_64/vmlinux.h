@@ -179,6 +179,7 @@ struct task_struct {
 	const struct cred *real_cred;
 	struct io_uring_task *io_uring;
 	struct nsproxy *nsproxy;
+	unsigned int flags;
 };
 
 struct nsproxy {
