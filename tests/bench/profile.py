@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Where the start of one job spends its instructions: each process's own code, its system calls, and its waits.
+"""Where the start of one job spends its instructions: each thread's own code, its system calls, and its waits. The
+daemon's threads and the kernel's are in it, with what they do of themselves in the second that is looked at.
 
 The kernel's own trace says when each system call begins and ends and who has the processor. Its clock is set to count the
 processor's cycles, which here are instructions. Writing the trace costs a few hundred instructions per line, which are in
@@ -18,6 +19,8 @@ LINE = re.compile(r"^ *(?P<comm>.*)-(?P<pid>\d+) +\[\d+\] \S+ +(?P<at>\d+): (?P<
 # asm/unistd_64.h, bpf.h
 NUMBERS = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"
 CALLS = 16
+# What has fewer instructions is not shown.
+SMALL = 5000
 BPF_COMMANDS = {0: "map_create", 1: "lookup", 2: "update", 3: "delete", 4: "next_key", 5: "prog_load", 6: "obj_pin", 7: "obj_get",
                 8: "prog_attach", 13: "prog_by_id", 15: "info_by_fd", 18: "btf_load", 28: "link_create", 33: "iter_create"}
 
@@ -33,11 +36,15 @@ def syscall_names():
 
 
 class Process:
-    def __init__(self, comm, parent=None):
-        self.comm, self.parent = comm, parent
-        self.own = self.kernel = self.waits = self.faults = 0
+    def __init__(self, comm):
+        self.comm = comm
         self.call = None      # the system call it is in
         self.since = None     # when it last changed between its own code, a call and being without the processor
+        self.forget()
+
+    def forget(self):
+        """What it has spent so far."""
+        self.own = self.kernel = self.waits = self.faults = 0
         self.calls = collections.defaultdict(lambda: [0, 0, 0])  # name: how often, instructions, waits
 
     def spend(self, now, *, waiting=False):
@@ -61,10 +68,10 @@ class Process:
 
 
 class Trace:
-    """Lines of the trace, summed up by process."""
+    """Lines of the trace since the starter's last fork, summed up by process."""
 
-    def __init__(self, lines):
-        self.names = syscall_names()
+    def __init__(self, lines, starter):
+        self.names, self.starter = syscall_names(), starter
         self.processes = {}
         for line in lines:
             match = LINE.match(line)
@@ -90,7 +97,9 @@ class Trace:
             self.process(int(come[2]), come[1]).spend(now, waiting=True)
         elif match["event"] == "sched_process_fork":
             child = re.search(r"child_comm=(.*) child_pid=(\d+)", rest)
-            self.processes[int(child[2])] = Process(child[1], int(match["pid"]))
+            self.processes[int(child[2])] = Process(child[1])
+            if match["comm"] == self.starter:
+                self.begin(now)
         elif match["event"] == "page_fault_user":
             process.faults += 1
         process.comm = match["comm"]
@@ -103,33 +112,31 @@ class Trace:
             name = f"bpf {BPF_COMMANDS.get(command, command)}"
         return name
 
-    def family(self, root):
-        """A process and all that it and its children have made."""
-        yield root
-        for pid, process in self.processes.items():
-            if process.parent == root:
-                yield from self.family(pid)
+    def begin(self, now):
+        """A new run: what was spent before is another's."""
+        for process in self.processes.values():
+            process.since = now if process.since is not None else None
+            process.forget()
 
-    def last_run(self, starter):
-        """The last process that the starter has made, with its family."""
-        roots = [pid for pid, process in self.processes.items()
-                 if process.parent in self.processes and self.processes[process.parent].comm == starter]
-        return [self.processes[pid] for pid in self.family(roots[-1])]
+    def spenders(self):
+        """All that have spent something, but for the starter and the processor's idle task."""
+        return [process for process in self.processes.values()
+                if process.own + process.kernel >= SMALL and process.comm not in (self.starter, "<idle>")]
 
 
-def record(world, *command):
+def record(world, starter, *command):
     """The trace of a few runs of a command."""
     for name, text in (("tracing_on", "0"), ("buffer_size_kb", "32768"), ("trace_clock", "x86-tsc"), ("trace", "")):
         tracing(name, text)
     for event in EVENTS:
         tracing(f"events/{event}/enable", "1")
     tracing("tracing_on", "1")
-    world.run("/bench/spawns", "1", "1000", *command)
+    world.run(f"/bench/{starter}", "1", "1000", *command)
     tracing("tracing_on", "0")
     for event in EVENTS:
         tracing(f"events/{event}/enable", "0")
     with open(f"{TRACING}/trace", encoding="utf-8", errors="replace") as stream:
-        return Trace(stream)
+        return Trace(stream, starter)
 
 
 def profile(world, result):
@@ -139,6 +146,6 @@ def profile(world, result):
     form = jobs.forms(world)[-1]
     with form.ready(policy):
         say("profile of a start")
-        family = record(world, *form.launch(policy), "/usr/bin/true").last_run("spawns")
-    lines = [line for process in family for line in process.lines()]
+        trace = record(world, "spawns", *form.launch(policy), "/usr/bin/true")
+    lines = [line for process in trace.spenders() for line in process.lines()]
     result.detail("profile", [f"start and end of true, {form.name}:", *lines])
