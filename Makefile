@@ -24,7 +24,7 @@ POLICY_SRCS := amount canonical document egress environment explain limits load 
 	       shape site value
 KERN_SRCS   := backend barrier features hooks identify iter jobs links load member mounts need pins probe publish ring roots \
 	       roots_check
-ALERT_SRCS  := advice audit cause chain decode endpoint head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue rotate \
+ALERT_SRCS  := advice audit cause chain decode endpoint head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue record rotate \
 	       sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content destination environment \
 	       environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest state
@@ -34,7 +34,7 @@ CMD_SRCS    := alerts ask attach audit daemon doctor jobs kill main metrics name
 
 UNIT_TESTS := test_audit test_control test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_selftest \
-	      test_sink test_site test_state
+	      test_record test_sink test_site test_state
 
 BENCH_PROGS := opens connects talks spawns landlocked hold
 

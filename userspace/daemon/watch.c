@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "alert/record.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -84,18 +85,49 @@ static void book(struct watch *watch)
 	watch->job->state.progress->waiting = watch->tally->waiting;
 }
 
+/* What the progress becomes with one more event. */
+static struct job_progress_step next_step(const struct watch *watch)
+{
+	const struct job_progress *progress = watch->job->state.progress;
+
+	return (struct job_progress_step){
+		.sequence = progress->sequence + 1,
+		.delivered = progress->delivered,
+		.is_ended = progress->is_ended,
+		.last_record = progress->last_record,
+	};
+}
+
+/* May be interrupted at any point, and done again. */
+static void take_step(struct job_progress *progress)
+{
+	progress->sequence = progress->next.sequence;
+	progress->delivered = progress->next.delivered;
+	progress->is_ended = progress->next.is_ended;
+	progress->last_record = progress->next.last_record;
+	progress->is_writing = 0;
+}
+
 /* Takes the reference. A number is used up only by an event that was written, or waits for it. */
-static void write_event(struct watch *watch, int built, json_t *event)
+static void write_step(struct watch *watch, struct job_progress_step step, int built, json_t *event)
 {
 	struct job_progress *progress = watch->job->state.progress;
 
-	if (built || sinks_put(watch->controller->sinks, watch->sink, watch->tally, event))
+	progress->next = step;
+	progress->is_writing = 1;
+	if (built || sinks_put(watch->controller->sinks, watch->sink, watch->tally, event)) {
 		progress->write_failures++;
-	else
-		progress->sequence++;
+		progress->next.sequence--;
+	}
+	take_step(progress);
 	book(watch);
 	if (!built)
 		json_decref(event);
+}
+
+static void write_event(struct watch *watch, int built, json_t *event)
+{
+	write_step(watch, next_step(watch), built, event);
 }
 
 static void set_told(struct watch *watch)
@@ -204,14 +236,15 @@ static void on_record(void *arg, const void *data, size_t len)
 	}
 	if (!is_repeat(watch, &decoded.event)) {
 		struct alert_job about = about_record(watch, &decoded.event);
+		struct job_progress_step step = next_step(watch);
 
 		r = ocsf_decision(&about, &decoded, next_sequence(watch),
 				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
 		if (!r)
 			kinds_count(&watch->kinds, &decoded.event, event);
-		write_event(watch, r, event);
-		progress->delivered++;
-		progress->last_record = decoded.event.sequence;
+		step.delivered++;
+		step.last_record = decoded.event.sequence;
+		write_step(watch, step, r, event);
 	}
 	decoded_event_free(&decoded);
 }
@@ -250,11 +283,25 @@ void watch_drop(struct watch *watch)
 	free(watch);
 }
 
-/* What waited for a sink in the memory of a controller that is gone was not written. */
-static void count_forgotten(struct job_progress *progress)
+/*
+ * What a controller that is gone was about to write, and what waited for a sink in its memory: the
+ * file says whether it was written.
+ */
+static void settle_predecessor(const struct job *job)
 {
-	progress->write_failures += progress->waiting;
-	progress->waiting = 0;
+	struct job_progress *progress = job->state.progress;
+	uint64_t last = 0, forgotten = progress->waiting;
+	int r;
+
+	if (!progress->is_writing && !progress->waiting)
+		return;
+	r = record_last(job->alerts, job->id, job->start_ms, &last);
+	if (!r && progress->is_writing && last == progress->next.sequence)
+		take_step(progress);
+	if (!r && progress->sequence < last + forgotten)
+		forgotten = progress->sequence > last ? progress->sequence - last : 0;
+	progress->write_failures += forgotten;
+	progress->waiting = progress->is_writing = 0;
 }
 
 int watch_new(struct controller *controller, struct job *job, struct sink *sink, struct error *err,
@@ -278,7 +325,7 @@ int watch_new(struct controller *controller, struct job *job, struct sink *sink,
 		return r;
 	}
 	watch->sink = sink;
-	count_forgotten(job->state.progress);
+	settle_predecessor(job);
 	watch->ring_source.fd = -1;
 	watch->cgroup_source.fd = -1;
 	*ret_watch = watch;
@@ -377,6 +424,7 @@ static const char *end_reason(const struct job_progress *progress)
 static void write_end(struct watch *watch, const struct job_stats *stats)
 {
 	const struct job_progress *progress = watch->job->state.progress;
+	struct job_progress_step step = next_step(watch);
 	struct alert_end end = {
 		.end_ms = clock_ms(CLOCK_REALTIME),
 		.stats = *stats,
@@ -391,12 +439,11 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 	int r;
 
 	/* By a controller that could not remove the job then. */
-	if (watch->job->state.progress->is_ended)
+	if (progress->is_ended)
 		return;
 	r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);
-	write_event(watch, r, event);
-	/* Not before: whoever adopts the job would take the event for written. */
-	watch->job->state.progress->is_ended = 1;
+	step.is_ended = 1;
+	write_step(watch, step, r, event);
 }
 
 int watch_finish(struct watch *watch, struct error *err)

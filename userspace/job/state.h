@@ -38,6 +38,15 @@ struct job_progress {
 	uint64_t end_cause;      /* enum end_cause */
 	char told_digest[72];    /* of the policy that the record named last, NUL-terminated */
 	uint64_t waiting;        /* events that are counted in sequence and not yet in the file */
+
+	/*
+	 * While an event is being written: what the fields of these names become with it. Whoever
+	 * adopts the job sees in the file whether they did.
+	 */
+	uint64_t is_writing;
+	struct job_progress_step {
+		uint64_t sequence, delivered, is_ended, last_record;
+	} next;
 };
 
 /* Why a job is being ended before its last process has gone by itself. */

@@ -13,6 +13,8 @@ from harness import WAIT_S, wait_for
 import traces
 
 PROJECT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
+# What every line of a file ends with: its place in the chain.
+END_OF_LINE = '"}}}\n'
 SECRET = "secret\n"
 DIGITS = "0 1 2\n"
 
@@ -61,9 +63,9 @@ class Job:
             return stream.read()
 
     def events(self):
-        """The lines of this job; of a half-written one, none."""
+        """The lines of this job; not one that is half written, nor what a killed writer left of one."""
         with contextlib.suppress(FileNotFoundError), open(self.alerts, encoding="utf-8") as stream:
-            events = [json.loads(line) for line in stream if line.endswith("\n") and self.id in line]
+            events = [json.loads(line) for line in stream if line.endswith(END_OF_LINE) and self.id in line]
             return [event for event in events if event["metadata"].get("correlation_uid") == self.id]
         return []
 

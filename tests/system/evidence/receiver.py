@@ -50,7 +50,7 @@ class Receiver:
         found = []
         try:
             with open(f"{self.where}/{name}.log", encoding="utf-8") as stream:
-                for line in stream:
+                for line in (line for line in stream if line.endswith("\n")):
                     app, msgid, facility, text = line.rstrip("\n").split(" ", 3)
                     found.append((app, msgid, facility, json.loads(text)))
         except FileNotFoundError:
