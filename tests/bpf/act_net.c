@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
@@ -232,6 +233,8 @@ static int use_socket(int fd, const char *token)
 	if (fd < 0)
 		return fd;
 	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len);
+	if (is_listening)
+		fcntl(fd, F_SETFL, O_NONBLOCK);
 	r = is_listening ? outcome(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) : try_send(fd, token);
 	return done(fd, is_listening && r == -EAGAIN ? 0 : r);
 }
