@@ -16,6 +16,7 @@
  * connect() has refused before. Who knocks from outside in vain hears nothing.
  */
 #include "lib/jobcage.bpf.h"
+#include "lib/budget.bpf.h"
 #include "lib/own.bpf.h"
 
 #define IPV4_WITHOUT_OPTIONS 0x45 /* version 4, five words */
@@ -143,14 +144,19 @@ static __always_inline bool is_opening(const struct packet *p)
 
 /* --- what both ways share --------------------------------------------------------------------- */
 
-/* Does an ingress rule let the other end come to this port? */
-static __always_inline bool is_let_in(const struct job *job, const struct packet *p)
+/* The ingress rule that lets the other end come to this port. */
+static __always_inline __u32 inbound_rule(const struct job *job, const struct packet *p)
 {
 	struct event_net net = p->net;
 	__u8 reason;
 
 	net.port = bpf_ntohs(p->local_port);
 	return net_rule(job, &net, true, &reason);
+}
+
+static __always_inline bool is_let_in(const struct job *job, const struct packet *p)
+{
+	return inbound_rule(job, p);
 }
 
 static __always_inline struct sock_mark *mark_of(struct __sk_buff *skb)
@@ -258,11 +264,31 @@ static __always_inline bool is_told(struct __sk_buff *skb, const struct job *job
 	return !mark || __sync_fetch_and_or(&mark->flags, SOCK_IS_TOLD) & SOCK_IS_TOLD;
 }
 
-static __always_inline bool is_answer(const struct job *job, const struct packet *p)
+/* The rule by which it goes: an egress rule, or the ingress rule of what it answers. */
+static __always_inline __u32 outbound_rule(const struct job *job, const struct packet *p,
+					   __u8 *ret_reason)
 {
-	if (p->net.protocol != IPPROTO_TCP && p->net.protocol != IPPROTO_UDP)
-		return false;
-	return !is_opening(p) && is_let_in(job, p);
+	__u32 rule = net_rule(job, &p->net, false, ret_reason);
+
+	if (rule || is_opening(p) ||
+	    (p->net.protocol != IPPROTO_TCP && p->net.protocol != IPPROTO_UDP))
+		return rule;
+	return inbound_rule(job, p);
+}
+
+/* By a rule that has a budget, or under the limit of the job. */
+static __noinline int spend(struct __sk_buff *skb, const struct job *job, const struct packet *p,
+			    __u32 rule)
+{
+	struct decision d = {
+		.kind = EVENT_NET, .op = OP_PACKET_OUT, .reason = REASON_BUDGET,
+		.flags = EVENT_BY_CGROUP,
+	};
+
+	if (budget_allows(job, rule, skb->len, &d.rule))
+		return CGROUP_ALLOW;
+	d.net = p->net;
+	return settle_packet(job, &d) ? CGROUP_DENY : CGROUP_ALLOW;
 }
 
 SEC("cgroup_skb/egress")
@@ -274,13 +300,20 @@ int packet_egress(struct __sk_buff *skb)
 
 	if (enter_attached(&job) != ENTRY_JOB)
 		return CGROUP_DENY;
-	if (job.policy->egress_default == EGRESS_ALLOW)
+	if (job.policy->egress_default == EGRESS_ALLOW && !job.policy->has_limit)
 		return CGROUP_ALLOW;
 	if (read_packet(skb, &p, true)) {
-		if (net_rule(&job, &p.net, false, &reason) || is_answer(&job, &p) ||
-		    is_to_own(skb, &job, &p))
+		__u32 rule = outbound_rule(&job, &p, &reason);
+
+		if (rule && !(rule & RULE_HAS_BUDGET))
+			return CGROUP_ALLOW;
+		if (rule)
+			return spend(skb, &job, &p, rule);
+		if (is_to_own(skb, &job, &p))
 			return CGROUP_ALLOW;
 	}
+	if (job.policy->egress_default == EGRESS_ALLOW)
+		return spend(skb, &job, &p, RULE_NONE);
 	if (is_told(skb, &job))
 		return CGROUP_ALLOW;
 	return refuse(&job, &p, OP_PACKET_OUT, reason);

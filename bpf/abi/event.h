@@ -41,6 +41,7 @@ enum event_reason {
 	REASON_RING = 16,        /* an io_uring made outside the job acts for its maker */
 	REASON_OVERLAY = 17,     /* an overlay's layers would be altered past the path_* hooks */
 	REASON_FOREIGN_SOCKET = 18, /* a socket made outside the job: nothing judges what it sends */
+	REASON_BUDGET = 19, /* what rule may send is spent; RULE_NONE: what the job may send */
 };
 
 /* What was attempted. */

@@ -47,6 +47,18 @@ struct job_value {
 	__u64 cgroup_id; /* for user space: the cgroup that job_by_cgroup names for it; 0: none */
 };
 
+/* spent_by_job: what a job has sent under a budget. Made with the first packet. */
+struct spent_key {
+	__u32 slot;
+	__u32 generation;
+	__u64 id; /* struct budget.id */
+};
+
+struct spent {
+	__u64 bytes;
+	__u64 refused_cnt; /* packets that would have been too much */
+};
+
 enum event_kind {
 	EVENT_FILE = 1,
 	EVENT_EXEC = 2,
@@ -90,6 +102,8 @@ struct kernel_build {
 	char version[40];  /* of the jobcage that loaded them */
 };
 
+_Static_assert(sizeof(struct spent_key) == 16, "spent_key is ABI");
+_Static_assert(sizeof(struct spent) == 16, "spent is ABI");
 _Static_assert(sizeof(struct kernel_stats) == 24, "kernel_stats is ABI");
 _Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
 _Static_assert(sizeof(struct job_member) == 12, "job_member is ABI");

@@ -17,6 +17,9 @@
 
 #define RULE_NONE 0
 
+/* In port_range.rule: what is sent by the rule is counted, see struct budget. */
+#define RULE_HAS_BUDGET 0x80000000U
+
 /* Enough for every policy of a large site; a slot is 112 bytes. */
 #define POLICY_SLOTS 4096
 #define POLICY_SLOT_NONE 0xffffffff
@@ -82,7 +85,8 @@ struct policy_value {
 	__u32 sockets; /* bit N: sockets of enum socket_class N may be made; abi/socket.h */
 	__u8 unix_default; /* enum unix_access */
 	__u8 mounts;       /* enum mount_default */
-	__u8 reserved[6];
+	__u8 has_limit;    /* 1: all that leaves is counted, see struct budget */
+	__u8 reserved[5];
 	__u64 dev_filter;  /* bit DEV_FILTER_BIT(dev) is set for each of devs, and for no others */
 	__u64 file_filter; /* bit FILE_FILTER_BIT(ino) is set for each root that is no directory */
 	__u64 rules_id; /* of this publication; never used again, so it may key what is remembered */
@@ -136,13 +140,31 @@ struct net_value {
 
 /* ports_by_policy[slot]: array. Within one net_value's span: sorted by (protocol, lo), disjoint. */
 struct port_range {
-	__u32 rule;    /* rule number */
+	__u32 rule;    /* rule number; with RULE_HAS_BUDGET if it has one, or the policy as a whole */
 	__u16 lo;      /* host byte order, inclusive */
 	__u16 hi;      /* host byte order, inclusive */
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP; of ingress rules with PORT_INBOUND */
 	__u8 reserved[3];
 };
 
+/*
+ * budget_by_rule: how much a job may send by a rule; by RULE_NONE: in all. Bytes of packets from the
+ * IP header on, as they leave the socket: again, when they are sent again.
+ */
+struct budget_key {
+	__u32 policy; /* policy slot */
+	__u32 rule;   /* rule number */
+};
+
+struct budget {
+	__u64 max_bytes;
+	__u64 id; /* of what is spent; the same for rules of the same id in every policy; 0: of the whole */
+};
+
+#define BUDGETS_MAX 65536
+
+_Static_assert(sizeof(struct budget_key) == 8, "budget_key is ABI");
+_Static_assert(sizeof(struct budget) == 16, "budget is ABI");
 _Static_assert(sizeof(struct policy_value) == 112, "policy_value is ABI");
 _Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
 _Static_assert(sizeof(struct root_value) == 16, "root_value is ABI");

@@ -117,7 +117,14 @@ static int overlay(const struct span *above, const struct span *below, struct sp
 struct numbered {
 	const struct rule *rule;
 	uint32_t number;
+	bool is_counted;
 };
+
+/* So that what has no budget costs no more than the look at its number. */
+static uint32_t number_of(const struct numbered *numbered)
+{
+	return numbered->is_counted ? numbered->number | RULE_HAS_BUDGET : numbered->number;
+}
 
 static int span_of_rule(const struct numbered *numbered, struct span *ret_span)
 {
@@ -131,7 +138,7 @@ static int span_of_rule(const struct numbered *numbered, struct span *ret_span)
 	for (size_t i = 0; i < rule->protocol_cnt; i++) {
 		for (size_t j = 0; j < rule->port_cnt; j++)
 			span.ranges[span.cnt++] = (struct port_range){
-				.rule = numbered->number,
+				.rule = number_of(numbered),
 				.lo = rule->ports[j].lo,
 				.hi = rule->ports[j].hi,
 				.protocol = rule->protocol[i] | direction,
@@ -323,7 +330,11 @@ static struct numbered *flow_rules(const struct policy *policy, size_t *ret_cnt)
 		return NULL;
 	for (size_t i = 0; i < policy->rule_cnt; i++)
 		if (rule_is_flow(&policy->rules[i]))
-			rules[cnt++] = (struct numbered){ &policy->rules[i], (uint32_t)i + 1 };
+			rules[cnt++] = (struct numbered){
+				.rule = &policy->rules[i],
+				.number = (uint32_t)i + 1,
+				.is_counted = policy->rules[i].max_bytes || policy->limits.egress_bytes,
+			};
 	qsort(rules, cnt, sizeof(*rules), compare_numbered);
 	*ret_cnt = cnt;
 	return rules;

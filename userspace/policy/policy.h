@@ -51,6 +51,7 @@ struct rule {
 	uint8_t protocol[2];  /* EGRESS, INGRESS: IPPROTO_TCP, IPPROTO_UDP */
 	struct rule_ports *ports; /* EGRESS, INGRESS: at least one; sorted, disjoint, not adjacent */
 	size_t port_cnt;
+	uint64_t max_bytes; /* EGRESS: what a job may send by it; 0: no limit */
 };
 
 enum env_path_kind {
@@ -93,6 +94,7 @@ struct environment {
 struct limits {
 	uint64_t runtime_ms;    /* at most LIMIT_RUNTIME_MS_MAX */
 	uint64_t processes;     /* at most LIMIT_PROCESSES_MAX */
+	uint64_t egress_bytes;  /* at most INT64_MAX; of all that leaves the job */
 	uint64_t scratch_bytes; /* at most INT64_MAX; of all private paths and the scratch together */
 };
 
