@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/sha.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 /* Longer than any line: two paths and a command line, all escaped, stay far below. */
 #define LINE_MAX_BYTES (1 << 20)
@@ -147,46 +147,19 @@ bool chain_read(const char *text, size_t len, struct chain_link *ret_link)
 
 /* --- from a file's end ------------------------------------------------------------------------ */
 
-static int read_end(int fd, off_t size, char **ret_text, size_t *ret_len)
-{
-	size_t len = size < 2 * LINE_MAX_BYTES ? size : 2 * LINE_MAX_BYTES;
-	_cleanup_free_ char *text = malloc(len + 1);
-	size_t done = 0;
-
-	if (!text)
-		return -ENOMEM;
-	while (done < len) {
-		ssize_t n = pread(fd, text + done, len - done, size - (off_t)len + done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		done += n;
-	}
-	text[len] = '\0';
-	*ret_text = TAKE_PTR(text);
-	*ret_len = len;
-	return 0;
-}
-
-/* The last line of the chain in text, which gets NULs for newlines; NULL: none. Moves *end, the
- * newline's place, to it. */
+/* The last line of the chain in text. Moves *end, its newline's place, to it. */
 static bool find_last(char *text, size_t *end, struct chain_link *ret_link)
 {
-	char *newline;
+	char *line;
 
-	while ((newline = memrchr(text, '\n', *end))) {
-		const char *before = memrchr(text, '\n', newline - text);
-		const char *start = before ? before + 1 : text;
+	while ((line = text_line_before(text, end))) {
+		bool is_link;
 
-		*newline = '\0';
-		*end = newline - text;
-		if (chain_read(start, text + *end - start, ret_link)) {
-			*newline = '\n';
+		text[*end] = '\0';
+		is_link = chain_read(line, text + *end - line, ret_link);
+		text[*end] = '\n';
+		if (is_link)
 			return true;
-		}
-		*newline = '\n';
 	}
 	return false;
 }
@@ -197,7 +170,7 @@ int chain_recover(int fd, off_t size, struct chain *ret_chain, bool *ret_is_open
 	struct chain chain = { 0 };
 	struct chain_link link;
 	size_t len = 0, end, rest;
-	int r = read_end(fd, size, &text, &len);
+	int r = fd_read_end(fd, size, 2 * LINE_MAX_BYTES, &text, &len);
 
 	if (r)
 		return r;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 
 #include "alert/rotate.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #define TAIL_BYTES (8u << 20)
 
@@ -35,25 +35,13 @@ static bool read_event(const char *line, size_t len, const char *job, uint64_t s
 	return is_its;
 }
 
-/* From the end: the first byte of the last line that ends before *end; *end becomes its newline. */
-static const char *line_before(const char *text, size_t *end)
-{
-	const char *newline = memrchr(text, '\n', *end), *before;
-
-	if (!newline)
-		return NULL;
-	*end = newline - text;
-	before = memrchr(text, '\n', *end);
-	return before ? before + 1 : text;
-}
-
-static int find_last(const char *text, size_t len, const char *job, uint64_t since_ms,
+static int find_last(char *text, size_t len, const char *job, uint64_t since_ms,
 		     uint64_t *ret_sequence)
 {
 	const size_t id_len = strlen(job);
 	const char *line;
 
-	while ((line = line_before(text, &len))) {
+	while ((line = text_line_before(text, &len))) {
 		size_t line_len = text + len - line;
 
 		if (memmem(line, line_len, job, id_len) &&
@@ -61,22 +49,6 @@ static int find_last(const char *text, size_t len, const char *job, uint64_t sin
 			return 0;
 	}
 	return -ENOENT;
-}
-
-static int read_all_at(int fd, char *room, size_t len, off_t offset)
-{
-	while (len) {
-		ssize_t n = pread(fd, room, len, offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		room += n;
-		len -= n;
-		offset += n;
-	}
-	return 0;
 }
 
 static int last_in_file(const char *path, const char *job, uint64_t since_ms,
@@ -92,11 +64,7 @@ static int last_in_file(const char *path, const char *job, uint64_t since_ms,
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	len = st.st_size < TAIL_BYTES ? st.st_size : TAIL_BYTES;
-	text = malloc(len + 1);
-	if (!text)
-		return -ENOMEM;
-	r = read_all_at(fd, text, len, st.st_size - len);
+	r = fd_read_end(fd, st.st_size, TAIL_BYTES, &text, &len);
 	return r ? r : find_last(text, len, job, since_ms, ret_sequence);
 }
 

@@ -89,6 +89,39 @@ int fd_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+int fd_read_end(int fd, off_t size, size_t max, char **ret_text, size_t *ret_len)
+{
+	size_t len = size < (off_t)max ? (size_t)size : max, done = 0;
+	_cleanup_free_ char *text = malloc(len + 1);
+
+	if (!text)
+		return -ENOMEM;
+	while (done < len) {
+		ssize_t n = pread(fd, text + done, len - done, size - (off_t)len + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		done += n;
+	}
+	text[len] = '\0';
+	*ret_text = TAKE_PTR(text);
+	*ret_len = len;
+	return 0;
+}
+
+char *text_line_before(char *text, size_t *end)
+{
+	char *newline = memrchr(text, '\n', *end), *before;
+
+	if (!newline)
+		return NULL;
+	*end = newline - text;
+	before = memrchr(text, '\n', *end);
+	return before ? before + 1 : text;
+}
+
 char *path_join(const char *dir, const char *name)
 {
 	char *path;

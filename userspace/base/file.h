@@ -26,6 +26,18 @@ int file_write_at(int dir_fd, const char *name, const char *text);
 /* Writes all of it, over short writes and EINTR. Returns 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
 
+/*
+ * The last bytes of a file of that size, at most max. Returns 0 and a NUL-terminated copy (free it),
+ * or -errno: -EIO if the file has become shorter.
+ */
+int fd_read_end(int fd, off_t size, size_t max, char **ret_text, size_t *ret_len);
+
+/*
+ * From the end: where the last line that ends before *end begins, NULL if none does; *end becomes the
+ * place of its newline.
+ */
+char *text_line_before(char *text, size_t *end);
+
 /* "dir/name", or NULL without memory. Free it. */
 char *path_join(const char *dir, const char *name);
 

@@ -10,6 +10,7 @@ import time
 
 from harness import wait_for
 from house import ALICE, SOCKET
+from scheduler import rmdir_fails
 from toil import ATTEMPTS, Toil
 import traces
 
@@ -88,16 +89,8 @@ def small_home(house):
         yield
     finally:
         house.daemon.restart()
-        wait_for(lambda: not rmdir_fails())
+        wait_for(lambda: not rmdir_fails(OOM))
         house.write(f"{traces.CGROUP_ROOT}/cgroup.subtree_control", "-memory")
-
-
-def rmdir_fails():
-    try:
-        os.rmdir(OOM)
-        return False
-    except OSError:
-        return True
 
 
 def out_of_memory(check, house):

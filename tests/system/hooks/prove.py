@@ -16,6 +16,8 @@ import cases as table
 import jobs
 import world
 from cases import Case, TMPFS, places
+from harness import wait_for
+from hook_names import FAILED_FORKS, OPTIONAL
 from keeper import Actor, Cgroup
 
 PINS = '/sys/fs/bpf/jobcage'
@@ -63,10 +65,6 @@ HOOKS = {
     # The cgroup's program still stands behind it.
     'sock_socket_connect': ('out', 'here tcp 192.0.2.1 7001 {token}', 'EACCES', 'EPERM'),
 }
-# What not every kernel of the matrix has: see hooks.c for what stands in its place.
-OPTIONAL = {'file_file_truncate', 'attr_set_acl', 'attr_remove_acl', 'attr_file_setattr', 'attr_ioctl_compat'}
-# They kill, and only where the kernel takes labels away: the life cycle's tests see to it.
-FAILED_FORKS = {'task_copy_creds', 'task_exit_creds'}
 # attach type: line; socket_connect is gone by then, and the program that sees packets.
 CGROUP_PROGRAMS = {
     'cgroup_inet4_connect': 'here tcp 127.0.0.2 7001 {token}',
@@ -212,9 +210,7 @@ def prove_hooks(report, scratch):
     for ended in (other, job):
         ended.close()
         ended.events()
-    until = time.monotonic() + 20
-    while glob.glob(f'{PINS}/*') and time.monotonic() < until:
-        time.sleep(0.1)
+    wait_for(lambda: not glob.glob(f'{PINS}/*'), 20)
     report.check('the programs are unloaded', glob.glob(f'{PINS}/*/link*'))
 
 

@@ -14,6 +14,7 @@ import time
 
 from cage import PROJECT
 from harness import wait_for
+from hook_names import FAILED_FORKS
 import traces
 
 KEEP = "/sys/fs/bpf/selftest"  # our own pins
@@ -80,10 +81,9 @@ def pin(name):
 
 
 def hooks():
-    """The programs that are attached to hooks, by their links' pins; not those that kill who fails to fork, and only there
-    where the kernel takes labels away: no start can try them, the life cycle's tests do."""
+    """The programs that are attached to hooks, by their links' pins; not those that no start can try."""
     names = {os.path.basename(path).removeprefix("link_") for path in glob.glob(f"{traces.PIN_ROOT}/*/link_*")}
-    return sorted(names - {"task_copy_creds", "task_exit_creds"})
+    return sorted(names - FAILED_FORKS)
 
 
 @contextlib.contextmanager
