@@ -3,7 +3,6 @@
 #include "cmd/command.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -13,7 +13,6 @@
 #include "base/cleanup.h"
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
-#include "daemon/client.h"
 
 struct metrics_options {
 	const char *file;

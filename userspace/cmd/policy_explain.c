@@ -14,7 +14,6 @@
 #include "cmd/cmd.h"
 #include "cmd/command.h"
 #include "policy/explain.h"
-#include "policy/rule.h"
 #include "policy/site.h"
 
 #define STATUS_ALLOWED 0

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* jobcage status: one job in full. */
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "cmd/ask.h"
