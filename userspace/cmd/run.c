@@ -184,12 +184,8 @@ static int load_policy(const struct run_options *options, struct error *err, str
 /* The monitor works from another directory. */
 static int find_target(const char *target, struct error *err, char **ret_target)
 {
-	int r;
-
-	if (target && strcmp(target, "-")) {
-		r = named_absolute(target, err, ret_target);
-		return r ? r : ask_check(*ret_target, err);
-	}
+	if (target && strcmp(target, "-"))
+		return named_absolute(target, err, ret_target);
 	*ret_target = strdup(target ? target : DEFAULT_ALERTS);
 	return *ret_target ? 0 : error_errno(err, -ENOMEM, "cannot name the alerts file");
 }
