@@ -85,8 +85,10 @@ enum job_policy {
 	JOB_POLICY_NEXT,
 };
 
-/* A nameless file that holds a policy's canonical form, for job_state_put_policy(). Returns a
- * descriptor, or -errno. */
+/*
+ * A nameless file that holds a policy's canonical form, for job_state_put_policy(). Returns a
+ * descriptor, or -errno.
+ */
 int state_make_policy(const char *canonical, struct error *err);
 
 /*
