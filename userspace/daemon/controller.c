@@ -410,7 +410,7 @@ static int start_locked(struct controller *controller, const struct job_request 
 
 	if (r) {
 		sinks_release(controller->sinks, sink);
-		policy_free(request->policy);
+		places_free(request->places);
 		return r;
 	}
 	if (!controller->is_daemon) {
@@ -435,7 +435,7 @@ int controller_start(struct controller *controller, const struct job_request *re
 	}
 	if (r) {
 		sinks_release(controller->sinks, sink);
-		policy_free(request->policy);
+		places_free(request->places);
 		return r;
 	}
 	r = start_locked(controller, request, is_self_tested, sink, err, ret_watch);
