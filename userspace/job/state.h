@@ -47,6 +47,8 @@ struct job_progress {
 	struct job_progress_step {
 		uint64_t sequence, delivered, is_ended, last_record;
 	} next;
+
+	uint64_t is_tested; /* 1: its rules were seen to bite, or needed not be; admission has begun */
 };
 
 /* Why a job is being ended before its last process has gone by itself. */
