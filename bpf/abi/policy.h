@@ -82,7 +82,8 @@ struct policy_value {
 	__u32 sockets; /* bit N: sockets of enum socket_class N may be made; abi/socket.h */
 	__u8 unix_default; /* enum unix_access */
 	__u8 mounts;       /* enum mount_default */
-	__u8 reserved[6];
+	__u8 is_filled;    /* the controllers': 1 while inner maps may stand under the slot */
+	__u8 reserved[5];
 	__u64 dev_filter;  /* bit DEV_FILTER_BIT(dev) is set for each of devs, and for no others */
 	__u64 file_filter; /* bit FILE_FILTER_BIT(ino) is set for each root that is no directory */
 	__u64 rules_id; /* of this publication; never used again, so it may key what is remembered */

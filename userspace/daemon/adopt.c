@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "daemon/warn.h"
 #include "job/content.h"
+#include "kern/publish.h"
 
 static int use_sink(struct sinks *sinks, const struct job *job, struct error *err,
 		    struct sink **ret_sink)
@@ -103,13 +104,37 @@ static bool adopt_next(struct controller *controller, struct failed *failed)
 	return is_found && (!r || hold(failed, &state));
 }
 
+/*
+ * Who left orphans may have died between publishing a policy and using it. Rules of our own that no
+ * job obeys yet, or any more, are not that.
+ */
+static void withdraw_leftovers(struct controller *controller)
+{
+	_cleanup_free_ bool *is_kept = calloc(POLICY_SLOTS, sizeof(*is_kept));
+	struct error err = { 0 };
+
+	if (!is_kept)
+		return;
+	for (const struct ruleset *r = controller->rulesets.first; r; r = r->next) {
+		if (r->slot < POLICY_SLOTS)
+			is_kept[r->slot] = true;
+		if (r->old_slot < POLICY_SLOTS)
+			is_kept[r->old_slot] = true;
+	}
+	if (policy_withdraw_unused(controller->kern, is_kept, &err))
+		warn(&err);
+}
+
 /* Trouble with one orphan must not keep others, or a new job, from being looked after. */
 void adopt_orphans(struct controller *controller)
 {
 	_cleanup_(failed_free) struct failed failed = { 0 };
+	size_t before = controller->watch_cnt;
 
 	while (adopt_next(controller, &failed))
 		;
+	if (controller->watch_cnt > before)
+		withdraw_leftovers(controller);
 }
 
 /* The end of an orphan of another build: its ring cannot be read by this one. */

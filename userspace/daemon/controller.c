@@ -263,7 +263,7 @@ static int open_kernel(struct controller *controller, struct error *err)
 		r = kern_open(err, &kern);
 	if (!r) {
 		set_kern(controller, kern);
-		r = policy_withdraw_unused(kern, err);
+		r = policy_withdraw_unused(kern, NULL, err);
 	}
 	return r;
 }

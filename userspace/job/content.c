@@ -49,11 +49,11 @@ json_t *content_of(const struct job *job)
 	json_t *source = job->source ? content_bytes(job->source) : json_null();
 
 	return json_pack(
-		"{s:i, s:s, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:o, "
+		"{s:i, s:s, s:I, s:I, s:I, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:o, "
 		"s:o, s:s, s:s}",
 		"version", CONTENT_VERSION, "id", job->id, "slot", (json_int_t)job->label.slot,
-		"generation", (json_int_t)job->label.generation, "policy_slot",
-		(json_int_t)job->rules->slot, "next_policy_slot", (json_int_t)job->next_policy_slot,
+		"generation", (json_int_t)job->label.generation, "next_policy_slot",
+		(json_int_t)job->next_policy_slot,
 		"cgroup", content_bytes(job->cgroup_path), "is_attached", job->is_attached,
 		"command", content_bytes(job->command), "user", job->user, "uid",
 		(json_int_t)job->uid, "asked_by", (json_int_t)job->asked_by, "pid",
@@ -65,7 +65,7 @@ json_t *content_of(const struct job *job)
 /* The numbers and the borrowed texts of a state file. */
 struct fields {
 	int version, is_attached;
-	json_int_t slot, generation, policy_slot, next_policy_slot, uid, asked_by, pid, start_ms,
+	json_int_t slot, generation, next_policy_slot, uid, asked_by, pid, start_ms,
 		start_boot_ms;
 	const char *id, *user, *policy, *digest;
 	const json_t *cgroup, *command, *alerts, *source;
@@ -84,10 +84,10 @@ static int unpack(const json_t *content, struct error *err, struct fields *f)
 			"build that started it",
 			f->version, CONTENT_VERSION);
 	if (json_unpack_ex((json_t *)content, &json_err, 0,
-			   "{s:s, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:I, s:I, "
+			   "{s:s, s:I, s:I, s:I, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:I, s:I, "
 			   "s:o, s:o, s:s, s:s}",
 			   "id", &f->id, "slot", &f->slot, "generation", &f->generation,
-			   "policy_slot", &f->policy_slot, "next_policy_slot", &f->next_policy_slot,
+			   "next_policy_slot", &f->next_policy_slot,
 			   "cgroup", &f->cgroup, "is_attached", &f->is_attached, "command",
 			   &f->command, "user", &f->user, "uid", &f->uid, "asked_by", &f->asked_by,
 			   "pid", &f->pid, "start_ms", &f->start_ms, "start_boot_ms",
@@ -97,7 +97,7 @@ static int unpack(const json_t *content, struct error *err, struct fields *f)
 	return 0;
 }
 
-int content_read(struct job *job, const json_t *content, struct error *err, __u32 *ret_policy_slot)
+int content_read(struct job *job, const json_t *content, struct error *err)
 {
 	struct fields f;
 	int r = unpack(content, err, &f);
@@ -120,6 +120,5 @@ int content_read(struct job *job, const json_t *content, struct error *err, __u3
 	job->source = content_to_bytes(f.source);
 	if (!job->id || !job->cgroup_path || !job->command || !job->user || !job->alerts)
 		return error_errno(err, -ENOMEM, "state file");
-	*ret_policy_slot = f.policy_slot;
 	return 0;
 }

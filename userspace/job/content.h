@@ -12,11 +12,8 @@
 /* A new reference, or NULL without memory. */
 json_t *content_of(const struct job *job);
 
-/*
- * The slot of the policy, which ruleset_adopt() wants, and all members of job that the file tells.
- * Returns 0 or -errno.
- */
-int content_read(struct job *job, const json_t *content, struct error *err, __u32 *ret_policy_slot);
+/* All members of job that the file tells. Returns 0 or -errno. */
+int content_read(struct job *job, const json_t *content, struct error *err);
 
 /* A text of the file that may be any bytes, such as a path. NULL without memory, or if it is none. */
 char *content_to_bytes(const json_t *value);

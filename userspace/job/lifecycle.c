@@ -282,8 +282,10 @@ static int admit_cgroup(struct job *job, struct error *err)
 
 int job_admit(struct job *job, const struct job_request *request, struct error *err)
 {
-	int r = job->is_attached ? admit_cgroup(job, err) : admit_process(job, request, err);
+	int r;
 
+	job->state.progress->is_tested = 1;
+	r = job->is_attached ? admit_cgroup(job, err) : admit_process(job, request, err);
 	if (!r)
 		job->state.progress->is_admitted = 1;
 	return r;
@@ -355,31 +357,27 @@ int job_replace(struct job *job, struct ruleset *rules, struct error *err, struc
 
 int job_refresh(struct job *job, struct error *err)
 {
-	int r = job_replace_policy(job->rulesets->kern, job->label, job->rules->slot, err);
-
-	if (!r)
-		try_update_state(job);
-	return r;
+	return job_replace_policy(job->rulesets->kern, job->label, job->rules->slot, err);
 }
 
 /* --- adoption --------------------------------------------------------------------------------- */
 
 /*
- * What holds is what job_by_slot says: the file may name an older slot, of the same policy whose
- * roots were resolved anew, or two policies, if its controller died while it replaced one.
+ * What holds is what job_by_slot says; the file may name two policies, if its controller died while
+ * it replaced one. A job that is not in force has no slot, and a number that no other job has.
  */
-static enum job_policy policy_in_force(struct job *job, __u32 *slot)
+static enum job_policy policy_in_force(const struct job *job, __u32 *ret_slot)
 {
-	__u32 published;
-
-	if (job_policy_slot(job->rulesets->kern, job->label, &published))
+	if (job_policy_slot(job->rulesets->kern, job->label, ret_slot)) {
+		*ret_slot = POLICY_SLOTS + job->label.slot;
 		return JOB_POLICY;
-	*slot = published;
-	return published == job->next_policy_slot ? JOB_POLICY_NEXT : JOB_POLICY;
+	}
+	return *ret_slot == job->next_policy_slot ? JOB_POLICY_NEXT : JOB_POLICY;
 }
 
-static int adopt_rules(struct job *job, __u32 slot, struct error *err)
+static int adopt_rules(struct job *job, struct error *err)
 {
+	__u32 slot;
 	enum job_policy which = policy_in_force(job, &slot);
 	_cleanup_free_ char *canonical = NULL;
 	struct diag_list diags = { 0 };
@@ -399,21 +397,44 @@ static int adopt_rules(struct job *job, __u32 slot, struct error *err)
 	diag_free(&diags);
 	if (!r)
 		r = ruleset_adopt(job->rulesets, policy, job->alerts, slot, err, &job->rules);
-	if (!r && job->next_policy_slot < POLICY_SLOTS && which == JOB_POLICY_NEXT)
+	if (r || job->next_policy_slot >= POLICY_SLOTS)
+		return r;
+	if (which == JOB_POLICY_NEXT)
 		settle(job);
-	return r;
+	else
+		forget_next(job);
+	return 0;
+}
+
+/*
+ * The controller of an attached job died before it had labelled all that is in the cgroup, which it
+ * may have left frozen. If its rules were seen to bite, that is done now; else the cgroup is let go.
+ */
+static void finish_attaching(struct job *job)
+{
+	struct kern *kern = job->rulesets->kern;
+
+	if (job->cgroup.fd < 0 || job->state.progress->is_admitted)
+		return;
+	if (job->state.progress->is_tested && !admit_cgroup(job, NULL)) {
+		job->state.progress->is_admitted = 1;
+		return;
+	}
+	cgroup_freeze(&job->cgroup, false, NULL);
+	kern_detach_cgroup(kern, job->cgroup.fd);
+	job_forget_cgroup(kern, job->label);
+	cgroup_close(&job->cgroup);
 }
 
 int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *content,
 	      struct error *err, struct job **ret_job)
 {
 	_cleanup_(cleanup_job) struct job *job = job_new(rulesets);
-	__u32 slot;
 	int r;
 
 	if (!job)
 		return error_errno(err, -ENOMEM, "cannot adopt the job");
-	r = content_read(job, content, err, &slot);
+	r = content_read(job, content, err);
 	if (r)
 		return r;
 	/* Gone if the controller died before it was made, or if someone removed it when it was empty. */
@@ -422,12 +443,14 @@ int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *
 		return r;
 	job->is_adopted = true;
 	job->state = *state;
-	r = adopt_rules(job, slot, err);
+	r = adopt_rules(job, err);
 	if (r) {
 		job->state = (struct job_state)JOB_STATE_NONE;
 		return r;
 	}
 	*state = (struct job_state)JOB_STATE_NONE;
+	if (job->is_attached)
+		finish_attaching(job);
 	*ret_job = TAKE_PTR(job);
 	return 0;
 }

@@ -37,6 +37,7 @@ struct job_progress {
 	struct job_progress_step now;
 	uint64_t malformed;      /* records that could not be decoded */
 	uint64_t write_failures; /* events that the sink refused */
+	uint64_t is_tested;      /* 1: its rules were seen to bite, or needed not be; admission has begun */
 	uint64_t is_admitted;    /* 1: the first process was put under the policy */
 	uint64_t seen_ms;        /* Unix time when its controller last looked after it */
 	uint64_t end_cause;      /* enum end_cause */

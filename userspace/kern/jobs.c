@@ -114,15 +114,14 @@ int job_make_ring(struct kern *kern, struct job_label label, struct error *err)
 
 	if (!value || read_force(value).generation)
 		return error_set(err, -EBUSY, "the job's slot is not free");
-	if (!value->ring_id)
-		r = make_ring(kern, label.slot, &value->ring_id);
-	if (r)
-		return error_errno(err, r, "cannot make the job's ring buffer");
 	r = job_reset_stats(kern, label);
 	if (r)
 		return error_errno(err, r, "cannot clear the job's counters");
+	/* Before there is a ring, so that job_withdraw() takes one away that was made for this job. */
 	store_force(value, label.generation, POLICY_SLOT_NONE);
-	return 0;
+	if (!value->ring_id)
+		r = make_ring(kern, label.slot, &value->ring_id);
+	return r ? error_errno(err, r, "cannot make the job's ring buffer") : 0;
 }
 
 void job_withdraw(struct kern *kern, struct job_label label)

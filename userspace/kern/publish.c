@@ -21,6 +21,18 @@ static bool is_published(const struct kern *kern, __u32 slot)
 	return __atomic_load_n(&kern->policies[slot].mode, __ATOMIC_ACQUIRE);
 }
 
+/* Set before the first inner map is there, and until the last is gone: of a slot that is not published
+ * it says that a controller died in between. */
+static void set_filled(struct kern *kern, __u32 slot, bool is_filled)
+{
+	__atomic_store_n(&kern->policies[slot].is_filled, is_filled, __ATOMIC_SEQ_CST);
+}
+
+static bool holds_anything(const struct kern *kern, __u32 slot)
+{
+	return is_published(kern, slot) || kern->policies[slot].is_filled;
+}
+
 static int fill_roots(const struct roots *roots, int *ret_fd)
 {
 	_cleanup_fd_ int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "roots", sizeof(struct root_key),
@@ -132,7 +144,10 @@ static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots
 		r = fill_nets(tables, &nets_fd);
 	if (!r)
 		r = fill_ports(tables, &ports_fd);
-	return r ? r : store_all(kern, slot, roots_fd, nets_fd, ports_fd);
+	if (r)
+		return r;
+	set_filled(kern, slot, true);
+	return store_all(kern, slot, roots_fd, nets_fd, ports_fd);
 }
 
 /* --- policies ----------------------------------------------------------------------------------- */
@@ -223,6 +238,7 @@ void policy_withdraw(struct kern *kern, __u32 slot)
 		return;
 	__atomic_store_n(&kern->policies[slot].mode, 0, __ATOMIC_RELEASE);
 	store_all(kern, slot, -1, -1, -1);
+	set_filled(kern, slot, false);
 }
 
 int policy_barrier(struct kern *kern, struct error *err)
@@ -244,7 +260,7 @@ bool policy_slot_in_use(struct kern *kern, __u32 slot)
 	return false;
 }
 
-int policy_withdraw_unused(struct kern *kern, struct error *err)
+int policy_withdraw_unused(struct kern *kern, const bool *is_kept, struct error *err)
 {
 	_cleanup_free_ bool *is_unused = calloc(POLICY_SLOTS, sizeof(*is_unused));
 	bool any = false;
@@ -253,7 +269,8 @@ int policy_withdraw_unused(struct kern *kern, struct error *err)
 	if (!is_unused)
 		return error_errno(err, -ENOMEM, "cannot look for policies without a job");
 	for (__u32 slot = 0; slot < POLICY_SLOTS; slot++) {
-		is_unused[slot] = is_published(kern, slot) && !policy_slot_in_use(kern, slot);
+		is_unused[slot] = holds_anything(kern, slot) && !(is_kept && is_kept[slot]) &&
+				  !policy_slot_in_use(kern, slot);
 		any = any || is_unused[slot];
 	}
 	if (any)

@@ -43,9 +43,11 @@ int policy_barrier(struct kern *kern, struct error *err);
 bool policy_slot_in_use(struct kern *kern, __u32 slot);
 
 /*
- * Withdraws every policy that no job names: what controllers left that died between publishing and
- * using it. The caller holds the lock of job/state.h, under which policies are published and used.
+ * Withdraws every policy that no job names, also one that is there in part: what controllers left
+ * that died while they published, replaced or withdrew it. is_kept: POLICY_SLOTS entries, true for a
+ * slot that the caller has in use; NULL: none. The caller holds the lock of job/state.h, under which
+ * policies are published and used.
  */
-int policy_withdraw_unused(struct kern *kern, struct error *err);
+int policy_withdraw_unused(struct kern *kern, const bool *is_kept, struct error *err);
 
 #endif

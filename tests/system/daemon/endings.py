@@ -158,7 +158,7 @@ def watchdog(check, house):
 
 def second(check, house):
     """One daemon at a time; and what a dead one has left keeps nobody from its place."""
-    job = house.start_shell("sleep 1000", user=ALICE)
+    job = house.start("sleep", "1000", user=ALICE)
     wait_for(lambda: house.running(job))
     other = subprocess.run([house.jobcage, "daemon"], capture_output=True, text=True, check=False, timeout=60, cwd="/")
     check.equal("a second one: exit status", other.returncode, 1)

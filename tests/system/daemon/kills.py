@@ -40,12 +40,12 @@ CROSSROADS = {
 
 
 class Watched:
-    """The daemon's calls, from here on; it is killed at the one of that number."""
+    """The daemon's calls, from here on; it is killed at the one of that number, of all or of those that hold the text."""
 
-    def __init__(self, house, number=0):
+    def __init__(self, house, number=0, *text):
         self.log = f"{house.log}/killpoint"
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([KILLPOINT, str(house.daemon.pid), str(number)], stdout=log)
+            self.process = subprocess.Popen([KILLPOINT, str(house.daemon.pid), str(number), *text], stdout=log)
         wait_for(lambda: self.lines(0))
 
     def lines(self, first=1):

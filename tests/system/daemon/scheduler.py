@@ -96,6 +96,11 @@ class Shell:
         said, self.text = self.text, self.text[found.end():] if found else self.text
         return (True, "") if found else (False, said)
 
+    def interrupt(self):
+        """^C, once a job has the terminal: before that it is the shell's, and throws away what was typed."""
+        wait_for(lambda: os.tcgetpgrp(self.master) != self.pid)
+        self.type("\x03")
+
     def close(self):
         self.type("exit 0\n")
         os.waitpid(self.pid, 0)
@@ -116,13 +121,13 @@ def job_control(check, house):
         ("its status", "echo status=$?.\n", r"status=7\."),
         ("in a pipeline", f"{run} sh -c 'echo u''p; exec sleep 1000' | cat\n", r"up\r\n"),
         ("^Z stops both", "\x1a", r"\[1\]\+\s+Stopped"),
-        ("bg: both go on", "bg; jobs\n", r"\[1\]\+\s+Running"),
+        ("bg: both go on", "bg; jobs\n", r"\[1\]\+\s+Running.*cat &\r\n"),
         ("fg again", "fg\n", r"sleep 1000"),
         ("^C ends both", "\x03", r""),
         ("with its status", "echo status=${PIPESTATUS[*]}.\n", r"status=130 130\."),
     ]
     for what, text, pattern in steps:
-        shell.type(text)
+        shell.interrupt() if text == "\x03" else shell.type(text)
         if not check.that(what, *shell.says(pattern)):
             break
     shell.close()

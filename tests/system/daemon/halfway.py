@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A daemon that is killed with something half done that no file of any job names: the next one sets it right."""
+import contextlib
+import json
+import os
+import re
+import shutil
+import time
+
+from attach import CGROUP, Crowd, cgroup, enter
+from harness import wait_for
+from house import ROOT
+from kills import Watched
+from replacement import versioned
+from toil import Toil
+import traces
+
+POLICY_SLOTS = 4096
+
+
+def read(path):
+    with open(path, encoding="utf-8") as stream:
+        return stream.read()
+
+
+def die_at(house, number, text, act):
+    """The daemon dies as it enters that call."""
+    watched = Watched(house, number, text)
+    act()
+    died = wait_for(lambda: not house.daemon.is_alive(), 20)
+    watched.end()
+    house.daemon.process.wait(20)
+    return died
+
+
+# --- rules ------------------------------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def two_jobs(check, house):
+    """One whose rules are to change, and one that has a slot below."""
+    house.policy("filler", rules=[{"id": "filler", "path": "/usr/lib", "access": "read"}])
+    filler = house.start("sleep", "1000", job_id="filler", policy="filler")
+    wait_for(lambda: house.running(filler))
+    versioned(house, 0)
+    toil = Toil(house, job_id="turned", policy="turning", user=ROOT)
+    check.that("they run", toil.goes())
+
+    def end_filler():
+        filler.process.kill()
+        filler.process.wait()
+
+    yield toil, end_filler
+    end_filler()
+    toil.end()
+    toil.job.finish()
+    toil.judge(check, "the job")
+    house.record(toil.job)
+
+
+def last_store(house, toil):
+    """Which of its stores into a map, in a reload, puts the last of the new rules in their place: it comes before the job's files change."""
+    versioned(house, 1)
+    watched = Watched(house)
+    house.ask("reload", toil.job.id)
+    lines = watched.end()
+    end = next(i for i, line in enumerate(lines) if re.match(r"\d+ linkat ", line))
+    return sum(bool(re.match(r"\d+ bpf 2 ", line)) for line in lines[:end])
+
+
+def rules_in_part(check, house):
+    """Killed with some of a policy's tables in their slot and others not; jobs that ended meanwhile leave lower slots free."""
+    with two_jobs(check, house) as (toil, end_filler):
+        number = last_store(house, toil)
+        before = len(traces.bpf_maps())
+        versioned(house, 2)
+        check.that("killed between two tables", die_at(house, number, "bpf 2 ", lambda: house.ask("reload", toil.job.id)))
+        check.that("some are left", wait_for(lambda: len(traces.bpf_maps()) > before, 5), len(traces.bpf_maps()) - before)
+        end_filler()
+        house.daemon.start()
+        check.that("the job goes on", toil.attempts_on(3))
+        check.that("what is left goes while it does", wait_for(lambda: len(traces.bpf_maps()) < before, 20), len(traces.bpf_maps()) - before)
+    house.settles(check, "rules in part")
+
+
+def another_policy(check, house):
+    """Killed when the job's file named another policy and before that was in force: it never is, whatever slot is used next."""
+    with two_jobs(check, house) as (toil, _):
+        before = house.status(toil.job.id)["digest"]
+        house.daemon.kill()
+        name = f"{traces.STATE_JOBS}/{toil.job.id}"
+        shutil.copy(f"{traces.STATE_JOBS}/filler.policy", f"{name}.policy-next")
+        content = json.loads(read(f"{name}.json"))
+        for slot in range(4):
+            house.write_json(f"{name}.json", content | {"next_policy_slot": slot})
+            house.daemon.start()
+            check.equal(f"slot {slot}: it is forgotten", json.loads(read(f"{name}.json"))["next_policy_slot"], POLICY_SLOTS)
+            check.that(f"slot {slot}: the job goes on", toil.attempts_on(3))
+            # Long enough for its paths to be resolved anew, under another slot.
+            toil.attempts_on(50)
+            house.daemon.kill()
+        house.daemon.start()
+        check.equal("it obeys its policy", house.status(toil.job.id)["digest"], before)
+    house.settles(check, "another policy")
+
+
+# --- attach -----------------------------------------------------------------------------------------------------
+
+def attach(house):
+    return house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "batch")
+
+
+def is_frozen():
+    return "frozen 1" in read(f"{CGROUP}/cgroup.events")
+
+
+@contextlib.contextmanager
+def crowd_in_cgroup(house):
+    house.write(f"{house.out}/allowed", "")
+    with cgroup():
+        crowd = Crowd(house, 2, 2, "stay")
+        for pid in crowd.pids:
+            enter(pid)
+        yield crowd
+
+
+def frozen_cgroup(check, house):
+    """Killed when it was about to thaw a cgroup whose processes it had labelled: they go on, as a job."""
+    with crowd_in_cgroup(house) as crowd:
+        check.that("killed before it thaws", die_at(house, 2, "cgroup.freeze", lambda: attach(house)))
+        check.that("the cgroup is frozen", is_frozen())
+        house.daemon.start()
+        check.that("thawed", wait_for(lambda: not is_frozen(), 20))
+        check.that("it is a job", "batch" in house.job_ids())
+        check.equal("all of it", {house.ask("whois", str(pid)).stdout.split()[0] for pid in crowd.pids}, {"batch"})
+        crowd.judge()
+        time.sleep(0.5)
+        attempts, wrong = crowd.end()
+        check.equal("wrong verdicts", (wrong, attempts > 0), (0, True))
+        check.that("it ends", wait_for(lambda: "batch" not in house.job_ids()))
+    house.settles(check, "a cgroup that was frozen")
+
+
+def not_tested(check, house):
+    """Killed before the rules were seen to bite: the cgroup is no job, and can be made one."""
+    with crowd_in_cgroup(house) as crowd:
+        check.that("killed before the self-test", die_at(house, 1, "canary", lambda: attach(house)))
+        house.daemon.start()
+        check.that("no job is left of it", wait_for(lambda: "batch" not in house.job_ids() and
+                                                    not os.path.exists(f"{traces.STATE_JOBS}/batch.json"), 20))
+        check.equal("its processes are in none", {house.ask("whois", str(pid)).returncode for pid in crowd.pids}, {1})
+        check.equal("attached again", attach(house).returncode, 0)
+        crowd.judge()
+        check.equal("wrong verdicts", crowd.end()[1], 0)
+        check.that("it ends", wait_for(lambda: "batch" not in house.job_ids()))
+    house.settles(check, "a cgroup that was not tested")
