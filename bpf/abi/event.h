@@ -40,6 +40,10 @@ enum event_reason {
 	REASON_INDIRECT = 15,    /* an ioctl on files that it names in memory: never granted */
 	REASON_RING = 16,        /* an io_uring made outside the job acts for its maker */
 	REASON_OVERLAY = 17,     /* an overlay's layers would be altered past the path_* hooks */
+	REASON_CAPABILITY = 18,  /* a capability that the policy does not name */
+	REASON_USER_NAMESPACE = 19, /* the policy does not allow user namespaces */
+	REASON_OUTSIDE = 20,        /* a process that is not of the job */
+	REASON_BPF = 21,            /* bpf() is closed to every job */
 };
 
 /* What was attempted. */
@@ -78,6 +82,12 @@ enum event_op {
 	OP_REMOUNT = 32,
 	OP_MOVE_MOUNT = 33, /* path: from, path2: to */
 	OP_PIVOT_ROOT = 34, /* path: the new root */
+	OP_CAPABILITY = 35,     /* guard.number: the capability */
+	OP_USER_NAMESPACE = 36, /* make one */
+	OP_TRACE = 37,   /* guard.number: tgid; guard.detail: PTRACE_MODE_* */
+	OP_SIGNAL = 38,  /* guard.number: tgid; guard.detail: the signal */
+	OP_CONTROL = 39, /* scheduling, priority or limits; guard.number: tgid */
+	OP_BPF = 40,     /* guard.number: the command */
 };
 
 enum event_flags {
@@ -104,6 +114,13 @@ struct event_file {
 	__u32 dev;  /* super_block.s_dev, kernel encoding (major << 20 | minor) */
 	__u32 mode; /* umode_t where the operation has one, else 0 */
 	__u64 ino;
+};
+
+/* What a guarded act is about; the operation says what the numbers are. */
+struct event_guard {
+	__u64 number;
+	__u32 detail;
+	__u32 reserved;
 };
 
 struct event_net {
@@ -136,7 +153,10 @@ struct event {
 	__u8 op;                /* enum event_op */
 	__u32 flags;            /* enum event_flags, or-ed */
 	char comm[16];          /* of the thread, NUL-terminated */
-	struct event_file file; /* EVENT_FILE and EVENT_EXEC */
+	union {
+		struct event_file file;   /* EVENT_FILE and EVENT_EXEC */
+		struct event_guard guard; /* EVENT_GUARD */
+	};
 	struct event_net net;   /* EVENT_NET */
 	__u32 path_len;         /* bytes, terminators included */
 	__u32 path2_len;
@@ -146,6 +166,7 @@ struct event {
 
 _Static_assert(sizeof(struct event) == 144, "event is ABI");
 _Static_assert(__builtin_offsetof(struct event, strings_len) == 140, "event is ABI");
+_Static_assert(sizeof(struct event_guard) == 16, "event_guard is ABI");
 _Static_assert(sizeof(struct event_file) == 16, "event_file is ABI");
 _Static_assert(sizeof(struct event_net) == 24, "event_net is ABI");
 

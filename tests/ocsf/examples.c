@@ -81,6 +81,7 @@ static int print_decisions(void)
 			      python);
 	err |= print_decision("unix", &fixture_job, other, "/run/docker.sock", NULL, python);
 	err |= print_decision("network-in", &fixture_job, packet, NULL, NULL, NULL);
+	err |= print_decision("guard", &fixture_job, fixture_event(OP_CAPABILITY), NULL, NULL, python);
 	err |= print_decision("audit", &audited, rename, "/etc/train/a.yaml", "/etc/train/b.yaml",
 			      python);
 	return err;

@@ -80,6 +80,16 @@ static const struct builtin builtins[] = {
 		"what an overlay does to its layers cannot be judged, so no job mounts one",
 		"No policy entry can allow it: mount it before the job starts.",
 	},
+	[REASON_OUTSIDE] = {
+		"builtin:outside-process",
+		"a job reaches its own processes only, and this one is not of the job",
+		"No policy entry can allow it.",
+	},
+	[REASON_BPF] = {
+		"builtin:bpf",
+		"bpf() could take jobcage's own programs out of the kernel, so it is closed to every job",
+		"No policy entry can allow it.",
+	},
 	[REASON_NOT_IN_FORCE] = {
 		"builtin:not-in-force",
 		"the job has no policy in force, so nothing is allowed",
@@ -151,6 +161,10 @@ static const char *default_id(const struct cause *cause)
 		return "ingress.default";
 	if (cause->op == OP_UNIX)
 		return "unix.default";
+	if (cause->reason == REASON_CAPABILITY)
+		return "capabilities.default";
+	if (cause->reason == REASON_USER_NAMESPACE)
+		return "user_namespaces.default";
 	if (cause->kind == EVENT_EXEC)
 		return "exec.default";
 	return cause->kind == EVENT_NET ? "egress.default" : "filesystem.default";
@@ -158,7 +172,8 @@ static const char *default_id(const struct cause *cause)
 
 static const char *default_value(const struct cause *cause)
 {
-	if (cause->reason == REASON_SOCKET || cause->reason == REASON_MOUNTS)
+	if (cause->reason == REASON_SOCKET || cause->reason == REASON_MOUNTS ||
+	    cause->reason == REASON_CAPABILITY || cause->reason == REASON_USER_NAMESPACE)
 		return "deny";
 	if (cause->op == OP_PACKET_IN)
 		return allow_word(cause->policy->ingress_default == INGRESS_ALLOW);

@@ -27,6 +27,7 @@ struct canary_plan {
 	int file_fd;        /* OWN_FILE, which it inherits */
 	const struct attempt *attempts;
 	size_t cnt;
+	uint64_t lifted; /* bit N: capability N, which an act needs to come to its hook */
 	struct attempt_result *results; /* cnt of them, in memory that a child shares */
 };
 
