@@ -40,10 +40,11 @@ enum event_reason {
 	REASON_INDIRECT = 15,    /* an ioctl on files that it names in memory: never granted */
 	REASON_RING = 16,        /* an io_uring made outside the job acts for its maker */
 	REASON_OVERLAY = 17,     /* an overlay's layers would be altered past the path_* hooks */
-	REASON_CAPABILITY = 18,  /* a capability that the policy does not name */
-	REASON_USER_NAMESPACE = 19, /* the policy does not allow user namespaces */
-	REASON_OUTSIDE = 20,        /* a process that is not of the job */
-	REASON_BPF = 21,            /* bpf() is closed to every job */
+	REASON_FOREIGN_SOCKET = 18, /* a socket made outside the job: nothing judges what it sends */
+	REASON_CAPABILITY = 19,  /* a capability that the policy does not name */
+	REASON_USER_NAMESPACE = 20, /* the policy does not allow user namespaces */
+	REASON_OUTSIDE = 21,        /* a process that is not of the job */
+	REASON_BPF = 22,            /* bpf() is closed to every job */
 };
 
 /* What was attempted. */
@@ -82,12 +83,13 @@ enum event_op {
 	OP_REMOUNT = 32,
 	OP_MOVE_MOUNT = 33, /* path: from, path2: to */
 	OP_PIVOT_ROOT = 34, /* path: the new root */
-	OP_CAPABILITY = 35,     /* guard.number: the capability */
-	OP_USER_NAMESPACE = 36, /* make one */
-	OP_TRACE = 37,   /* guard.number: tgid; guard.detail: PTRACE_MODE_* */
-	OP_SIGNAL = 38,  /* guard.number: tgid; guard.detail: the signal */
-	OP_CONTROL = 39, /* scheduling, priority or limits; guard.number: tgid */
-	OP_BPF = 40,     /* guard.number: the command */
+	OP_RECEIVE_SOCKET = 35, /* sent by another process; its other end. Unix: path as for OP_UNIX */
+	OP_CAPABILITY = 36,     /* guard.number: the capability */
+	OP_USER_NAMESPACE = 37, /* make one */
+	OP_TRACE = 38,   /* guard.number: tgid; guard.detail: PTRACE_MODE_* */
+	OP_SIGNAL = 39,  /* guard.number: tgid; guard.detail: the signal */
+	OP_CONTROL = 40, /* scheduling, priority or limits; guard.number: tgid */
+	OP_BPF = 41,     /* guard.number: the command */
 };
 
 enum event_flags {

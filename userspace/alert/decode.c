@@ -30,7 +30,8 @@ static bool layout_ok(const struct event *event, size_t len)
 /* Is the act one on a file, or on a socket that may have a name? */
 static bool may_have_path(const struct event *event)
 {
-	return event->kind == EVENT_FILE || event->kind == EVENT_EXEC || event->op == OP_UNIX;
+	return event->kind == EVENT_FILE || event->kind == EVENT_EXEC || event->op == OP_UNIX ||
+	       event->op == OP_RECEIVE_SOCKET;
 }
 
 /* A rule has its number, everything else has none; and some reasons belong to some kinds only. */
@@ -65,6 +66,7 @@ static bool reason_ok(const struct event *event)
 	case REASON_SOCKET:
 	case REASON_LEFT_CGROUP:
 	case REASON_HEADER:
+	case REASON_FOREIGN_SOCKET:
 		if (event->kind != EVENT_NET)
 			return false;
 		break;
