@@ -14,7 +14,6 @@
 /* include/linux/security.h, ptrace.h and uapi/linux/capability.h */
 #define CAP_OPT_NOAUDIT 2
 #define PTRACE_MODE_NOAUDIT 0x04
-#define PF_IO_WORKER 0x10 /* sched.h */
 #define CAP_DAC_OVERRIDE 1
 #define CAP_DAC_READ_SEARCH 2
 
@@ -38,8 +37,7 @@ static __always_inline bool is_for_another(const struct cred *cred)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	return cred == task->cred && task->cred != task->real_cred && !task->io_uring &&
-	       !(task->flags & PF_IO_WORKER);
+	return cred == task->cred && task->cred != task->real_cred && !uses_uring(task);
 }
 
 static __always_inline int refuse(const struct job *job, enum event_op op, enum event_reason reason,

@@ -17,6 +17,8 @@
  */
 #define CGROUP_LEVELS 64
 
+#define PF_IO_WORKER 0x10 /* include/linux/sched.h */
+
 enum entry {
 	ENTRY_OUTSIDE = 0,
 	ENTRY_JOB = 1,
@@ -108,6 +110,12 @@ static __always_inline __u64 lifted_of(struct task_struct *task)
 	struct task_label *found = bpf_task_storage_get(&job_by_task, task, 0, 0);
 
 	return found ? found->lifted : 0;
+}
+
+/* The one that has made a ring or used one, and a worker of the kernel for it, which has none itself. */
+static __always_inline bool uses_uring(struct task_struct *task)
+{
+	return task->io_uring || task->flags & PF_IO_WORKER;
 }
 
 static __always_inline enum entry job_not_in_force(void)

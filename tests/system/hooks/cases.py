@@ -250,6 +250,10 @@ def rule_cases():
                    'filesystem.default', '{w}/unnamed')
     yield own_case('default-other-fs', f'here open_write {default}', f'here open_read {default}', 'file_open_write',
                    'filesystem.default', default)
+    for how in ('sync', 'async'):
+        case = own_case(f'default-uring-as-other-{how}', f'fork uring_setxattr_as_other {how} {{w}}/unnamed',
+                        f'fork uring_setxattr_as_other {how} {{o}}/f', 'file_setxattr', 'filesystem.default', '{w}/unnamed')
+        yield dataclasses.replace(case, changes=False)  # not in its own folder
     yield own_case('nearest-read-in-write', 'here open_write {o}/keep/f', 'here open_write {o}/f', 'file_open_write',
                    'nearest-read', '{o}/keep/f', rules=[('nearest-read', '{o}/keep', 'read')])
     yield own_case('nearest-none-in-write', 'here open_read {o}/keep/f', 'here open_read {o}/f', 'file_open_read',
