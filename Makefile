@@ -30,9 +30,9 @@ JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packe
 	       destination environment environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest state
 DAEMON_SRCS := adopt client controller daemon kinds limits lock loop message monitor notify peer prepare reload renew report request \
 	       request_run server session watch
-CMD_SRCS    := alerts ask attach audit daemon doctor jobs kill main metrics named policy policy_explain reload run status whois
+CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
-UNIT_TESTS := test_audit test_control test_decode test_diag test_egress_compile test_error test_guard test_message test_ocsf test_policy test_policy_check \
+UNIT_TESTS := test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_guard test_message test_ocsf test_policy test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_selftest \
 	      test_record test_sink test_site test_state
 
@@ -148,7 +148,9 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 
 $(BUILD)/unit/test_decode $(BUILD)/unit/test_guard $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
-$(BUILD)/unit/test_policy_check: $(BUILD)/cmd/policy_explain.o
+$(BUILD)/unit/test_command $(BUILD)/unit/test_policy_check: $(BUILD)/cmd/command.o
+
+$(BUILD)/unit/test_ask: $(BUILD)/cmd/ask.o $(BUILD)/cmd/command.o $(BUILD)/cmd/named.o
 
 $(BUILD)/ocsf/examples: $(BUILD)/ocsf/examples.o $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)

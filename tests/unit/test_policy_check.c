@@ -10,16 +10,14 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
-#include "cmd/policy.c" /* the whole command, as the libraries hold none */
+#include "cmd/policy_check.c" /* the whole command, as the libraries hold none */
+#include "command_fixture.h"
 #include "policy_fixture.h"
 
 #define GOOD "{\"version\": 1, \"name\": \"good\", \"exec\": {\"allow\": [\"/usr/bin\"]}}"
@@ -28,62 +26,7 @@
 #define GRANT "{\"version\": 1, \"name\": \"grant\", \"datasets\": [{\"name\": \"d\", \"access\": \"read\"}]}"
 #define SITE "{\"version\": 1, \"datasets\": [{\"name\": \"d\", \"path\": \"/d\"}]}"
 
-struct outcome {
-	int status;
-	char *out;
-	char *err;
-};
-
-static int redirect(int fd, const char *file)
-{
-	int saved = dup(fd), target = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_true(saved >= 0 && target >= 0);
-	assert_true(dup2(target, fd) >= 0);
-	close(target);
-	return saved;
-}
-
-static void restore(int fd, int saved)
-{
-	assert_true(dup2(saved, fd) >= 0);
-	close(saved);
-}
-
-/* Runs the command in this process; args are its words, the last one NULL. */
-static struct outcome run(const char *const *args)
-{
-	struct outcome outcome = { 0 };
-	int argc = 0, out, err;
-	char *argv[16];
-
-	for (; args[argc]; argc++)
-		argv[argc] = (char *)args[argc];
-	argv[argc] = NULL;
-	fflush(stdout);
-	fflush(stderr);
-	out = redirect(STDOUT_FILENO, "out.txt");
-	err = redirect(STDERR_FILENO, "err.txt");
-	outcome.status = cmd_policy(argc, argv);
-	fflush(stdout);
-	fflush(stderr);
-	restore(STDOUT_FILENO, out);
-	restore(STDERR_FILENO, err);
-	assert_int_equal(file_read("out.txt", 1 << 20, &outcome.out, NULL), 0);
-	assert_int_equal(file_read("err.txt", 1 << 20, &outcome.err, NULL), 0);
-	return outcome;
-}
-
-#define RUN(...) run((const char *const[]){ "policy", __VA_ARGS__, NULL })
-
-static void expect(struct outcome outcome, int status, const char *out, const char *err)
-{
-	assert_string_equal(outcome.out, out);
-	assert_string_equal(outcome.err, err);
-	assert_int_equal(outcome.status, status);
-	free(outcome.out);
-	free(outcome.err);
-}
+#define RUN(...) run_command(cmd_policy_check, (const char *const[]){ "check", __VA_ARGS__, NULL })
 
 static int write_files(void **state)
 {
@@ -107,8 +50,8 @@ static void plain(void **state)
 	assert_true(asprintf(&line, "good.json: ok: policy 'good', 1 rule, sha256 %s\n",
 			     policy->digest) > 0);
 	policy_free(policy);
-	expect(RUN("check", "--site", "empty-site.json", "good.json"), 0, line, "");
-	expect(RUN("check", "-s", "empty-site.json", "list.json", "bad.json"), 125,
+	expect(RUN("--site", "empty-site.json", "good.json"), 0, line, "");
+	expect(RUN("-s", "empty-site.json", "list.json", "bad.json"), 125,
 	       "list.json: ok: egress allowlist 'list', 1 rule\nbad.json: failed: 1 error\n",
 	       "bad.json:2:9: error: 'name' must be a string, not a whole number\n");
 }
@@ -116,37 +59,23 @@ static void plain(void **state)
 static void sites(void **state)
 {
 	(void)state;
-	expect(RUN("check", "-s", "empty-site.json", "grant.json"), 125,
+	expect(RUN("-s", "empty-site.json", "grant.json"), 125,
 	       "grant.json: failed: 1 error\n",
 	       "grant.json:1:55: error: unknown dataset 'd'; register it in empty-site.json\n");
-	expect(RUN("check", "-s", "absent.json", "good.json"), 125, "",
+	expect(RUN("-s", "absent.json", "good.json"), 125, "",
 	       "absent.json: error: cannot read: No such file or directory\n");
-	expect(RUN("check", "-s", "bad.json", "good.json"), 125, "",
+	expect(RUN("-s", "bad.json", "good.json"), 125, "",
 	       "bad.json:2:1: error: unknown key 'name'; a site file has: $schema, version, "
 	       "datasets, policies, permissions, limits, alerts, self_test, sinks, audit\n");
 }
 
 static void usage(void **state)
 {
-	static const char hint[] = "Try 'jobcage policy --help'.\n";
-	struct outcome outcome = RUN("--help");
-
 	(void)state;
-	assert_int_equal(outcome.status, 0);
-	assert_non_null(strstr(outcome.out, "usage: jobcage policy check"));
-	expect(outcome, 0, outcome.out, "");
-	outcome = run((const char *const[]){ "policy", NULL });
-	assert_non_null(strstr(outcome.err, hint));
-	expect(outcome, 125, "", outcome.err);
-	outcome = RUN("chekc", "good.json");
-	assert_non_null(strstr(outcome.err, hint));
-	expect(outcome, 125, "", outcome.err);
-	outcome = RUN("check");
-	assert_non_null(strstr(outcome.err, hint));
-	expect(outcome, 125, "", outcome.err);
-	outcome = RUN("check", "--nonsense", "good.json");
-	assert_non_null(strstr(outcome.err, hint));
-	expect(outcome, 125, "", outcome.err);
+	expect(run_command(cmd_policy_check, (const char *const[]){ "check", NULL }), 125, "",
+	       "jobcage policy check: an argument is missing; 'jobcage policy check --help' says more\n");
+	expect(RUN("--nonsense", "good.json"), 125, "",
+	       "jobcage policy check: there is no option --nonsense; 'jobcage policy check --help' says more\n");
 }
 
 static const char *string_at(const json_t *object, const char *key)
@@ -156,7 +85,7 @@ static const char *string_at(const json_t *object, const char *key)
 
 static void json(void **state)
 {
-	struct outcome outcome = RUN("check", "--json", "-s", "site.json", "good.json", "bad.json",
+	struct outcome outcome = RUN("--json", "-s", "site.json", "good.json", "bad.json",
 				     "list.json");
 	json_t *root = json_loads(outcome.out, JSON_REJECT_DUPLICATES, NULL), *files, *file, *diag;
 
@@ -186,7 +115,7 @@ static void json(void **state)
 
 static void json_of_a_bad_site(void **state)
 {
-	struct outcome outcome = RUN("check", "--json", "-s", "absent.json", "good.json");
+	struct outcome outcome = RUN("--json", "-s", "absent.json", "good.json");
 	json_t *root = json_loads(outcome.out, JSON_REJECT_DUPLICATES, NULL), *diags;
 
 	(void)state;

@@ -26,6 +26,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "daemon/report.h"
 #include "job/state.h"
 
 #define JOBS STATE_ROOT "/jobs"
@@ -88,18 +89,22 @@ static int must_lock(void)
 }
 
 /* Makes the folders as well. */
-static void must_create(const char *id, int number, struct job_state *ret_state)
+static void must_create_with(const char *id, const json_t *content, struct job_state *ret_state)
 {
 	_cleanup_fd_ int lock = must_lock();
 	struct error err = { 0 };
-	json_t *content = json_pack("{s:s, s:i}", "id", id, "number", number);
-
 	_cleanup_fd_ int policy = state_make_policy("{}", &err);
 
 	assert_non_null(content);
 	if (policy < 0 || job_state_create(id, content, policy, &err, ret_state))
 		fail_msg("%s", err.text);
-	json_decref(content);
+}
+
+static void must_create(const char *id, int number, struct job_state *ret_state)
+{
+	json_auto_t *content = json_pack("{s:s, s:i}", "id", id, "number", number);
+
+	must_create_with(id, content, ret_state);
 }
 
 static void write_file(const char *path, const char *text)
@@ -510,6 +515,29 @@ static void test_other_files_are_left_alone(void **state)
 }
 
 /* The controller that is killed loses nothing that it had counted: the mapping is the file. */
+/* What `jobcage jobs` says to root where the controller is another's: a terminal survives it. */
+static void test_report_is_plain(void **state)
+{
+	_cleanup_(job_state_close) struct job_state job = JOB_STATE_NONE;
+	json_auto_t *content = json_pack("{s:s, s:s, s:{s:s}, s:s, s:I, s:[]}", "id", "j1", "command",
+					 "sh \x1b[2J\xe2\x80\xae", "cgroup", "hex", "2f61ff", "user",
+					 "alice", "pid", (json_int_t)812, "policy");
+	json_auto_t *jobs = json_array();
+	const json_t *shown;
+
+	(void)state;
+	must_create_with("j1", content, &job);
+	assert_int_equal(report_others(NULL, jobs), 0);
+	assert_int_equal(json_array_size(jobs), 1);
+	shown = json_array_get(jobs, 0);
+	assert_string_equal(json_string_value(json_object_get(shown, "command")),
+			    "sh \\x1b[2J\\xe2\\x80\\xae");
+	assert_string_equal(json_string_value(json_object_get(shown, "cgroup")), "/a\\xff");
+	assert_string_equal(json_string_value(json_object_get(shown, "user")), "alice");
+	assert_int_equal(json_integer_value(json_object_get(shown, "pid")), 812);
+	assert_null(json_object_get(shown, "policy")); /* of another build: not as this one has it */
+}
+
 static void test_progress_is_shared(void **state)
 {
 	struct job_progress in_file;
@@ -551,6 +579,7 @@ int main(void)
 		IN_OWN_RUN(test_an_unreadable_file_is_left),
 		IN_OWN_RUN(test_an_unreadable_file_hides_no_orphan),
 		IN_OWN_RUN(test_other_files_are_left_alone),
+		IN_OWN_RUN(test_report_is_plain),
 		IN_OWN_RUN(test_progress_is_shared),
 	};
 

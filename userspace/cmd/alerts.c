@@ -6,7 +6,6 @@
  * reading caught up with writing.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -25,23 +24,36 @@
 
 #define FOLLOW_NS (200 * 1000 * 1000)
 
-static const char help_text[] =
-	"Usage: jobcage alerts [OPTION...] [FILE]\n"
-	"Shows the log of alerts (default: what the site says, or " DEFAULT_ALERTS ").\n"
-	"\n"
-	"  -f, --follow       go on as lines are written, through rotations\n"
-	"      --job JOB      only this job's\n"
-	"      --kind KIND    only file, exec, net, job, finding or log events, or one event_code\n"
-	"      --since TIME   only later ones: 90s, 15m, 6h or 2d ago, or 2026-01-31T12:00:00Z\n"
-	"      --json         the lines as they are\n"
-	"  -h, --help         this text\n"
-	"\n"
-	"Exit status: 0; 1 if the log cannot be read; 2 for wrong usage.\n";
-
 struct options {
-	const char *file, *job, *kind;
+	const char *job, *kind, *since;
+	bool follow, json;
+
+	/* What comes of the line. */
+	const char *file;
 	int64_t since_ms;
-	bool follow, json, has_color;
+	bool has_color;
+};
+
+static const struct option_row rows[] = {
+	OPTION_FLAG(struct options, follow, 'f', "follow",
+		    "go on as lines are written, through rotations"),
+	OPTION_WORD(struct options, job, 0, "job", "JOB", "only this job's"),
+	OPTION_WORD(struct options, kind, 0, "kind", "KIND",
+		    "only file, exec, net, job, finding or log events, or one event_code"),
+	OPTION_WORD(struct options, since, 0, "since", "TIME",
+		    "only later ones: 90s, 15m, 6h or 2d ago, or 2026-01-31T12:00:00Z"),
+	OPTION_FLAG(struct options, json, 'j', "json", "the lines as they are"),
+	OPTION_END,
+};
+
+static const struct command command = {
+	.name = "alerts",
+	.synopsis = "[OPTION...] [FILE]",
+	.about = "Shows the log of alerts (default: what the site says, or " DEFAULT_ALERTS ").",
+	.rows = rows,
+	.notes = "Exit status: 0; 1 if the log cannot be read; 2 for wrong usage.",
+	.words_max = 1,
+	.usage_status = EXIT_USAGE,
 };
 
 /* What one line says, as far as it is shown. */
@@ -247,8 +259,7 @@ static int show(const struct options *options)
 	size_t room = 0;
 
 	if (!in) {
-		fprintf(stderr, "jobcage alerts: cannot read %s: %s\n", options->file,
-			strerror(errno));
+		command_error(&command, "cannot read %s: %s", options->file, strerror(errno));
 		return EXIT_REFUSED;
 	}
 	while (!ferror(stdout)) {
@@ -296,52 +307,19 @@ static bool parse_since(const char *text, int64_t *ret_ms)
 	return true;
 }
 
-static int usage(const char *text)
-{
-	fprintf(stderr, "jobcage alerts: %s; 'jobcage alerts --help' says more\n", text);
-	return EXIT_USAGE;
-}
-
-/* Returns -1 to go on, or an exit status. */
-static int parse(int argc, char **argv, struct options *options)
-{
-	static const struct option table[] = {
-		{ "follow", no_argument, NULL, 'f' },      { "job", required_argument, NULL, 'J' },
-		{ "kind", required_argument, NULL, 'k' },  { "since", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },        { "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, "fh", table, NULL)) >= 0) {
-		switch (opt) {
-		case 'f': options->follow = true; break;
-		case 'J': options->job = optarg; break;
-		case 'k': options->kind = optarg; break;
-		case 's':
-			if (!parse_since(optarg, &options->since_ms))
-				return usage("bad --since");
-			break;
-		case 'j': options->json = true; break;
-		case 'h': fputs(help_text, stdout); return 0;
-		default: return usage("bad option");
-		}
-	}
-	if (argc - optind > 1)
-		return usage("one file at a time");
-	options->file = optind < argc ? argv[optind] : NULL;
-	return -1;
-}
-
 int cmd_alerts(int argc, char **argv)
 {
 	struct options options = { .has_color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
 	struct diag_list diags = { 0 };
 	struct site *site = NULL;
-	int status = parse(argc, argv, &options);
+	char **files;
+	int status = command_parse(&command, argc, argv, &options, &files);
 
 	if (status >= 0)
 		return status;
+	if (options.since && !parse_since(options.since, &options.since_ms))
+		return command_misused(&command, "'%s' is no time for --since", options.since);
+	options.file = *files;
 	if (!options.file && !site_find(NULL, &diags, &site) && site)
 		options.file = site->alerts;
 	diag_free(&diags);

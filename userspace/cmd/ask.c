@@ -2,70 +2,53 @@
 /* What the asking commands share; see ask.h. */
 #include "cmd/ask.h"
 
-#include <getopt.h>
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "base/error.h"
+#include "alert/text.h"
+#include "base/cleanup.h"
 #include "daemon/client.h"
 
-static int usage(const struct ask_options *options, const char *what)
+int ask_check(const char *word, struct error *err)
 {
-	fprintf(stderr, "jobcage %s: %s; 'jobcage %s --help' says more\n", options->command, what,
-		options->command);
-	return EXIT_USAGE;
+	_cleanup_free_ char *quoted = NULL;
+
+	if (text_is_utf8(word))
+		return 0;
+	quoted = text_quote(word);
+	return error_set(err, -EILSEQ, "%s is no UTF-8, which requests and alerts are made of",
+			 quoted ? quoted : "a word");
 }
 
-/* Returns -1 to go on, or an exit status. */
-static int take_option(int c, struct ask_options *options)
+int ask_add(json_t *members, const char *key, const char *word, struct error *err)
 {
-	switch (c) {
-	case 'h': fputs(options->help_text, stdout); return 0;
-	case 'j':
-		if (!options->has_json)
-			return usage(options, "there is no option --json");
-		options->json = true;
-		return -1;
-	case 'q':
-		if (!options->has_quiet)
-			return usage(options, "there is no option --quiet");
-		options->quiet = true;
-		return -1;
-	default: return EXIT_USAGE;
-	}
+	int r = ask_check(word, err);
+
+	if (!r && json_object_set_new(members, key, json_string(word)))
+		r = error_errno(err, -ENOMEM, "cannot ask the daemon");
+	return r;
 }
 
-int ask_parse(int argc, char **argv, struct ask_options *options)
-{
-	static const struct option longopts[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c, status = -1;
-
-	while (status < 0 && (c = getopt_long(argc, argv, "jqh", longopts, NULL)) != -1)
-		status = take_option(c, options);
-	if (status >= 0)
-		return status;
-	options->args = argv + optind;
-	options->arg_cnt = argc - optind;
-	if (options->arg_cnt < options->args_min)
-		return usage(options, "an argument is missing");
-	if (options->arg_cnt > options->args_max)
-		return usage(options, "too many arguments");
-	return -1;
-}
-
-int ask(const struct ask_options *options, const char *op, json_t *members, json_t **ret_answer)
+int ask(const struct command *command, const char *op, json_t *members, json_t **ret_answer)
 {
 	struct error err = { 0 };
 
 	if (!client_ask(op, members, &err, ret_answer))
 		return 0;
-	fprintf(stderr, "jobcage %s: %s\n", options->command, err.text);
+	command_error(command, "%s", err.text);
 	return EXIT_REFUSED;
+}
+
+int ask_about(const struct command *command, const char *op, const char *id, json_t **ret_answer)
+{
+	json_auto_t *members = json_object();
+	struct error err = { 0 };
+
+	if (id && ask_add(members, "job", id, &err)) {
+		command_error(command, "%s", err.text);
+		return EXIT_REFUSED;
+	}
+	return ask(command, op, json_incref(members), ret_answer);
 }
 
 int ask_print_json(const json_t *value)

@@ -6,31 +6,31 @@
 #define JOBCAGE_CMD_ASK_H
 
 #include <jansson.h>
-#include <stdbool.h>
+
+#include "base/error.h"
+#include "cmd/command.h"
 
 /* Exit statuses of those commands. */
 #define EXIT_REFUSED 1 /* the daemon refuses, or there is none */
 #define EXIT_USAGE 2
 
-struct ask_options {
-	const char *command;
-	const char *help_text;
-	int args_min, args_max; /* words besides the options */
-	bool has_json;          /* takes --json */
-	bool has_quiet;         /* takes --quiet */
-	bool json, quiet;       /* results: they were given */
-	char **args;            /* result */
-	int arg_cnt;
-};
+/*
+ * Whether a word of the command line can stand in requests and alerts. Returns 0 or -EILSEQ: they are
+ * JSON, which is UTF-8.
+ */
+int ask_check(const char *word, struct error *err);
 
-/* Parses the command line. Returns -1 to go on, or an exit status. */
-int ask_parse(int argc, char **argv, struct ask_options *options);
+/* Adds such a word to a request. Returns 0 or -errno. */
+int ask_add(json_t *members, const char *key, const char *word, struct error *err);
 
 /*
  * Asks the daemon (members are taken over). Returns 0 and the answer (decref it), or the exit
  * status after it has said why not.
  */
-int ask(const struct ask_options *options, const char *op, json_t *members, json_t **ret_answer);
+int ask(const struct command *command, const char *op, json_t *members, json_t **ret_answer);
+
+/* The same about a job; id: NULL for all of them, where the operation can. */
+int ask_about(const struct command *command, const char *op, const char *id, json_t **ret_answer);
 
 /* Prints a value as JSON for a script, with a newline. Returns an exit status. */
 int ask_print_json(const json_t *value);

@@ -7,7 +7,7 @@
 #define JOBCAGE_CMD_CMD_H
 
 int cmd_alerts(int argc, char **argv);
-int cmd_audit(int argc, char **argv);
+int cmd_audit_verify(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
 int cmd_jobs(int argc, char **argv);
@@ -17,7 +17,7 @@ int cmd_reload(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_whois(int argc, char **argv);
-int cmd_policy(int argc, char **argv);
+int cmd_policy_check(int argc, char **argv);
 int cmd_policy_explain(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

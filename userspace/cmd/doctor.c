@@ -7,7 +7,6 @@
  * out is left.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "cmd/cmd.h"
+#include "cmd/command.h"
 #include "job/cgroup.h"
 #include "job/launch.h"
 #include "kern/features.h"
@@ -29,23 +29,33 @@
 #define INDENT "     "
 #define NAME_WIDTH 24
 
-static const char help_text[] =
-	"Usage: jobcage doctor [--json]\n"
-	"Says what this machine's kernel can enforce: each need, found or not, what is lost\n"
-	"without it, and what to do. Run it as root: the tests load and attach small programs,\n"
-	"and leave nothing attached.\n"
-	"\n"
-	"  -j, --json  print one JSON document\n"
-	"  -h, --help  this text\n"
-	"\n"
-	"Exit status:\n"
-	"  0    jobcage can enforce here\n"
-	"  1    it cannot\n"
-	"  125  wrong usage, or the report could not be made or written\n";
+struct doctor_options {
+	bool json;
+};
+
+static const struct option_row rows[] = {
+	OPTION_FLAG(struct doctor_options, json, 'j', "json", "print one JSON document"),
+	OPTION_END,
+};
+
+static const struct command command = {
+	.name = "doctor",
+	.synopsis = "[--json]",
+	.about =
+		"Says what this machine's kernel can enforce: each need, found or not, what is lost\n"
+		"without it, and what to do. Run it as root: the tests load and attach small programs,\n"
+		"and leave nothing attached.",
+	.rows = rows,
+	.notes = "Exit status:\n"
+		 "  0    jobcage can enforce here\n"
+		 "  1    it cannot\n"
+		 "  125  wrong usage, or the report could not be made or written",
+	.usage_status = EXIT_LAUNCHER,
+};
 
 static int fail(const char *text)
 {
-	fprintf(stderr, "jobcage doctor: %s\n", text);
+	command_error(&command, "%s", text);
 	return EXIT_LAUNCHER;
 }
 
@@ -232,39 +242,18 @@ static int print_json(const struct features *features)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-/* Returns -1 to go on, or an exit status. */
-static int parse_options(int argc, char **argv, bool *is_json)
-{
-	static const struct option longopts[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "jh", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'j': *is_json = true; break;
-		case 'h': fputs(help_text, stdout); return 0;
-		default: return fail("'jobcage doctor --help' lists the options");
-		}
-	}
-	if (optind < argc)
-		return fail("takes no arguments; 'jobcage doctor --help' lists the options");
-	return -1;
-}
-
 int cmd_doctor(int argc, char **argv)
 {
 	_cleanup_(features_free) struct features features = { 0 };
-	bool is_json = false;
-	int status = parse_options(argc, argv, &is_json);
+	struct doctor_options options = { 0 };
+	char **words;
+	int status = command_parse(&command, argc, argv, &options, &words);
 
 	if (status >= 0)
 		return status;
 	if (features_probe(&features) || add_cgroup(&features))
 		return fail("out of memory");
-	if (!is_json)
+	if (!options.json)
 		print_text(&features);
 	else if (print_json(&features))
 		return fail("cannot make the report");

@@ -11,16 +11,27 @@
 #include "daemon/message.h"
 #include "daemon/report.h"
 
-static const char help_text[] =
-	"Usage: jobcage jobs [--json | --quiet]\n"
-	"Lists the jobs that run: your own, or all for root.\n"
-	"\n"
-	"  -j, --json   as a JSON array\n"
-	"  -q, --quiet  only the ids, one a line: jobcage kill $(jobcage jobs -q)\n"
-	"  -h, --help   this text\n"
-	"\n"
-	"Without a daemon root sees the jobs of 'jobcage run' processes. Exit status: 0; 1 if the\n"
-	"daemon cannot be asked.\n";
+struct jobs_options {
+	bool json, quiet;
+};
+
+static const struct option_row rows[] = {
+	OPTION_FLAG(struct jobs_options, json, 'j', "json", "as a JSON array"),
+	OPTION_FLAG(struct jobs_options, quiet, 'q', "quiet",
+		    "only the ids, one a line: jobcage kill $(jobcage jobs -q)"),
+	OPTION_END,
+};
+
+static const struct command command = {
+	.name = "jobs",
+	.synopsis = "[--json | --quiet]",
+	.about =
+		"Lists the jobs that run: your own, or all for root. Without a daemon root sees what the jobs'\n"
+		"state files say.",
+	.rows = rows,
+	.notes = "Exit status: 0; 1 if the daemon cannot be asked; 2 for wrong usage.",
+	.usage_status = EXIT_USAGE,
+};
 
 /* 2d03h, 3h07m, 12m05s, 42s */
 static void format_age(json_int_t start_ms, char *room, size_t size)
@@ -64,7 +75,7 @@ static void print_table(const json_t *jobs)
 {
 	int id = widest(jobs, "job", 3), policy = widest(jobs, "policy", 6),
 	    user = widest(jobs, "user", 4);
-	int command = command_width(id + policy + user + 30);
+	int width = command_width(id + policy + user + 30);
 	json_t *job;
 	size_t i;
 
@@ -78,7 +89,7 @@ static void print_table(const json_t *jobs)
 		printf("%-*s  %-*s  %-7s  %-*s  %7lld  %6s  %.*s\n", id, ask_text(job, "job"),
 		       policy, ask_text(job, "policy"), ask_text(job, "mode"), user,
 		       ask_text(job, "user"),
-		       (long long)json_integer_value(json_object_get(job, "pid")), age, command,
+		       (long long)json_integer_value(json_object_get(job, "pid")), age, width,
 		       ask_text(job, "command"));
 	}
 }
@@ -92,7 +103,7 @@ static void print_ids(const json_t *jobs)
 }
 
 /* The state files tell root what there is without a daemon. */
-static int list(const struct ask_options *options, json_t **ret_jobs)
+static int list(json_t **ret_jobs)
 {
 	json_auto_t *answer = NULL;
 	int status;
@@ -101,10 +112,10 @@ static int list(const struct ask_options *options, json_t **ret_jobs)
 		*ret_jobs = json_array();
 		if (!report_others(NULL, *ret_jobs))
 			return 0;
-		fputs("jobcage jobs: cannot read the jobs' state files\n", stderr);
+		command_error(&command, "cannot read the jobs' state files");
 		return EXIT_REFUSED;
 	}
-	status = ask(options, "jobs", NULL, &answer);
+	status = ask(&command, "jobs", NULL, &answer);
 	if (!status)
 		*ret_jobs = json_incref(json_object_get(answer, "jobs"));
 	return status;
@@ -112,16 +123,14 @@ static int list(const struct ask_options *options, json_t **ret_jobs)
 
 int cmd_jobs(int argc, char **argv)
 {
-	struct ask_options options = { .command = "jobs",
-				       .help_text = help_text,
-				       .has_json = true,
-				       .has_quiet = true };
-	int status = ask_parse(argc, argv, &options);
+	struct jobs_options options = { 0 };
+	char **words;
+	int status = command_parse(&command, argc, argv, &options, &words);
 	json_auto_t *jobs = NULL;
 
 	if (status >= 0)
 		return status;
-	status = list(&options, &jobs);
+	status = list(&jobs);
 	if (status)
 		return status;
 	if (options.json)

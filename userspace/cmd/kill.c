@@ -5,32 +5,29 @@
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 
-static const char help_text[] =
-	"Usage: jobcage kill JOB...\n"
-	"Ends jobs: SIGKILL to each of their processes, at once.\n"
-	"\n"
-	"  -h, --help   this text\n"
-	"\n"
-	"Exit status: 0; 1 if one of them is no job of yours, or the daemon cannot be asked; the others\n"
-	"are ended all the same.\n";
+static const struct command command = {
+	.name = "kill",
+	.synopsis = "JOB...",
+	.about = "Ends jobs: SIGKILL to each of their processes, at once.",
+	.notes =
+		"Exit status: 0; 1 if one of them is no job of yours, or the daemon cannot be asked; the others\n"
+		"are ended all the same; 2 for wrong usage.",
+	.words_min = 1,
+	.words_max = INT_MAX,
+	.usage_status = EXIT_USAGE,
+};
 
 int cmd_kill(int argc, char **argv)
 {
-	struct ask_options options = {
-		.command = "kill",
-		.help_text = help_text,
-		.args_min = 1,
-		.args_max = INT_MAX,
-	};
-	int status = ask_parse(argc, argv, &options);
+	char **ids;
+	int status = command_parse(&command, argc, argv, NULL, &ids);
 
 	if (status >= 0)
 		return status;
-	status = 0;
-	for (int i = 0; i < options.arg_cnt; i++) {
+	for (status = 0; *ids; ids++) {
 		json_auto_t *answer = NULL;
 
-		if (ask(&options, "kill", json_pack("{s:s}", "job", options.args[i]), &answer))
+		if (ask_about(&command, "kill", *ids, &answer))
 			status = EXIT_REFUSED;
 	}
 	return status;

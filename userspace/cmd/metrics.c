@@ -4,7 +4,6 @@
  * node exporter's textfile collector, to a file that is replaced as a whole.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +13,26 @@
 #include "base/cleanup.h"
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
-#include "daemon/client.h"
 
-static const char help_text[] =
-	"Usage: jobcage metrics [--file FILE]\n"
-	"Prints the daemon's counters in Prometheus' text format; for root.\n"
-	"\n"
-	"      --file FILE   into FILE (whose name ends in .prom for the node exporter), replaced whole\n"
-	"  -h, --help        this text\n"
-	"\n"
-	"Exit status: 0; 1 if the daemon cannot be asked, or FILE not be written; 2 for wrong usage.\n";
+struct metrics_options {
+	const char *file;
+};
+
+static const struct option_row rows[] = {
+	OPTION_WORD(struct metrics_options, file, 0, "file", "FILE",
+		    "into FILE (whose name ends in .prom for the node exporter), replaced whole"),
+	OPTION_END,
+};
+
+static const struct command command = {
+	.name = "metrics",
+	.synopsis = "[--file FILE]",
+	.about = "Prints the daemon's counters in Prometheus' text format. For root.",
+	.rows = rows,
+	.notes =
+		"Exit status: 0; 1 if the daemon cannot be asked, or FILE not be written; 2 for wrong usage.",
+	.usage_status = EXIT_USAGE,
+};
 
 /* --- the format ------------------------------------------------------------------------------- */
 
@@ -98,8 +107,8 @@ static void print_records(FILE *out, const json_t *jobs)
 		{
 			fprintf(out, "jobcage_%s", record_metrics[m].metric);
 			print_job_labels(out, job);
-			fprintf(out, "} %lld\n", number(json_object_get(job, "record"),
-							record_metrics[m].member));
+			fprintf(out, "} %lld\n",
+				number(json_object_get(job, "record"), record_metrics[m].member));
 		}
 	}
 }
@@ -129,8 +138,8 @@ static void print_sinks(FILE *out, const json_t *sinks)
 			fprintf(out, "jobcage_%s", sink_metrics[m].metric);
 			print_label(out, "sink", ask_text(sink, "sink"), "{");
 			fprintf(out, "} %lld\n",
-				json_is_boolean(value) ? json_is_true(value) :
-							 (long long)json_integer_value(value));
+				json_is_boolean(value) ? json_is_true(value)
+						       : (long long)json_integer_value(value));
 		}
 	}
 }
@@ -194,37 +203,19 @@ static int write_out(const char *file, const json_t *answer)
 	int r = file ? write_file(file, answer) : print_all(stdout, answer);
 
 	if (r)
-		fprintf(stderr, "jobcage metrics: cannot write %s: %s\n",
-			file ? file : "standard output", strerror(-r));
+		command_error(&command, "cannot write %s: %s", file ? file : "standard output",
+			      strerror(-r));
 	return r ? EXIT_REFUSED : 0;
 }
 
 int cmd_metrics(int argc, char **argv)
 {
-	static const struct option table[] = {
-		{ "file", required_argument, NULL, 'F' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
+	struct metrics_options options = { 0 };
 	json_auto_t *answer = NULL;
-	const char *file = NULL;
-	struct error err = { 0 };
-	int opt;
+	char **words;
+	int status = command_parse(&command, argc, argv, &options, &words);
 
-	while ((opt = getopt_long(argc, argv, "h", table, NULL)) >= 0) {
-		switch (opt) {
-		case 'F': file = optarg; break;
-		case 'h': fputs(help_text, stdout); return 0;
-		default: fputs("'jobcage metrics --help' says more\n", stderr); return EXIT_USAGE;
-		}
-	}
-	if (optind < argc) {
-		fputs("jobcage metrics: takes no words; 'jobcage metrics --help' says more\n", stderr);
-		return EXIT_USAGE;
-	}
-	if (client_ask("metrics", NULL, &err, &answer)) {
-		fprintf(stderr, "jobcage metrics: %s\n", err.text);
-		return EXIT_REFUSED;
-	}
-	return write_out(file, answer);
+	if (status < 0)
+		status = ask(&command, "metrics", NULL, &answer);
+	return status ? status : write_out(options.file, answer);
 }

@@ -2,12 +2,13 @@
 /* What --policy says; see named.h. */
 #include "cmd/named.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cmd/ask.h"
 
 bool named_is_file(const char *policy)
 {
@@ -16,25 +17,26 @@ bool named_is_file(const char *policy)
 	return strchr(policy, '/') || (len >= 5 && !strcmp(policy + len - 5, ".json"));
 }
 
-char *named_absolute(const char *path)
+int named_absolute(const char *path, struct error *err, char **ret_path)
 {
-	_cleanup_free_ char *cwd = NULL;
-	char *absolute = NULL;
+	_cleanup_free_ char *cwd = *path == '/' ? strdup("") : getcwd(NULL, 0);
+	char *absolute;
 
-	if (*path == '/')
-		return strdup(path);
-	cwd = getcwd(NULL, 0);
-	if (!cwd || asprintf(&absolute, "%s/%s", cwd, path) < 0)
-		return NULL;
-	return absolute;
+	if (!cwd && errno != ENOMEM)
+		return error_errno(err, -errno, "cannot tell where %s is", path);
+	if (!cwd || asprintf(&absolute, "%s%s%s", cwd, *path == '/' ? "" : "/", path) < 0)
+		return error_errno(err, -ENOMEM, "cannot tell where %s is", path);
+	*ret_path = absolute;
+	return 0;
 }
 
-json_t *named_policy(const char *policy)
+int named_policy(json_t *members, const char *policy, struct error *err)
 {
 	_cleanup_free_ char *path = NULL;
+	int r;
 
 	if (!named_is_file(policy))
-		return json_pack("{s:s}", "policy", policy);
-	path = named_absolute(policy);
-	return path ? json_pack("{s:s}", "policy_file", path) : NULL;
+		return ask_add(members, "policy", policy, err);
+	r = named_absolute(policy, err, &path);
+	return r ? r : ask_add(members, "policy_file", path, err);
 }

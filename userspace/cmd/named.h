@@ -8,13 +8,15 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "base/error.h"
+
 /* A file has a '/' or ends in ".json"; anything else is a name. */
 bool named_is_file(const char *policy);
 
-/* The path from the root directory, whatever the working directory; NULL without memory. */
-char *named_absolute(const char *path);
+/* The path from the root directory, whatever the working directory. Returns 0 or -errno. */
+int named_absolute(const char *path, struct error *err, char **ret_path);
 
-/* The members of a request by root that name it. NULL without memory. */
-json_t *named_policy(const char *policy);
+/* Adds the member that names it to a request by root. Returns 0 or -errno. */
+int named_policy(json_t *members, const char *policy, struct error *err);
 
 #endif

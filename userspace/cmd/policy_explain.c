@@ -4,7 +4,6 @@
  * rule?
  */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,126 +12,110 @@
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "cmd/cmd.h"
+#include "cmd/command.h"
 #include "policy/explain.h"
-#include "policy/rule.h"
 #include "policy/site.h"
 
 #define STATUS_ALLOWED 0
 #define STATUS_DENIED 1
 #define STATUS_ERROR 125
 
-static const char usage_text[] =
-	"usage: jobcage policy explain [--site FILE] [--json] [--protocol WORD]\n"
-	"                              {--connect ADDRESS | --accept ADDRESS}... FILE\n"
-	"\n"
-	"Says whether a job under the policy may connect to an address and port, or be reached\n"
-	"by one, and by which rule, from the tables that the kernel would get. Needs neither\n"
-	"root nor the kernel. ADDRESS is 192.0.2.1:443 or [2001:db8::1]:443; of --accept it is\n"
-	"the peer's address and the job's own port. Names are not looked up.\n"
-	"\n"
-	"  -c, --connect ADDRESS  may the job connect or send there?\n"
-	"  -a, --accept ADDRESS   may that peer connect or send to that port of the job?\n"
-	"  -p, --protocol WORD    tcp (the default) or udp, of what follows\n"
-	"  -s, --site FILE        the site's datasets (default: " SITE_FILE ", if it is there)\n"
-	"  -j, --json             one JSON object a line\n"
-	"  -h, --help             print this text\n"
-	"\n"
-	"Exit status: 0 if all of it is allowed, 1 if something is denied, 125 if it cannot be said.\n";
+struct options {
+	struct option_list questions; /* --connect, --accept and --protocol, as they come */
+	const char *site;             /* NULL: the default one */
+	bool json;
+};
+
+static const struct option_row rows[] = {
+	OPTION_LIST(struct options, questions, 'c', "connect", "ADDRESS",
+		    "may the job connect or send there?"),
+	OPTION_LIST(struct options, questions, 'a', "accept", "ADDRESS",
+		    "may that peer connect or send to that port of the job?"),
+	OPTION_LIST(struct options, questions, 'p', "protocol", "WORD",
+		    "tcp (the default) or udp, of what follows"),
+	OPTION_WORD(struct options, site, 's', "site", "FILE",
+		    "the site's datasets (default: " SITE_FILE ", if it exists)"),
+	OPTION_FLAG(struct options, json, 'j', "json", "one JSON object a line"),
+	OPTION_END,
+};
+
+static const struct command command = {
+	.name = "policy explain",
+	.synopsis = "[OPTION...] {--connect ADDRESS | --accept ADDRESS}... FILE",
+	.about =
+		"Says whether a job under the policy may connect to an address and port, or be reached\n"
+		"by one, and by which rule, from the tables that the kernel would get. Needs neither\n"
+		"root nor the kernel. ADDRESS is 192.0.2.1:443 or [2001:db8::1]:443; of --accept it is\n"
+		"the peer's address and the job's own port. Names are not looked up.",
+	.rows = rows,
+	.notes =
+		"Exit status: 0 if all of it is allowed, 1 if something is denied, 125 if it cannot be said.",
+	.words_min = 1,
+	.words_max = 1,
+	.usage_status = STATUS_ERROR,
+};
 
 struct question {
 	const char *text;
 	struct flow flow;
 };
 
-struct options {
-	const char *site_file; /* NULL: the default one */
-	struct question *questions;
-	size_t question_cnt;
-	bool is_json;
-	bool is_help;
+struct questions {
+	struct question *items;
+	size_t cnt;
 };
 
-static void options_clear(struct options *options)
+static void questions_free(struct questions *questions)
 {
-	free(options->questions);
+	free(questions->items);
 }
 
-static int usage_error(const char *what, const char *word)
+/* Returns -1 to go on, or an exit status. */
+static int read_question(const struct option_given *given, uint8_t *protocol,
+			 struct questions *questions)
 {
-	if (what)
-		fprintf(stderr, "jobcage policy: %s%s\n", what, word);
-	fputs("Try 'jobcage policy explain --help'.\n", stderr);
-	return STATUS_ERROR;
-}
+	struct question *question = &questions->items[questions->cnt];
 
-static bool add_question(struct options *options, const char *text, uint8_t protocol, bool is_inbound)
-{
-	struct question question = { text, { .protocol = protocol, .is_inbound = is_inbound } };
-	struct question *questions;
-
-	if (!flow_parse(text, &question.flow)) {
-		usage_error("not an address and port: ", text);
-		return false;
+	if (!strcmp(given->name, "protocol")) {
+		if (strcmp(given->value, "tcp") && strcmp(given->value, "udp"))
+			return command_misused(&command, "the protocol is tcp or udp, not '%s'",
+					       given->value);
+		*protocol = *given->value == 'u' ? IPPROTO_UDP : IPPROTO_TCP;
+		return -1;
 	}
-	questions = reallocarray(options->questions, options->question_cnt + 1, sizeof(*questions));
-	if (!questions)
-		return false;
-	questions[options->question_cnt++] = question;
-	options->questions = questions;
-	return true;
-}
-
-static int parse_options(int argc, char **argv, struct options *options)
-{
-	static const struct option table[] = {
-		{ "connect", required_argument, NULL, 'c' },
-		{ "accept", required_argument, NULL, 'a' },
-		{ "protocol", required_argument, NULL, 'p' },
-		{ "site", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+	*question = (struct question){
+		.text = given->value,
+		.flow = { .protocol = *protocol, .is_inbound = !strcmp(given->name, "accept") },
 	};
-	uint8_t protocol = IPPROTO_TCP;
-	bool is_good = true;
-	int option;
+	if (!flow_parse(given->value, &question->flow))
+		return command_misused(&command, "'%s' is not an address and port", given->value);
+	questions->cnt++;
+	return -1;
+}
 
-	optind = 0; /* another command's options may have been parsed before */
-	while (is_good && (option = getopt_long(argc, argv, "c:a:p:s:jh", table, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-		case 'a':
-			is_good = add_question(options, optarg, protocol, option == 'a');
-			break;
-		case 'p':
-			is_good = !strcmp(optarg, "tcp") || !strcmp(optarg, "udp");
-			protocol = *optarg == 'u' ? IPPROTO_UDP : IPPROTO_TCP;
-			if (!is_good)
-				usage_error("the protocol is tcp or udp, not ", optarg);
-			break;
-		case 's':
-			options->site_file = optarg;
-			break;
-		case 'j':
-			options->is_json = true;
-			break;
-		case 'h':
-			options->is_help = true;
-			break;
-		default:
-			usage_error(NULL, NULL); /* getopt has said why */
-			is_good = false;
-		}
-	}
-	return is_good ? 0 : -EINVAL;
+/* Returns -1 to go on, or an exit status. */
+static int read_questions(const struct option_list *given, struct questions *questions)
+{
+	uint8_t protocol = IPPROTO_TCP;
+	int status = -1;
+
+	questions->items = calloc(given->cnt + 1, sizeof(*questions->items));
+	if (!questions->items)
+		return command_misused(&command, "out of memory");
+	for (size_t i = 0; status < 0 && i < given->cnt; i++)
+		status = read_question(&given->items[i], &protocol, questions);
+	if (status < 0 && !questions->cnt)
+		return command_misused(&command, "--connect or --accept is needed");
+	return status;
 }
 
 static void print_json(const struct question *question, const struct explanation *explanation)
 {
 	const char *protocol = question->flow.protocol == IPPROTO_UDP ? "udp" : "tcp";
-	json_t *line = json_pack("{s:s, s:s, s:s, s:b, s:s?}", "address", question->text, "protocol",
-				 protocol, "direction", question->flow.is_inbound ? "in" : "out",
-				 "allowed", explanation->is_allowed, "rule",
+	json_t *line = json_pack("{s:s, s:s, s:s, s:b, s:s?}", "address", question->text,
+				 "protocol", protocol, "direction",
+				 question->flow.is_inbound ? "in" : "out", "allowed",
+				 explanation->is_allowed, "rule",
 				 explanation->rule ? explanation->rule->id : NULL);
 
 	if (line && !json_dumpf(line, stdout, 0))
@@ -146,55 +129,61 @@ static void print_text(const struct question *question, const struct explanation
 	const char *section = question->flow.is_inbound ? "ingress" : "egress";
 	const struct rule *rule = explanation->rule;
 
-	printf("%s/%s: %s: ", question->text, protocol, explanation->is_allowed ? "allowed" : "denied");
+	printf("%s/%s: %s: ", question->text, protocol,
+	       explanation->is_allowed ? "allowed" : "denied");
 	if (rule)
 		printf("rule \"%s\" (%s:%u:%u) allows it\n", rule->id, rule->origin.file,
 		       rule->origin.line, rule->origin.column);
 	else
 		printf("no rule names it, and %s.default is \"%s\"%s\n", section,
 		       explanation->is_allowed ? "allow" : "deny",
-		       explanation->is_loopback && !explanation->is_allowed ?
-			       "; the job's own sockets reach each other there" : "");
+		       explanation->is_loopback && !explanation->is_allowed
+			       ? "; the job's own sockets reach each other there"
+			       : "");
 }
 
-static int explain_all(const struct options *options, const struct policy *policy)
+static int explain_all(const struct options *options, const struct questions *questions,
+		       const struct policy *policy)
 {
 	struct egress_tables tables;
 	int status = STATUS_ALLOWED;
 
 	if (egress_compile(policy, &tables)) {
-		fputs("jobcage policy explain: the policy's rules are too many\n", stderr);
+		command_error(&command, "the policy's rules are too many");
 		return STATUS_ERROR;
 	}
-	for (size_t i = 0; i < options->question_cnt; i++) {
-		const struct question *question = &options->questions[i];
+	for (size_t i = 0; i < questions->cnt; i++) {
+		const struct question *question = &questions->items[i];
 		struct explanation explanation = explain_flow(policy, &tables, &question->flow);
 
 		if (!explanation.is_allowed)
 			status = STATUS_DENIED;
-		if (options->is_json)
+		if (options->json)
 			print_json(question, &explanation);
 		else
 			print_text(question, &explanation);
 	}
 	egress_tables_free(&tables);
-	if (fflush(stdout) || ferror(stdout))
+	if (fflush(stdout) || ferror(stdout)) {
+		command_error(&command, "cannot write the answer: %s", strerror(errno));
 		return STATUS_ERROR;
+	}
 	return status;
 }
 
-static int explain_file(const struct options *options, const char *file)
+static int explain_file(const struct options *options, const struct questions *questions,
+			const char *file)
 {
 	struct diag_list diags = { 0 };
 	struct site *site = NULL;
 	struct policy *policy = NULL;
 	int status = STATUS_ERROR;
 
-	if (!site_find(options->site_file, &diags, &site))
+	if (!site_find(options->site, &diags, &site))
 		policy_load(file, site, &diags, &policy);
 	diag_print(&diags, stderr);
 	if (policy)
-		status = explain_all(options, policy);
+		status = explain_all(options, questions, policy);
 	policy_free(policy);
 	site_free(site);
 	diag_free(&diags);
@@ -203,17 +192,15 @@ static int explain_file(const struct options *options, const char *file)
 
 int cmd_policy_explain(int argc, char **argv)
 {
-	_cleanup_(options_clear) struct options options = { 0 };
+	_cleanup_(questions_free) struct questions questions = { 0 };
+	struct options options = { 0 };
+	char **files;
+	int status = command_parse(&command, argc, argv, &options, &files);
 
-	if (parse_options(argc, argv, &options))
-		return STATUS_ERROR;
-	if (options.is_help) {
-		fputs(usage_text, stdout);
-		return STATUS_ALLOWED;
-	}
-	if (!options.question_cnt)
-		return usage_error("nothing is asked", "");
-	if (optind + 1 != argc)
-		return usage_error("one policy file is needed", "");
-	return explain_file(&options, argv[optind]);
+	if (status < 0)
+		status = read_questions(&options.questions, &questions);
+	if (status < 0)
+		status = explain_file(&options, &questions, *files);
+	option_list_free(&options.questions);
+	return status;
 }

@@ -5,29 +5,30 @@
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 
-static const char help_text[] =
-	"Usage: jobcage reload [JOB]\n"
-	"Reads the site file and the policies again. Jobs whose policy changed obey the new one from\n"
-	"then on, without a moment without rules; a policy with an error changes nothing for its jobs.\n"
-	"\n"
-	"  JOB          only this job\n"
-	"  -h, --help   this text\n"
-	"\n"
-	"Exit status: 0; 1 if a job keeps its rules because of an error, or the daemon cannot be asked.\n";
+static const struct command command = {
+	.name = "reload",
+	.synopsis = "[JOB]",
+	.about =
+		"Reads the site file and the policies again, for JOB or for all jobs. Jobs whose policy changed\n"
+		"obey the new one from then on, without a moment without rules; a policy with an error changes\n"
+		"nothing for its jobs. For root.",
+	.notes =
+		"Exit status: 0; 1 if a job keeps its rules because of an error, or the daemon cannot be asked;\n"
+		"2 for wrong usage.",
+	.words_max = 1,
+	.usage_status = EXIT_USAGE,
+};
 
 int cmd_reload(int argc, char **argv)
 {
-	struct ask_options options = { .command = "reload", .help_text = help_text, .args_max = 1 };
-	int status = ask_parse(argc, argv, &options);
+	char **ids;
+	int status = command_parse(&command, argc, argv, NULL, &ids);
 	json_auto_t *answer = NULL;
 	long long replaced, unchanged;
-	json_t *members;
 
-	if (status >= 0)
-		return status;
-	members = options.arg_cnt ? json_pack("{s:s}", "job", options.args[0]) : NULL;
-	status = ask(&options, "reload", members, &answer);
-	if (status)
+	if (status < 0)
+		status = ask_about(&command, "reload", *ids, &answer);
+	if (!answer)
 		return status;
 	replaced = json_integer_value(json_object_get(answer, "replaced"));
 	unchanged = json_integer_value(json_object_get(answer, "unchanged"));

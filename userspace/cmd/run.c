@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,7 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "alert/text.h"
 #include "base/cleanup.h"
+#include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "cmd/named.h"
 #include "daemon/client.h"
@@ -29,37 +30,54 @@
 #include "policy/policy.h"
 #include "policy/site.h"
 
-static const char help_text[] =
-	"Usage: jobcage run --policy POLICY [OPTION...] [--] COMMAND [ARGUMENT...]\n"
-	"Runs COMMAND as a job: it and all it starts obey the policy, enforced in kernel.\n"
-	"\n"
-	"  -p, --policy POLICY a policy of the site by name, or a file (required)\n"
-	"  -j, --job ID        the job's id in alerts (default: made from the policy's name)\n"
-	"  -k, --keep-fd FD    let the job inherit this descriptor besides 0, 1 and 2; may be repeated\n"
-	"  -h, --help          this text\n"
-	"\n"
-	"For root:\n"
-	"  -u, --user USER     run the command as this user\n"
-	"  -a, --alerts FILE   append alerts to FILE, '-' for standard output, which needs --no-daemon\n"
-	"                      (default: what the site says, or " DEFAULT_ALERTS ")\n"
-	"      --no-self-test  do not try the rules before the command runs\n"
-	"      --no-daemon     look after the job by a process of its own, whatever daemon runs\n"
-	"  -s, --site FILE     the site file (default: " SITE_FILE
-	", if it exists), with --no-daemon\n"
-	"\n"
-	"Without a daemon only root can start jobs, and --no-daemon goes without saying.\n"
-	"\n"
-	"Exit status: the command's own, or\n"
-	"  125  jobcage failed, nothing was started\n"
-	"  126  the command cannot be executed\n"
-	"  127  the command was not found\n";
-
 struct run_options {
 	const char *policy, *site, *job, *user, *alerts;
+	struct option_list keep_fds;
+	bool no_daemon, no_self_test;
+
+	/* What comes of the line. */
 	int keep[INHERIT_MAX];
 	size_t keep_cnt;
-	bool no_daemon, no_self_test;
 	char **command;
+};
+
+static const struct option_row rows[] = {
+	OPTION_WORD(struct run_options, policy, 'p', "policy", "POLICY",
+		    "a policy of the site by name, or a file (required)"),
+	OPTION_WORD(struct run_options, job, 'j', "job", "ID",
+		    "the job's id in alerts (default: made from the policy's name)"),
+	OPTION_LIST(struct run_options, keep_fds, 'k', "keep-fd", "FD",
+		    "let the job inherit this descriptor besides 0, 1 and 2; may be repeated"),
+	OPTION_HEADING("For root:"),
+	OPTION_WORD(struct run_options, user, 'u', "user", "USER",
+		    "run the command as this user (default: root)"),
+	OPTION_WORD(struct run_options, alerts, 'a', "alerts", "FILE",
+		    "append alerts to FILE, '-' for standard output, which needs --no-daemon\n"
+		    "(default: what the site says, or " DEFAULT_ALERTS ")"),
+	OPTION_FLAG(struct run_options, no_self_test, 0, "no-self-test",
+		    "do not try the rules before the command runs"),
+	OPTION_FLAG(struct run_options, no_daemon, 0, "no-daemon",
+		    "look after the job by a process of its own, whatever daemon runs"),
+	OPTION_WORD(struct run_options, site, 's', "site", "FILE",
+		    "the site file (default: " SITE_FILE ", if it exists), with --no-daemon"),
+	OPTION_END,
+};
+
+static const struct command command = {
+	.name = "run",
+	.synopsis = "--policy POLICY [OPTION...] [--] COMMAND [ARGUMENT...]",
+	.about = "Runs COMMAND as a job: it and all it starts obey the policy, enforced in kernel.",
+	.rows = rows,
+	.notes = "Without a daemon only root can start jobs, and --no-daemon goes without saying.\n"
+		 "\n"
+		 "Exit status: the command's own, or\n"
+		 "  125  jobcage failed, nothing was started\n"
+		 "  126  the command cannot be executed\n"
+		 "  127  the command was not found",
+	.words_min = 1,
+	.words_max = INT_MAX,
+	.ends_at_word = true,
+	.usage_status = EXIT_LAUNCHER,
 };
 
 /* What is known of the job by the time that it may run. */
@@ -70,12 +88,6 @@ struct launch {
 	char command[JOB_COMMAND_MAX];
 	struct site *site; /* NULL: none */
 };
-
-static int fail(const char *text)
-{
-	fprintf(stderr, "jobcage run: %s\n", text);
-	return EXIT_LAUNCHER;
-}
 
 /* --- options ---------------------------------------------------------------------------------- */
 
@@ -93,57 +105,24 @@ static bool add_keep_fd(struct run_options *options, const char *text)
 	return true;
 }
 
-enum { OPTION_NO_DAEMON = 256, OPTION_NO_SELF_TEST };
-
 /* Returns -1 to go on, or an exit status. */
-static int check_options(const struct run_options *options)
+static int read_options(struct run_options *options)
 {
 	if (!options->policy)
-		return fail("--policy is missing: which policy is the job to obey?");
-	if (!*options->command)
-		return fail("the command is missing");
+		return command_misused(&command,
+				       "--policy is missing: which policy is the job to obey?");
 	if (geteuid() && (options->user || options->alerts || options->site || options->no_daemon ||
 			  options->no_self_test))
-		return fail(
+		return command_misused(
+			&command,
 			"--user, --alerts, --site, --no-daemon and --no-self-test are for root");
+	for (size_t i = 0; i < options->keep_fds.cnt; i++)
+		if (!add_keep_fd(options, options->keep_fds.items[i].value))
+			return command_misused(
+				&command,
+				"--keep-fd %s: this is not the number of an open descriptor, or one more than %d",
+				options->keep_fds.items[i].value, INHERIT_MAX - 3);
 	return -1;
-}
-
-static int parse_options(int argc, char **argv, struct run_options *options)
-{
-	static const struct option longopts[] = {
-		{ "policy", required_argument, NULL, 'p' },
-		{ "site", required_argument, NULL, 's' },
-		{ "job", required_argument, NULL, 'j' },
-		{ "user", required_argument, NULL, 'u' },
-		{ "alerts", required_argument, NULL, 'a' },
-		{ "keep-fd", required_argument, NULL, 'k' },
-		{ "no-daemon", no_argument, NULL, OPTION_NO_DAEMON },
-		{ "no-self-test", no_argument, NULL, OPTION_NO_SELF_TEST },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "+p:s:j:u:a:k:h", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'p': options->policy = optarg; break;
-		case 's': options->site = optarg; break;
-		case 'j': options->job = optarg; break;
-		case 'u': options->user = optarg; break;
-		case 'a': options->alerts = optarg; break;
-		case 'k':
-			if (!add_keep_fd(options, optarg))
-				return fail("--keep-fd wants the number of an open descriptor");
-			break;
-		case OPTION_NO_DAEMON: options->no_daemon = true; break;
-		case OPTION_NO_SELF_TEST: options->no_self_test = true; break;
-		case 'h': fputs(help_text, stdout); return 0;
-		default: return fail("'jobcage run --help' lists the options");
-		}
-	}
-	options->command = argv + optind;
-	return check_options(options);
 }
 
 /* For people: the arguments with blanks between, cut at the end of the room. */
@@ -156,41 +135,65 @@ static void join_command(char *const *argv, char *room, size_t size)
 		len += snprintf(room + len, size - len, "%s%s", len ? " " : "", *argv);
 }
 
-/* Prints all that is wrong; a policy that is sound but for warnings is returned. */
-static struct policy *load_policy(const struct run_options *options, struct site **ret_site)
+/* The file that --policy says, by its name in the site's folder or as it is. */
+static int find_policy(const char *policy, const struct site *site, struct error *err,
+		       char **ret_path)
+{
+	int r;
+
+	if (named_is_file(policy)) {
+		*ret_path = strdup(policy);
+		r = *ret_path ? 0 : -ENOMEM;
+	} else {
+		r = site_policy_path(site, policy, ret_path);
+	}
+	if (r == -EINVAL)
+		return error_set(err, r, "a policy's name is letters, digits, '.', '_' and '-'");
+	return r ? error_errno(err, r, "cannot find the policy") : 0;
+}
+
+/*
+ * Site and policy. Prints all that is wrong with the files, with their lines; what is wrong besides
+ * is in err. Returns 0 or -errno.
+ */
+static int load_policy(const struct run_options *options, struct error *err, struct site **ret_site,
+		       struct policy **ret_policy)
 {
 	_cleanup_free_ char *path = NULL;
 	struct diag_list diags = { 0 };
-	struct policy *policy = NULL;
 	struct site *site = NULL;
 	int r = site_find(options->site, &diags, &site);
 
-	if (!r && named_is_file(options->policy))
-		path = strdup(options->policy);
-	else if (!r && site_policy_path(site, options->policy, &path))
-		fail("a policy's name is letters, digits, '.', '_' and '-'");
-	if (path)
-		policy_load(path, site, &diags, &policy);
+	if (!r)
+		r = find_policy(options->policy, site, err, &path);
+	if (!r)
+		r = policy_load(path, site, &diags, ret_policy);
 	diag_print(&diags, stderr);
+	if (r && !err->code && (r == -ENOMEM || !diags.error_cnt))
+		error_errno(err, r, "cannot load the policy");
 	diag_free(&diags);
-	*ret_site = site;
-	return policy;
+	if (r)
+		site_free(site);
+	else
+		*ret_site = site;
+	return r;
 }
 
 /* --- by a monitor of its own ------------------------------------------------------------------ */
 
 /* The monitor works from another directory. */
-static char *absolute_target(const char *target)
+static int find_target(const char *target, struct error *err, char **ret_target)
 {
-	if (!target)
-		return strdup(DEFAULT_ALERTS);
-	return strcmp(target, "-") ? named_absolute(target) : strdup(target);
+	if (target && strcmp(target, "-"))
+		return named_absolute(target, err, ret_target);
+	*ret_target = strdup(target ? target : DEFAULT_ALERTS);
+	return *ret_target ? 0 : error_errno(err, -ENOMEM, "cannot name the alerts file");
 }
 
 static int start_monitor(struct launch *launch, int scratch_fd, struct error *err)
 {
 	const struct run_options *options = launch->options;
-	_cleanup_free_ char *alerts = absolute_target(options->alerts);
+	_cleanup_free_ char *alerts = NULL;
 	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
 	char id[JOB_ID_MAX + 1];
 	struct job_request request = {
@@ -202,15 +205,15 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 		.pid = getpid(),
 		.pidfd = pidfd,
 		.scratch_fd = scratch_fd,
-		.alerts = alerts,
 		.site = launch->site,
 		.inherit_cnt = options->keep_cnt,
 	};
 
-	if (!alerts)
-		return error_errno(err, -ENOMEM, "cannot name the alerts file");
 	if (pidfd < 0)
 		return error_errno(err, -errno, "cannot open a pidfd of this process");
+	if (find_target(options->alerts, err, &alerts))
+		return err->code;
+	request.alerts = alerts;
 	if (!options->job && job_id_make(launch->policy->name, err, id))
 		return err->code;
 	memcpy(request.inherit, options->keep, sizeof(options->keep));
@@ -227,11 +230,12 @@ static int enforce_alone(struct launch *launch, struct error *err)
 			err, -EPERM,
 			"no jobcage daemon listens, and only root can start a job without one; "
 			"ask the platform's admin");
-	if (launch->options->job && job_id_check(launch->options->job, err))
+	if (launch->options->job &&
+	    (ask_check(launch->options->job, err) || job_id_check(launch->options->job, err)))
 		return err->code;
-	launch->policy = load_policy(launch->options, &launch->site);
-	if (!launch->policy)
-		return -EINVAL;
+	r = load_policy(launch->options, err, &launch->site, &launch->policy);
+	if (r)
+		return r;
 	r = environment_make(launch->policy, launch->options->user ? &launch->user : NULL, NULL,
 			     NULL, err, &scratch_fd);
 	return r ? r : start_monitor(launch, scratch_fd, err);
@@ -240,48 +244,47 @@ static int enforce_alone(struct launch *launch, struct error *err)
 /* --- by the daemon ---------------------------------------------------------------------------- */
 
 /* root names what the daemon is to read; what others bring, they read themselves. */
-static int name_policy(const struct run_options *options, struct error *err, json_t **ret_members)
+static int add_policy(json_t *members, const struct run_options *options, struct error *err)
 {
-	struct policy *policy;
+	struct policy *policy = NULL;
 	struct site *site = NULL;
+	int r;
 
-	if (!geteuid() || !named_is_file(options->policy)) {
-		*ret_members = named_policy(options->policy);
-	} else {
-		policy = load_policy(options, &site);
-		site_free(site);
-		if (!policy)
-			return -EINVAL;
-		*ret_members = json_pack("{s:s}", "policy_text", policy->canonical);
-		policy_free(policy);
-	}
-	return *ret_members ? 0 : error_errno(err, -ENOMEM, "cannot ask the daemon");
+	if (!geteuid() || !named_is_file(options->policy))
+		return named_policy(members, options->policy, err);
+	r = load_policy(options, err, &site, &policy);
+	if (!r)
+		r = ask_add(members, "policy_text", policy->canonical, err);
+	site_free(site);
+	policy_free(policy);
+	return r;
 }
 
-static int build_request(const struct launch *launch, struct error *err, json_t **ret_members)
+static int add_alerts(json_t *members, const char *alerts, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = named_absolute(alerts, err, &path);
+
+	return r ? r : ask_add(members, "alerts", path, err);
+}
+
+static int build_request(const struct launch *launch, json_t *members, struct error *err)
 {
 	const struct run_options *options = launch->options;
-	json_t *command = json_string(launch->command);
-	json_auto_t *members = NULL;
-	_cleanup_free_ char *alerts = options->alerts ? named_absolute(options->alerts) : NULL;
-	int r = name_policy(options, err, &members);
+	json_t *line = json_string(launch->command);
+	int r = add_policy(members, options, err);
 
-	if (r) {
-		json_decref(command);
-		return r;
-	}
-	/* A command line of any bytes is described as well as JSON can. */
-	json_object_set_new(members, "command", command ? command : json_string(options->policy));
-	if (options->job)
-		json_object_set_new(members, "job", json_string(options->job));
+	/* Of any bytes. */
+	json_object_set_new(members, "command", line ? line : text_json(launch->command));
+	if (!r && options->job)
+		r = ask_add(members, "job", options->job, err);
+	if (!r && options->alerts)
+		r = add_alerts(members, options->alerts, err);
 	if (options->user)
 		json_object_set_new(members, "uid", json_integer(launch->user.uid));
-	if (alerts)
-		json_object_set_new(members, "alerts", json_string(alerts));
 	if (options->no_self_test)
 		json_object_set_new(members, "self_test", json_false());
-	*ret_members = json_incref(members);
-	return 0;
+	return r;
 }
 
 static int ask_ids(void *arg, struct error *err)
@@ -325,7 +328,7 @@ static int enforce_by_daemon(struct launch *launch, int sock, struct error *err)
 {
 	const struct run_options *options = launch->options;
 	int keep[INHERIT_MAX + 1], r;
-	json_auto_t *members = NULL, *answer = NULL;
+	json_auto_t *members = json_object(), *answer = NULL;
 
 	if (options->site)
 		return error_set(err, -EINVAL,
@@ -340,7 +343,7 @@ static int enforce_by_daemon(struct launch *launch, int sock, struct error *err)
 	r = launch_close_files(keep, options->keep_cnt + 1);
 	if (r)
 		return error_errno(err, r, "cannot close descriptors");
-	r = build_request(launch, err, &members);
+	r = build_request(launch, members, err);
 	if (!r)
 		r = client_call(sock, "run", json_incref(members), err, &answer);
 	if (!r && json_object_get(answer, "step"))
@@ -379,19 +382,16 @@ static int become_job(const struct launch *launch, struct error *err)
 	return launch_exec(options->command, err);
 }
 
-int cmd_run(int argc, char **argv)
+static int run(const struct run_options *options)
 {
-	struct run_options options = { .keep = { 0, 1, 2 }, .keep_cnt = 3 };
-	struct launch launch = { .options = &options };
+	struct launch launch = { .options = options };
 	struct error err = { 0 };
 	char uid[16];
-	int status = parse_options(argc, argv, &options);
+	int status;
 
-	if (status >= 0)
-		return status;
-	join_command(options.command, launch.command, sizeof(launch.command));
+	join_command(options->command, launch.command, sizeof(launch.command));
 	snprintf(uid, sizeof(uid), "%u", geteuid());
-	if (launch_find_user(options.user ? options.user : uid, &err, &launch.user) ||
+	if (launch_find_user(options->user ? options->user : uid, &err, &launch.user) ||
 	    enforce(&launch, &err))
 		status = EXIT_LAUNCHER;
 	else
@@ -400,6 +400,19 @@ int cmd_run(int argc, char **argv)
 	site_free(launch.site);
 	launch_user_free(&launch.user);
 	if (err.code)
-		fail(err.text);
+		command_error(&command, "%s", err.text);
+	return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options options = { .keep = { 0, 1, 2 }, .keep_cnt = 3 };
+	int status = command_parse(&command, argc, argv, &options, &options.command);
+
+	if (status < 0)
+		status = read_options(&options);
+	if (status < 0)
+		status = run(&options);
+	option_list_free(&options.keep_fds);
 	return status;
 }

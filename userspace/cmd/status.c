@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* jobcage status: one job in full. */
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 
-static const char help_text[] =
-	"Usage: jobcage status [--json] JOB\n"
-	"Shows one job: what it obeys, what was denied, whether its record is complete, and what its\n"
-	"self-test found.\n"
-	"\n"
-	"  -j, --json   as a JSON object\n"
-	"  -h, --help   this text\n"
-	"\n"
-	"Exit status: 0; 1 if there is no such job, or the daemon cannot be asked.\n";
+struct status_options {
+	bool json;
+};
+
+static const struct option_row rows[] = {
+	OPTION_FLAG(struct status_options, json, 'j', "json", "as a JSON object"),
+	OPTION_END,
+};
+
+static const struct command command = {
+	.name = "status",
+	.synopsis = "[--json] JOB",
+	.about =
+		"Shows one job: what it obeys, what was denied, whether its record is complete, and what its\n"
+		"self-test found.",
+	.rows = rows,
+	.notes =
+		"Exit status: 0; 1 if there is no such job, or the daemon cannot be asked; 2 for wrong usage.",
+	.words_min = 1,
+	.words_max = 1,
+	.usage_status = EXIT_USAGE,
+};
 
 static long long number(const json_t *object, const char *key)
 {
@@ -68,8 +80,8 @@ static void print_sinks(const json_t *sinks)
 		if (json_is_true(json_object_get(sink, "ok")) && !number(sink, "dropped"))
 			continue;
 		printf("%-12s %s: %s; %lld wait, %lld dropped\n", "sink", ask_text(sink, "sink"),
-		       json_is_true(json_object_get(sink, "ok")) ? "works again" :
-								   ask_text(sink, "trouble"),
+		       json_is_true(json_object_get(sink, "ok")) ? "works again"
+								 : ask_text(sink, "trouble"),
 		       number(sink, "waiting"), number(sink, "dropped"));
 	}
 }
@@ -123,20 +135,15 @@ static void print_status(const json_t *job)
 
 int cmd_status(int argc, char **argv)
 {
-	struct ask_options options = {
-		.command = "status",
-		.help_text = help_text,
-		.args_min = 1,
-		.args_max = 1,
-		.has_json = true,
-	};
-	int status = ask_parse(argc, argv, &options);
+	struct status_options options = { 0 };
+	char **words;
+	int status = command_parse(&command, argc, argv, &options, &words);
 	json_auto_t *answer = NULL;
 	const json_t *job;
 
 	if (status >= 0)
 		return status;
-	status = ask(&options, "status", json_pack("{s:s}", "job", options.args[0]), &answer);
+	status = ask_about(&command, "status", *words, &answer);
 	if (status)
 		return status;
 	job = json_object_get(answer, "job");

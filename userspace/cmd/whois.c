@@ -7,15 +7,29 @@
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 
-static const char help_text[] =
-	"Usage: jobcage whois [--json] PID\n"
-	"Says which job a process belongs to, by the label in the kernel that it cannot shed: for\n"
-	"workload attestors.\n"
-	"\n"
-	"  -j, --json   as a JSON object\n"
-	"  -h, --help   this text\n"
-	"\n"
-	"Exit status: 0; 1 if it is in no job (of yours), or the daemon cannot be asked.\n";
+struct whois_options {
+	bool json;
+};
+
+static const struct option_row rows[] = {
+	OPTION_FLAG(struct whois_options, json, 'j', "json", "as a JSON object"),
+	OPTION_END,
+};
+
+static const struct command command = {
+	.name = "whois",
+	.synopsis = "[--json] PID",
+	.about =
+		"Says which job a process belongs to, by the label in the kernel that it cannot shed: for\n"
+		"workload attestors.",
+	.rows = rows,
+	.notes =
+		"Exit status: 0; 1 if it is in no job (of yours), or the daemon cannot be asked; 2 for wrong\n"
+		"usage.",
+	.words_min = 1,
+	.words_max = 1,
+	.usage_status = EXIT_USAGE,
+};
 
 /* 0: it is none. */
 static long parse_pid(const char *text)
@@ -30,25 +44,18 @@ static long parse_pid(const char *text)
 
 int cmd_whois(int argc, char **argv)
 {
-	struct ask_options options = {
-		.command = "whois",
-		.help_text = help_text,
-		.args_min = 1,
-		.args_max = 1,
-		.has_json = true,
-	};
-	int status = ask_parse(argc, argv, &options);
+	struct whois_options options = { 0 };
+	char **words;
+	int status = command_parse(&command, argc, argv, &options, &words);
 	json_auto_t *answer = NULL;
 	long pid;
 
 	if (status >= 0)
 		return status;
-	pid = parse_pid(options.args[0]);
-	if (!pid) {
-		fprintf(stderr, "jobcage whois: '%s' is no process id\n", options.args[0]);
-		return EXIT_USAGE;
-	}
-	status = ask(&options, "whois", json_pack("{s:I}", "pid", (json_int_t)pid), &answer);
+	pid = parse_pid(*words);
+	if (!pid)
+		return command_misused(&command, "'%s' is no process id", *words);
+	status = ask(&command, "whois", json_pack("{s:I}", "pid", (json_int_t)pid), &answer);
 	if (status)
 		return status;
 	if (options.json)

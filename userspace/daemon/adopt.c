@@ -9,7 +9,6 @@
 #include "base/cleanup.h"
 #include "daemon/warn.h"
 #include "job/content.h"
-#include "kern/publish.h"
 
 static int use_sink(struct sinks *sinks, const struct job *job, struct error *err,
 		    struct sink **ret_sink)

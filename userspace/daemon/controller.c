@@ -3,7 +3,6 @@
 #include "daemon/controller.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 

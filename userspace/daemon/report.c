@@ -6,6 +6,7 @@
 
 #include "alert/text.h"
 #include "base/cleanup.h"
+#include "job/content.h"
 #include "job/state.h"
 #include "kern/jobs.h"
 #include "policy/value.h"
@@ -84,6 +85,17 @@ struct others {
 	int err;
 };
 
+/* Text stands in a state file as it is, of any bytes. NULL: this is neither that nor a number. */
+static json_t *shown(json_t *value)
+{
+	_cleanup_free_ char *bytes = NULL;
+
+	if (json_is_integer(value))
+		return json_incref(value);
+	bytes = content_to_bytes(value);
+	return bytes ? text_json(bytes) : NULL;
+}
+
 static void add_other(void *arg, const json_t *content)
 {
 	static const char *const keys[] = { "policy",   "digest", "command",  "user",  "uid",
@@ -97,9 +109,9 @@ static void add_other(void *arg, const json_t *content)
 	report = json_pack("{s:s, s:b}", "job", id, "attached",
 			   json_is_true(json_object_get(content, "is_attached")));
 	for (size_t i = 0; report && i < ARRAY_SIZE(keys); i++) {
-		json_t *value = json_object_get(content, keys[i]);
+		json_t *value = shown(json_object_get(content, keys[i]));
 
-		if (value && json_object_set(report, keys[i], value))
+		if (value && !put(report, keys[i], value))
 			others->err = -ENOMEM;
 	}
 	if (!report || json_array_append(others->jobs, report))

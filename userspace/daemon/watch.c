@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "alert/record.h"
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "daemon/controller.h"

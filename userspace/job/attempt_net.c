@@ -12,7 +12,6 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <netinet/ip.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -16,7 +15,6 @@
 #include "job/process.h"
 #include "job/selftest.h"
 #include "kern/jobs.h"
-#include "kern/publish.h"
 
 /* How long to wait for killed processes to be gone. What takes longer is tried again later. */
 #define REAP_TRIES 50

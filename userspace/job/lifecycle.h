@@ -19,7 +19,6 @@
 #include "job/cgroup.h"
 #include "job/ruleset.h"
 #include "job/state.h"
-#include "kern/kern.h"
 
 /* Descriptors that a job may inherit, at most. */
 #define INHERIT_MAX 32

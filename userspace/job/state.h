@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "abi/job.h"
 #include "base/error.h"
 
 #define STATE_ROOT "/run/jobcage"

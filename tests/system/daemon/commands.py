@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What jobs, status, whois, kill and reload print, and the statuses they end with."""
 import json
+import os
 import re
 
 from harness import wait_for
 from house import ALICE, BOB, ROOT
 
 KEYS = {"job", "policy", "digest", "mode", "command", "user", "uid", "asked_by", "pid", "start_ms", "cgroup", "attached", "adopted"}
+NO_UTF8 = os.fsdecode(b"a\xff")
 MORE = {"denied", "would_deny", "record", "rules", "source", "alerts", "runtime_ms", "backend", "self_test", "kinds"}
 
 
@@ -15,15 +17,20 @@ def usage(check, house):
             (["whois", "self"], 2, "no process id"), (["whois", "-1"], 2, "1"), (["kill"], 2, "an argument is missing"),
             (["kill", "--json", "x"], 2, "no option --json"), (["status", "--quiet", "x"], 2, "no option --quiet"), (["jobs", "--all"], 2, "all"),
             (["status", "none"], 1, 'no job "none"'), (["whois", "1"], 1, "in no job"), (["whois", "4194303"], 1, "no process"),
-            (["reload", "none"], 1, 'no job "none"')]
+            (["reload", "none"], 1, 'no job "none"'), (["daemon", "--teardown", "--nonsense"], 2, "no option --nonsense"),
+            (["daemon", "--teardown", "--site", "/x"], 2, "takes no --site"), (["attach", "--policy", "plain"], 2, "--cgroup"),
+            (["policy"], 125, "policy explain"), (["policy", "chekc"], 125, "policy check"), (["polic"], 125, "unknown command 'polic'")]
+    rows += [([*words, NO_UTF8], 1, "is no UTF-8") for words in (["status"], ["kill"], ["reload"], ["attach", "--cgroup", "/sys/fs/cgroup", "--policy"])]
     for words, status, text in rows:
         result = house.ask(*words)
         check.equal(f"{' '.join(words)}: exit status, and nothing on standard output", (result.returncode, result.stdout), (status, ""))
-        check.that(f"{' '.join(words)}: says why, in one line", text in result.stderr and len(result.stderr.split("\n")) <= 3, result.stderr)
-    for words in ("jobs", "status", "whois", "kill", "reload"):
-        result = house.ask(words, "--help", user=BOB)
-        check.equal(f"{words} --help: on standard output, 0", (result.returncode, result.stderr, result.stdout.split()[:3]),
-                    (0, "", ["Usage:", "jobcage", words]))
+        lines = result.stderr.count("\n")
+        check.that(f"{' '.join(words)}: says why, in one line", text in result.stderr and (lines == 1 or words[0] == "policy"), result.stderr)
+    for words in (["jobs"], ["status", "none"], ["whois"], ["kill", "keeper"], ["reload"], ["daemon", "--teardown"]):
+        result = house.ask(*words, "--help", user=ROOT)
+        check.equal(f"{' '.join(words)} --help: on standard output, 0", (result.returncode, result.stderr, result.stdout.split()[:3]),
+                    (0, "", ["Usage:", "jobcage", words[0]]))
+    check.that("and nothing is done", house.daemon.is_alive() and "keeper" in house.job_ids())
 
 
 def shown(check, house):
@@ -51,6 +58,10 @@ def shown(check, house):
     killed = house.ask("kill", "a", "none", "a-much-longer-name", user=ALICE)
     check.equal("kill of three, of which one is none", (killed.returncode, killed.stdout, killed.stderr),
                 (1, "", 'jobcage kill: there is no job "none"\n'))
+    for what, how in (("id", {"job_id": NO_UTF8}), ("policy", {"policy": NO_UTF8}), ("alerts file", {"options": ["--alerts", NO_UTF8]})):
+        refused = house.start("touch", f"{house.out}/started", **how).finish()
+        check.equal(f"run with {what} that is no UTF-8: exit status", (refused.status, house.exists("started")), (125, False))
+        check.matches(f"run with {what} that is no UTF-8: says so", refused.err, r'\Ajobcage run: ".*a\\xff" is no UTF-8.*\n\Z')
     check.equal("the others are killed", (one.finish().status, two.finish().status), (137, 137))
     house.settles(check, "commands")
 

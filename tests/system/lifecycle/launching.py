@@ -2,6 +2,7 @@
 """Exit statuses, and refusals: status 125, one clear line, nothing started, nothing left."""
 import os
 
+NO_UTF8 = os.fsdecode(b"a\xff")
 SMALL = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
 
 
@@ -56,6 +57,8 @@ def refusals(check, world, keeper):
         ("id that would leave the folder", {"job_id": "../x", "alerts": f"{world.alerts}/x"}, says.format("job id")),
         ("id with a blank", {"job_id": "a b"}, says.format("job id")),
         ("id too long", {"job_id": "x" * 65}, says.format("job id")),
+        ("id that is no UTF-8", {"job_id": NO_UTF8, "alerts": f"{world.alerts}/x"}, says.format(r'"a\\xff" is no UTF-8')),
+        ("policy name that is none", {"policy": NO_UTF8}, says.format("a policy's name is")),
         ("id in use", {"job_id": keeper.id, "alerts": f"{world.alerts}/twice.jsonl"}, says.format('.*"keeper" is running')),
         ("alerts into no folder", {"alerts": f"{world.root}/none/a.jsonl"}, says.format("cannot open .*none/a.jsonl")),
         ("alerts into a folder", {"alerts": world.out}, says.format(".*" + world.out)),

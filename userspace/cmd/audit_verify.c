@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* jobcage audit: is a log as it was written? */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,26 +18,39 @@
 #define EXIT_PARTIAL 3
 #define EXIT_UNREADABLE 4
 
-static const char help_text[] =
-	"Usage: jobcage audit verify [OPTION...] FILE...\n"
-	"Verifies that a log is as it was written: no line changed, missing, repeated or out of its\n"
-	"place. A file stands for its rotated ones (FILE.NNNNNNNNNNNN) too. Prints the first fault.\n"
-	"\n"
-	"      --head HEAD  a line that the log must have: SEQUENCE:HASH, or a file of another sink, for\n"
-	"                   all heads in it\n"
-	"      --key FILE   verify the signatures of heads with this public key (PEM)\n"
-	"      --alone      only the files named, without their rotated ones\n"
-	"      --json       the result as a JSON object\n"
-	"  -h, --help       this text\n"
-	"\n"
-	"Without a head from elsewhere, lines that were cut off at the end are not missed.\n"
-	"Exit status: 0 sound, from line 1 on; 1 a fault; 2 wrong usage; 3 sound, but its beginning is\n"
-	"not in the files; 4 a file cannot be read.\n";
-
 struct options {
-	struct audit_heads heads;
+	struct option_list heads;
 	const char *key;
 	bool is_alone, json;
+};
+
+static const struct option_row rows[] = {
+	OPTION_LIST(
+		struct options, heads, 0, "head", "HEAD",
+		"a line that the log must have: SEQUENCE:HASH, or a file of another sink, for all\n"
+		"heads in it; may be repeated"),
+	OPTION_WORD(struct options, key, 0, "key", "FILE",
+		    "verify the signatures of heads with this public key (PEM)"),
+	OPTION_FLAG(struct options, is_alone, 0, "alone",
+		    "only the files named, without their rotated ones"),
+	OPTION_FLAG(struct options, json, 'j', "json", "the result as a JSON object"),
+	OPTION_END,
+};
+
+static const struct command command = {
+	.name = "audit verify",
+	.synopsis = "[OPTION...] FILE...",
+	.about =
+		"Verifies that a log is as it was written: no line changed, missing, repeated or out of its\n"
+		"place. A file stands for its rotated ones (FILE.NNNNNNNNNNNN) too. Prints the first fault.",
+	.rows = rows,
+	.notes =
+		"Without a head from elsewhere, lines that were cut off at the end are not missed.\n"
+		"Exit status: 0 sound, from line 1 on; 1 a fault; 2 wrong usage; 3 sound, but its beginning is\n"
+		"not in the files; 4 a file cannot be read.",
+	.words_min = 1,
+	.words_max = INT_MAX,
+	.usage_status = EXIT_USAGE,
 };
 
 /* --- what to verify --------------------------------------------------------------------------- */
@@ -134,77 +147,59 @@ static void print_result(const struct audit_result *result)
 		printf("what stood before line %" PRIu64 " is not in the files\n", result->first);
 }
 
-static int verify(const struct options *options, const struct files *files)
+/* Returns 0, or -errno with the sentence. */
+static int find_result(const struct options *options, const struct files *files, struct error *err,
+		       struct audit_result *ret_result)
 {
-	struct audit_result result = { 0 };
+	struct audit_heads heads = { 0 };
 	struct head_key *key = NULL;
-	struct error err = { 0 };
-	int r = options->key ? head_key_load(options->key, false, &err, &key) : 0;
+	int r = options->key ? head_key_load(options->key, false, err, &key) : 0;
 
+	for (size_t i = 0; !r && i < options->heads.cnt; i++)
+		r = audit_heads_add(&heads, options->heads.items[i].value, err);
 	if (!r)
-		r = audit_verify(files->items, files->cnt, &options->heads, key, &err, &result);
+		r = audit_verify(files->items, files->cnt, &heads, key, err, ret_result);
 	head_key_free(key);
-	if (r) {
-		fprintf(stderr, "jobcage audit: %s\n", err.text);
-		return EXIT_UNREADABLE;
-	}
-	r = EXIT_FAULT;
-	if (result.is_sound)
-		r = result.first > 1 ? EXIT_PARTIAL : 0;
-	if (options->json && print_json(&result))
-		r = EXIT_UNREADABLE;
-	else if (!options->json)
-		print_result(&result);
-	audit_result_free(&result);
+	audit_heads_free(&heads);
 	return r;
 }
 
-/* --- the command line ------------------------------------------------------------------------- */
-
-/* Returns -1 to go on, or an exit status. */
-static int parse(int argc, char **argv, struct options *options)
+static int verify(const struct options *options, const struct files *files)
 {
-	static const struct option table[] = {
-		{ "head", required_argument, NULL, 'H' }, { "key", required_argument, NULL, 'k' },
-		{ "alone", no_argument, NULL, 'a' },      { "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },       { 0 },
-	};
+	struct audit_result result = { 0 };
 	struct error err = { 0 };
-	int opt;
+	int status = EXIT_FAULT;
 
-	while ((opt = getopt_long(argc, argv, "h", table, NULL)) >= 0) {
-		switch (opt) {
-		case 'H':
-			if (audit_heads_add(&options->heads, optarg, &err)) {
-				fprintf(stderr, "jobcage audit: %s\n", err.text);
-				return EXIT_UNREADABLE;
-			}
-			break;
-		case 'k': options->key = optarg; break;
-		case 'a': options->is_alone = true; break;
-		case 'j': options->json = true; break;
-		case 'h': fputs(help_text, stdout); return 0;
-		default: fputs("'jobcage audit --help' says more\n", stderr); return EXIT_USAGE;
-		}
+	if (find_result(options, files, &err, &result)) {
+		command_error(&command, "%s", err.text);
+		return EXIT_UNREADABLE;
 	}
-	if (argc - optind >= 2 && !strcmp(argv[optind], "verify"))
-		return -1;
-	fputs("jobcage audit: say 'verify' and name files; 'jobcage audit --help' says more\n",
-	      stderr);
-	return EXIT_USAGE;
+	if (result.is_sound)
+		status = result.first > 1 ? EXIT_PARTIAL : 0;
+	if (options->json && print_json(&result))
+		status = EXIT_UNREADABLE;
+	else if (!options->json)
+		print_result(&result);
+	audit_result_free(&result);
+	return status;
 }
 
-int cmd_audit(int argc, char **argv)
+/* --- the command ------------------------------------------------------------------------------ */
+
+int cmd_audit_verify(int argc, char **argv)
 {
 	_cleanup_(files_free) struct files files = { 0 };
 	struct options options = { 0 };
-	int status = parse(argc, argv, &options);
+	char **names;
+	int status = command_parse(&command, argc, argv, &options, &names);
 
-	for (int i = optind + 1; status < 0 && i < argc; i++)
-		if (add_with_rotated(&files, argv[i], options.is_alone))
+	for (; status < 0 && *names; names++)
+		if (add_with_rotated(&files, *names, options.is_alone)) {
+			command_error(&command, "out of memory");
 			status = EXIT_UNREADABLE;
+		}
 	if (status < 0)
 		status = verify(&options, &files);
-	audit_heads_free(&options.heads);
+	option_list_free(&options.heads);
 	return status;
 }

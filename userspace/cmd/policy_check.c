@@ -1,42 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * jobcage policy: explain is in policy_explain.c; check: are these policies sound? For the admin's editor, and for CI.
+ * jobcage policy check: are these policies sound? For the admin's editor, and for CI.
  *
  * Reads what `jobcage run` would read and says all that is wrong with it, with no need of the
  * kernel or of root.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
+#include "alert/text.h"
 #include "base/diag.h"
 #include "cmd/cmd.h"
+#include "cmd/command.h"
 #include "policy/policy.h"
 #include "policy/site.h"
 
 #define STATUS_OK 0
 #define STATUS_ERROR 125
 
-static const char usage_text[] =
-	"usage: jobcage policy check [--site FILE] [--json] FILE...\n"
-	"\n"
-	"Checks policies and egress allowlists, with all that they extend and include, and\n"
-	"reports every error with its file, line and column. Needs neither root nor the kernel.\n"
-	"\n"
-	"  -s, --site FILE  the site's datasets (default: " SITE_FILE ", if it is there)\n"
-	"  -j, --json       print one JSON document on standard output, errors included\n"
-	"  -h, --help       print this text\n"
-	"\n"
-	"Exit status: 0 if every file is sound, 125 if not, also on wrong usage.\n";
-
 struct options {
-	const char *site_file; /* NULL: the default one */
-	bool is_json;
-	bool is_help;
+	const char *site; /* NULL: the default one */
+	bool json;
+};
+
+static const struct option_row rows[] = {
+	OPTION_WORD(struct options, site, 's', "site", "FILE",
+		    "the site's datasets (default: " SITE_FILE ", if it exists)"),
+	OPTION_FLAG(struct options, json, 'j', "json",
+		    "print one JSON document on standard output, errors included"),
+	OPTION_END,
+};
+
+static const struct command command = {
+	.name = "policy check",
+	.synopsis = "[--site FILE] [--json] FILE...",
+	.about =
+		"Checks policies and egress allowlists, with all that they extend and include, and\n"
+		"reports every error with its file, line and column. Needs neither root nor the kernel.",
+	.rows = rows,
+	.notes = "Exit status: 0 if every file is sound, 125 if not, also on wrong usage.",
+	.words_min = 1,
+	.words_max = INT_MAX,
+	.usage_status = STATUS_ERROR,
 };
 
 /* What came of one file. */
@@ -47,21 +56,7 @@ struct result {
 	struct diag_list diags;
 };
 
-static int usage_error(const char *what)
-{
-	if (what)
-		fprintf(stderr, "jobcage policy: %s\n", what);
-	fputs("Try 'jobcage policy --help'.\n", stderr);
-	return STATUS_ERROR;
-}
-
-static int print_help(void)
-{
-	fputs(usage_text, stdout);
-	return STATUS_OK;
-}
-
-/* Plain output */
+/* --- for people ------------------------------------------------------------------------------- */
 
 static const char *plural(size_t cnt)
 {
@@ -84,12 +79,12 @@ static void print_result(const struct result *result)
 		       check->rule_cnt, plural(check->rule_cnt), check->digest);
 }
 
-/* JSON output */
+/* --- for programs ----------------------------------------------------------------------------- */
 
 static json_t *diag_json(const struct diag *diag)
 {
-	return json_pack("{s:s, s:i, s:i, s:s, s:s}", "file",
-			 diag->origin.file ? diag->origin.file : "-", "line",
+	return json_pack("{s:o, s:i, s:i, s:s, s:s}", "file",
+			 text_json(diag->origin.file ? diag->origin.file : "-"), "line",
 			 (int)diag->origin.line, "column", (int)diag->origin.column, "level",
 			 diag->level == DIAG_ERROR ? "error" : "warning", "text",
 			 diag->text ? diag->text : "out of memory");
@@ -107,8 +102,8 @@ static json_t *diags_json(const struct diag_list *diags)
 static json_t *result_json(const struct result *result)
 {
 	const struct policy_check *check = &result->check;
-	json_t *object = json_pack("{s:s, s:b, s:o}", "file", result->file, "ok", result->is_ok,
-				   "diagnostics", diags_json(&result->diags));
+	json_t *object = json_pack("{s:o, s:b, s:o}", "file", text_json(result->file), "ok",
+				   result->is_ok, "diagnostics", diags_json(&result->diags));
 
 	if (!result->is_ok || !object)
 		return object;
@@ -132,7 +127,7 @@ static bool print_json(json_t *files, const struct diag_list *site_diags, bool i
 	return !err && putchar('\n') != EOF;
 }
 
-/* Checking */
+/* --- the check -------------------------------------------------------------------------------- */
 
 static bool check_file(const char *file, const struct site *site, json_t *json_files)
 {
@@ -152,14 +147,14 @@ static bool check_file(const char *file, const struct site *site, json_t *json_f
 static bool check_files(const struct options *options, char **files, const struct site *site,
 			const struct diag_list *site_diags, bool has_site)
 {
-	json_t *json_files = options->is_json ? json_array() : NULL;
+	json_t *json_files = options->json ? json_array() : NULL;
 	bool is_ok = has_site;
 
-	if (options->is_json && !json_files)
+	if (options->json && !json_files)
 		return false;
 	for (; has_site && *files; files++)
 		is_ok &= check_file(*files, site, json_files);
-	if (options->is_json)
+	if (options->json)
 		return print_json(json_files, site_diags, is_ok) && is_ok;
 	diag_print(site_diags, stderr);
 	return is_ok;
@@ -169,64 +164,23 @@ static int run_check(const struct options *options, char **files)
 {
 	struct diag_list diags = { 0 };
 	struct site *site = NULL;
-	bool has_site = !site_find(options->site_file, &diags, &site);
+	bool has_site = !site_find(options->site, &diags, &site);
 	bool is_ok = check_files(options, files, site, &diags, has_site);
 
 	diag_free(&diags);
 	site_free(site);
 	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "jobcage policy: cannot write the result: %s\n", strerror(errno));
+		command_error(&command, "cannot write the result: %s", strerror(errno));
 		return STATUS_ERROR;
 	}
 	return is_ok ? STATUS_OK : STATUS_ERROR;
 }
 
-static int parse_options(int argc, char **argv, struct options *ret_options)
+int cmd_policy_check(int argc, char **argv)
 {
-	static const struct option table[] = {
-		{ "site", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	struct options options = { 0 };
-	int option;
+	char **files;
+	int status = command_parse(&command, argc, argv, &options, &files);
 
-	optind = 0; /* another command's options may have been parsed before */
-	while ((option = getopt_long(argc, argv, "s:jh", table, NULL)) != -1) {
-		switch (option) {
-		case 's':
-			options.site_file = optarg;
-			break;
-		case 'j':
-			options.is_json = true;
-			break;
-		case 'h':
-			options.is_help = true;
-			break;
-		default:
-			return -EINVAL; /* getopt has said why */
-		}
-	}
-	*ret_options = options;
-	return 0;
-}
-
-int cmd_policy(int argc, char **argv)
-{
-	struct options options;
-
-	if (argc > 1 && !strcmp(argv[1], "explain"))
-		return cmd_policy_explain(argc - 1, argv + 1);
-	if (parse_options(argc, argv, &options))
-		return usage_error(NULL);
-	if (options.is_help)
-		return print_help();
-	if (optind == argc)
-		return usage_error("no subcommand given; there are: check, explain");
-	if (strcmp(argv[optind], "check"))
-		return usage_error("unknown subcommand; there are: check, explain");
-	if (optind + 1 == argc)
-		return usage_error("no policy file given");
-	return run_check(&options, argv + optind + 1);
+	return status >= 0 ? status : run_check(&options, files);
 }

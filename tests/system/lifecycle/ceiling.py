@@ -1,29 +1,20 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Root in a job is just a user: every capability of the kernel's list, by an operation that needs it. Run as root in the VM:
-
-    tools/vm --kernel 6.12 --lsm bpf -- tests/system/containment/run
-
-usage: run [--jobcage FILE]
+"""Root in a job is just a user: every capability of the kernel's list, by an operation that needs it.
 
 powers.py does them outside, where each must work; in a job whose policy extends rules/base.json, where only what base.json names may;
 in the same job in audit mode, which tells of them; and in a job that is granted them all, where it is the ceiling alone that was lifted.
-Prints the table, what fails, then 'N passed, N failed'.
 """
-import argparse
 import contextlib
 import json
 import os
 import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "../common")]
-sys.dont_write_bytecode = True
-from cage import PROJECT, World
-from harness import Check, wait_for
+from cage import PROJECT
+from harness import wait_for
 from powers import POWERS
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 REFUSED = ("EPERM", "EACCES", "DROPPED")
 # The operation asks for something that is not there, after it has asked for the capability.
 OUTSIDE = {"CAP_SYS_MODULE": "ENOENT", "CAP_SYS_BOOT": "EINVAL", "CAP_BPF": "ENOENT"}
@@ -82,14 +73,14 @@ def policy(world, name, **sections):
 def inside(check, world, name, folder, **sections):
     """What the job was answered, and the capabilities in its record."""
     job = world.start(sys.executable, f"{HERE}/powers.py", folder, policy=policy(world, name, **sections)).finish()
-    check.equal("exit status", (job.status, job.err), (0, ""))
+    check.equal(f"{name}: exit status", (job.status, job.err), (0, ""))
     wait_for(job.end, 20)
     events = [event for event in job.events() if not event["metadata"]["event_code"].startswith("job_")]
     told = [event for event in events if event["metadata"]["event_code"] == "guard_capability"]
-    check.equal("the rule of each", {event["firewall_rule"]["uid"] for event in told} - {"capabilities.default"}, set())
-    check.equal("nothing else is refused", [event["message"] for event in events if event not in told
+    check.equal(f"{name}: the rule of each", {event["firewall_rule"]["uid"] for event in told} - {"capabilities.default"}, set())
+    check.equal(f"{name}: nothing else is refused", [event["message"] for event in events if event not in told
                                             and event["metadata"]["event_code"] != "guard_bpf"], [])
-    check.equal("the record is complete", job.end().get("complete"), True)
+    check.equal(f"{name}: the record is complete", job.end().get("complete"), True)
     return answers(job.out), {event["kernel"]["name"] for event in told}
 
 
@@ -125,25 +116,27 @@ def everything(check, world, folder):
     check.equal("nothing is in the record", told, set())
 
 
-def options():
-    parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--jobcage", default=f"{PROJECT}/build/jobcage")
-    return parser.parse_args()
+@contextlib.contextmanager
+def setting(path, value):
+    with open(path, encoding="ascii") as stream:
+        before = stream.read()
+    with open(path, "w", encoding="ascii") as stream:
+        stream.write(value)
+    try:
+        yield
+    finally:
+        with open(path, "w", encoding="ascii") as stream:
+            stream.write(before)
 
 
-def main():
-    check, world, base = Check(), World(options().jobcage), granted_by_base()
+def every_capability(check, world):
+    base = granted_by_base()
     with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as stream:
         check.equal("all of this kernel's capabilities are here", len(POWERS), int(stream.read()) + 1)
     # Debian's 3 asks for CAP_SYS_ADMIN instead of CAP_PERFMON.
-    world.write("/proc/sys/kernel/perf_event_paranoid", "2")
-    with place(world) as folder, world.keeper():
-        check.run("outside", outside, folder)
-        check.run("typical", typical, world, folder, base)
-        check.run("audit", audit, world, folder, base)
-        check.run("everything", everything, world, folder)
-    world.settles(check, "all")
-    return check.close()
-
-
-sys.exit(main())
+    with place(world) as folder, setting("/proc/sys/kernel/perf_event_paranoid", "2"):
+        outside(check, folder)
+        typical(check, world, folder, base)
+        audit(check, world, folder, base)
+        everything(check, world, folder)
+    world.settles(check, "every capability")
