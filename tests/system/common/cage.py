@@ -157,7 +157,7 @@ class World:
 
     def settles(self, check, what):
         """Nothing of any job is left but what was there at the baseline; and the datasets are as they were."""
-        wait_for(lambda: not traces.difference(self.baseline, self.snapshot()), 20)
+        wait_for(lambda: not traces.difference(self.baseline, self.snapshot()), 60)
         check.equal(f"{what}: nothing left behind", traces.difference(self.baseline, self.snapshot()), "")
         self.unharmed(check, what)
 
