@@ -22,7 +22,7 @@ BPF_SRCS := file receive attr mount renames exec guard sock egress packet unix t
 BASE_SRCS   := diag error file path
 POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
 	       shape site value
-KERN_SRCS   := backend barrier features hooks identify iter jobs links load member mounts need pins probe publish ring roots \
+KERN_SRCS   := backend barrier features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \
 	       roots_check
 ALERT_SRCS  := advice audit cause chain decode endpoint guard head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text

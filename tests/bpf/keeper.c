@@ -78,10 +78,19 @@ static int say_diags(const struct diag_list *diags, int r)
 	return error_set(&err, r, "%s", diags->cnt ? diags->items[0].text : strerror(-r));
 }
 
+static int publish(struct rules *into)
+{
+	static const char *const own[] = { KERN_PIN_ROOT, NULL };
+	struct places *places = places_walk(into->policy);
+	int r = places ? policy_publish(kern, places, own, into->slot, &err, &into->roots) : -ENOMEM;
+
+	places_free(places);
+	return r;
+}
+
 /* policy NAME FILE SITE */
 static int do_policy(char **argv)
 {
-	static const char *const own[] = { KERN_PIN_ROOT, NULL };
 	struct rules *into = find_rules("");
 	struct diag_list diags = { 0 };
 	struct site *site = NULL;
@@ -97,7 +106,7 @@ static int do_policy(char **argv)
 		return say_diags(&diags, r);
 	r = policy_choose_slot(kern, &err, &into->slot);
 	if (!r)
-		r = policy_publish(kern, into->policy, own, into->slot, &err, &into->roots);
+		r = publish(into);
 	if (r)
 		return r;
 	snprintf(into->name, sizeof(into->name), "%s", argv[0]);
@@ -132,12 +141,15 @@ static int do_roots(char **argv)
 	static const char *const news[] = { "", "replaced", "gone", "appeared", "remounted", "mount-below" };
 	_cleanup_free_ struct root_change *changes = NULL;
 	struct rules *looked_at = find_rules(argv[0]);
+	struct places *places;
 	size_t cnt;
 	int r;
 
 	if (!looked_at)
 		return no_such("policy", argv[0]);
-	r = roots_check(kern, looked_at->policy, &looked_at->roots, &err, &changes, &cnt);
+	places = places_walk(looked_at->policy);
+	r = places ? roots_check(kern, &looked_at->roots, places, &err, &changes, &cnt) : -ENOMEM;
+	places_free(places);
 	if (r)
 		return r;
 	printf("ok");

@@ -198,7 +198,6 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 	char id[JOB_ID_MAX + 1];
 	struct job_request request = {
 		.id = options->job ? options->job : id,
-		.policy = launch->policy,
 		.command = launch->command,
 		.user = launch->user.name,
 		.uid = launch->user.uid,
@@ -217,7 +216,7 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 	if (!options->job && job_id_make(launch->policy->name, err, id))
 		return err->code;
 	memcpy(request.inherit, options->keep, sizeof(options->keep));
-	return monitor_start(&request, !options->no_self_test, err);
+	return monitor_start(&request, launch->policy, !options->no_self_test, err);
 }
 
 static int enforce_alone(struct launch *launch, struct error *err)

@@ -409,7 +409,7 @@ static int start_locked(struct controller *controller, const struct job_request 
 
 	if (r) {
 		sinks_release(controller->sinks, sink);
-		policy_free(request->policy);
+		places_free(request->places);
 		return r;
 	}
 	if (!controller->is_daemon) {
@@ -434,7 +434,7 @@ int controller_start(struct controller *controller, const struct job_request *re
 	}
 	if (r) {
 		sinks_release(controller->sinks, sink);
-		policy_free(request->policy);
+		places_free(request->places);
 		return r;
 	}
 	r = start_locked(controller, request, is_self_tested, sink, err, ret_watch);

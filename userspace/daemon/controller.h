@@ -58,7 +58,7 @@ int controller_open(struct controller *controller, struct error *err);
 /*
  * Starts a job and looks after it. Clears away what dead controllers left, and adopts their running
  * jobs, on the way. Returns 0: the policy is in force for request->pid, which has not run the
- * command yet; or -errno and nothing is left behind. Takes request->policy over, whatever happens.
+ * command yet; or -errno and nothing is left behind. Takes request->places over, whatever happens.
  */
 int controller_start(struct controller *controller, const struct job_request *request,
 		     bool is_self_tested, struct error *err, struct watch **ret_watch);

@@ -66,9 +66,21 @@ static void answer(int sock, int r, struct error *err)
 	close(sock);
 }
 
-static void monitor_main(const struct job_request *request, bool is_self_tested, int sock)
+static int start(struct controller *controller, const struct job_request *request,
+		 struct policy *policy, bool is_self_tested, struct error *err)
 {
+	struct job_request own = *request;
 	struct watch *watch;
+
+	own.places = places_walk(policy);
+	if (!own.places)
+		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
+	return controller_start(controller, &own, is_self_tested, err, &watch);
+}
+
+static void monitor_main(const struct job_request *request, struct policy *policy,
+			 bool is_self_tested, int sock)
+{
 	struct controller *controller = NULL;
 	struct error err = { 0 };
 	int r;
@@ -79,7 +91,7 @@ static void monitor_main(const struct job_request *request, bool is_self_tested,
 	if (!r)
 		r = controller_set_site(controller, request->site, &err);
 	if (!r)
-		r = controller_start(controller, request, is_self_tested, &err, &watch);
+		r = start(controller, request, policy, is_self_tested, &err);
 	/* The sink has a copy, which goes with the job: a pipeline must not wait for adopted ones.
 	 */
 	dup2(STDIN_FILENO, STDOUT_FILENO);
@@ -93,11 +105,12 @@ static void monitor_main(const struct job_request *request, bool is_self_tested,
 }
 
 /* The middle process ends at once, so that the monitor is nobody's child. */
-static void fork_monitor(const struct job_request *request, bool is_self_tested, int sock)
+static void fork_monitor(const struct job_request *request, struct policy *policy,
+			 bool is_self_tested, int sock)
 {
 	setsid();
 	switch (fork()) {
-	case 0: monitor_main(request, is_self_tested, sock); break;
+	case 0: monitor_main(request, policy, is_self_tested, sock); break;
 	case -1: _exit(1);
 	default: _exit(0);
 	}
@@ -119,7 +132,8 @@ static int read_answer(int sock, struct error *err)
 	return result.code;
 }
 
-int monitor_start(const struct job_request *request, bool is_self_tested, struct error *err)
+int monitor_start(const struct job_request *request, struct policy *policy, bool is_self_tested,
+		  struct error *err)
 {
 	_cleanup_fd_ int ours = -1;
 	int sv[2], status;
@@ -131,7 +145,7 @@ int monitor_start(const struct job_request *request, bool is_self_tested, struct
 	pid = fork();
 	if (pid == 0) {
 		close(sv[0]);
-		fork_monitor(request, is_self_tested, sv[1]);
+		fork_monitor(request, policy, is_self_tested, sv[1]);
 	}
 	close(sv[1]);
 	if (pid < 0)

@@ -13,9 +13,11 @@
 
 /*
  * Forks the monitor and waits until it says that the policy is in force for the calling process, or
- * why not. The monitor is no child of the caller, and ends with the last job it looks after.
- * Returns 0, or -errno with nothing left behind.
+ * why not. The monitor is no child of the caller, and ends with the last job it looks after. The
+ * request has no places: the monitor walks the policy's paths itself. Returns 0, or -errno with
+ * nothing left behind.
  */
-int monitor_start(const struct job_request *request, bool is_self_tested, struct error *err);
+int monitor_start(const struct job_request *request, struct policy *policy, bool is_self_tested,
+		  struct error *err);
 
 #endif

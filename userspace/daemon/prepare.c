@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "job/lookup.h"
 
 /* What a request may have besides its packet: of root; of whom the site lets bring policies, some
  * thousand rules; of everybody else. */
@@ -181,6 +180,17 @@ static int choose_operation(struct request *request, struct error *err)
 	return 0;
 }
 
+/* What the controller makes rules of: it waits for no path. */
+static int find_places(struct request *request, struct error *err)
+{
+	request->places = places_walk(request->policy);
+	if (!request->places)
+		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
+	if (request->places->err.code)
+		*err = request->places->err;
+	return request->places->err.code;
+}
+
 static int open_scratch(struct request *request, struct error *err)
 {
 	if (!json_object_get(request->message.json, "scratch"))
@@ -210,10 +220,10 @@ static int prepare(const struct site *site, int sock, struct request *request, s
 	r = find_policy(site, request, err);
 	if (r)
 		return r;
-	/* The controller resolves them for good. Here they only have to answer. */
 	*phase = "a path that the policy names";
-	lookup_walk(request->policy);
-	r = open_scratch(request, err);
+	r = find_places(request, err);
+	if (!r)
+		r = open_scratch(request, err);
 	if (r)
 		return r;
 	*phase = "what knows the machine's users";

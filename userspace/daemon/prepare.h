@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A request up to where the controller is needed: who asks, whether he may, the policy, the user's
- * name, and that the policy's paths answer.
+ * name, and where the policy's paths lead.
  *
  * Runs in the client's own thread, because all of it may wait: for a file system that a hostile
  * process serves, for a server of files or users that is away. What it needs of the site is a copy

@@ -27,9 +27,14 @@
 static int replace_one(struct controller *controller, struct watch *watch, struct policy *policy,
 		       struct error *err)
 {
+	struct places *places = places_walk(policy);
 	struct ruleset *rules;
-	int r = ruleset_get(&controller->rulesets, policy, watch->job->alerts, err, &rules);
+	int r;
 
+	policy_free(policy);
+	if (!places)
+		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
+	r = ruleset_get(&controller->rulesets, places, watch->job->alerts, err, &rules);
 	if (r)
 		return r;
 	if (rules == watch->job->rules) {
@@ -82,9 +87,10 @@ static void tell(struct controller *controller, const struct ruleset *rules, con
 }
 
 /* The old rules hold until a job is refreshed, and for good if it cannot be. */
-static int refresh(struct controller *controller, struct ruleset *rules, struct error *err)
+static int refresh(struct controller *controller, struct ruleset *rules, struct places *places,
+		   struct error *err)
 {
-	int r = ruleset_refresh(&controller->rulesets, rules, err);
+	int r = ruleset_refresh(&controller->rulesets, rules, places, err);
 
 	for (struct watch *watch = controller->watches; !r && watch; watch = watch->next)
 		if (watch->job->rules == rules)
@@ -148,7 +154,7 @@ static bool is_resolvable(const struct root_change *changes, size_t cnt)
 }
 
 static void renew_changed(struct controller *controller, struct ruleset *rules,
-			  const struct root_change *changes, size_t cnt)
+			  struct places *places, const struct root_change *changes, size_t cnt)
 {
 	_cleanup_free_ char *change = describe(rules->policy, changes, cnt);
 	_cleanup_free_ char *text = NULL;
@@ -156,7 +162,7 @@ static void renew_changed(struct controller *controller, struct ruleset *rules,
 	int r = -ENOENT;
 
 	if (is_resolvable(changes, cnt))
-		r = refresh(controller, rules, &err);
+		r = refresh(controller, rules, places, &err);
 	else
 		error_set(&err, r, "a path leads nowhere");
 	rules->renewal_failed = r;
@@ -172,11 +178,12 @@ static void renew_changed(struct controller *controller, struct ruleset *rules,
 }
 
 /* Adopted rules hold no files yet: whatever became of the paths, they are resolved now. */
-static void hold_adopted(struct controller *controller, struct ruleset *rules)
+static void hold_adopted(struct controller *controller, struct ruleset *rules,
+			 struct places *places)
 {
 	struct error err = { 0 };
 
-	if (!refresh(controller, rules, &err))
+	if (!refresh(controller, rules, places, &err))
 		return;
 	rules->renewal_failed = true;
 	tell(controller, rules, err.text);
@@ -195,46 +202,54 @@ static void tell_unanswered(struct controller *controller, struct ruleset *rules
 	tell(controller, rules, text ? text : "a path does not answer");
 }
 
-/*
- * Have all paths of the rules just been walked by a thread that may wait? Then they can be walked
- * here. Else another look is due.
- */
-static bool do_answer(struct controller *controller, struct ruleset *rules)
+/* Where the rules' paths lead, as a thread has found it; NULL: it has not yet, and another look is
+ * due. */
+static struct places *look_up(struct controller *controller, struct ruleset *rules)
 {
 	int64_t now = clock_ms(CLOCK_MONOTONIC);
+	struct places *places;
 
 	if (!rules->lookup)
 		rules->lookup = lookup_start(rules->policy);
 	if (!rules->lookup)
-		return false;
-	if (lookup_is_through(rules->lookup)) {
+		return NULL;
+	places = lookup_take(rules->lookup);
+	if (places) {
 		lookup_free(TAKE_PTR(rules->lookup));
 		rules->is_unanswered = false;
-		return true;
+		if (places->err.code != -EBUSY)
+			return places;
+		places_free(places);
+		return NULL;
 	}
 	if (!rules->is_unanswered && now - lookup_started_ms(rules->lookup) >= ANSWER_MS)
 		tell_unanswered(controller, rules);
 	if (!rules->is_unanswered && controller->roots_ms > now + ANSWER_POLL_MS)
 		controller->roots_ms = now + ANSWER_POLL_MS;
-	return false;
+	return NULL;
 }
 
-static void renew_one(struct controller *controller, struct ruleset *rules)
+static void renew_for(struct controller *controller, struct ruleset *rules, struct places *places)
 {
 	_cleanup_free_ struct root_change *changes = NULL;
 	struct error err = { 0 };
 	size_t cnt = 0;
 
-	if (rules->renewal_failed || !do_answer(controller, rules))
-		return;
-	if (!rules->roots.fd_cnt) {
-		hold_adopted(controller, rules);
-		return;
-	}
-	if (roots_check(controller->kern, rules->policy, &rules->roots, &err, &changes, &cnt))
+	if (!rules->roots.fd_cnt)
+		hold_adopted(controller, rules, places);
+	else if (roots_check(controller->kern, &rules->roots, places, &err, &changes, &cnt))
 		warn(&err);
 	else if (cnt)
-		renew_changed(controller, rules, changes, cnt);
+		renew_changed(controller, rules, places, changes, cnt);
+}
+
+static void renew_one(struct controller *controller, struct ruleset *rules)
+{
+	struct places *places = rules->renewal_failed ? NULL : look_up(controller, rules);
+
+	if (places)
+		renew_for(controller, rules, places);
+	places_free(places);
 }
 
 void renew_roots(struct controller *controller)

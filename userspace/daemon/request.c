@@ -221,6 +221,7 @@ int request_execute(struct daemon *daemon, struct request *request, struct error
 
 void request_clear(struct request *request)
 {
+	places_free(request->places);
 	policy_free(request->policy);
 	free(request->source);
 	cleanup_fd(&request->scratch_fd);

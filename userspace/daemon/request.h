@@ -35,7 +35,8 @@ struct request {
 	struct message message;
 	struct peer peer;
 	const struct operation *operation;
-	struct policy *policy; /* of an operation that has one; owned, NULL once it was taken */
+	struct policy *policy; /* of an operation that has one; owned */
+	struct places *places; /* where its paths lead; owned, NULL once they were taken */
 	char *source;          /* the policy's file; NULL: the request brought its text */
 	uid_t uid;             /* who the command is to run as */
 	char user[256];        /* and the name of that */

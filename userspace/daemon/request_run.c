@@ -143,7 +143,7 @@ static int start(struct daemon *daemon, struct request *request, struct job_requ
 		r = fill_job(daemon, request, &rooms, err, job);
 	if (r)
 		return r;
-	job->policy = TAKE_PTR(request->policy);
+	job->places = TAKE_PTR(request->places);
 	r = controller_start(daemon->controller, job, is_self_tested(daemon, request), err, &watch);
 	if (r == -ETIMEDOUT)
 		note_slow(daemon, &request->peer);

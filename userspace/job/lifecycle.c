@@ -146,10 +146,10 @@ int job_create(struct rulesets *rulesets, const struct job_request *request, str
 	int r;
 
 	if (!job) {
-		policy_free(request->policy);
+		places_free(request->places);
 		return error_errno(err, -ENOMEM, "cannot start the job");
 	}
-	r = ruleset_get(rulesets, request->policy, request->alerts, err, &job->rules);
+	r = ruleset_get(rulesets, request->places, request->alerts, err, &job->rules);
 	if (r)
 		return r;
 	r = plan(job, request, err);

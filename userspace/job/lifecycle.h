@@ -26,10 +26,10 @@
 /* Bytes of a command line that the record keeps, with the NUL: every event has it. */
 #define JOB_COMMAND_MAX 4096
 
-/* What is asked for. Borrowed, but for the policy. */
+/* What is asked for. Borrowed, but for the places. */
 struct job_request {
 	const char *id;
-	struct policy *policy; /* job_create() takes it over */
+	struct places *places; /* of the policy; job_create() takes them over */
 	const char *source;    /* the policy's file, for reload; NULL: there is none */
 	const char *command;   /* for people */
 	const char *user;      /* who the command runs as */

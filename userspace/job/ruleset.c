@@ -14,6 +14,7 @@
 static void ruleset_free(struct ruleset *ruleset)
 {
 	lookup_free(ruleset->lookup);
+	places_free(ruleset->places);
 	policy_free(ruleset->policy);
 	roots_free(&ruleset->roots);
 	roots_free(&ruleset->old_roots);
@@ -58,23 +59,23 @@ static void drop(struct rulesets *rulesets, struct ruleset *ruleset)
 }
 
 /* Rules that hold for other files by now are of no use to a new job. */
-static bool is_current(struct rulesets *rulesets, const struct ruleset *ruleset)
+static bool is_current(struct rulesets *rulesets, const struct ruleset *ruleset,
+		       const struct places *places)
 {
 	_cleanup_free_ struct root_change *changes = NULL;
 	size_t cnt;
 
 	return ruleset->is_published && ruleset->roots.fd_cnt &&
-	       !roots_check(rulesets->kern, ruleset->policy, &ruleset->roots, NULL, &changes,
-			    &cnt) &&
+	       !roots_check(rulesets->kern, &ruleset->roots, places, NULL, &changes, &cnt) &&
 	       !cnt;
 }
 
-static struct ruleset *find(struct rulesets *rulesets, const struct policy *policy,
+static struct ruleset *find(struct rulesets *rulesets, const struct places *places,
 			    const char *alerts)
 {
 	for (struct ruleset *r = rulesets->first; r; r = r->next)
-		if (!strcmp(r->policy->digest, policy->digest) && !strcmp(r->alerts, alerts) &&
-		    is_current(rulesets, r))
+		if (!strcmp(r->policy->digest, places->policy->digest) &&
+		    !strcmp(r->alerts, alerts) && is_current(rulesets, r, places))
 			return r;
 	return NULL;
 }
@@ -85,20 +86,23 @@ static struct ruleset *take_ref(struct ruleset *ruleset)
 	return ruleset;
 }
 
-int ruleset_get(struct rulesets *rulesets, struct policy *policy, const char *alerts,
+int ruleset_get(struct rulesets *rulesets, struct places *places, const char *alerts,
 		struct error *err, struct ruleset **ret_ruleset)
 {
-	struct ruleset *ruleset = find(rulesets, policy, alerts);
+	struct ruleset *ruleset = find(rulesets, places, alerts);
 	int r;
 
 	if (ruleset) {
-		policy_free(policy);
+		places_free(places);
 		*ret_ruleset = take_ref(ruleset);
 		return 0;
 	}
-	ruleset = add(rulesets, policy, alerts);
-	if (!ruleset)
+	ruleset = add(rulesets, policy_hold(places->policy), alerts);
+	if (!ruleset) {
+		places_free(places);
 		return error_errno(err, -ENOMEM, "cannot hold the policy");
+	}
+	ruleset->places = places;
 	r = policy_choose_slot(rulesets->kern, err, &ruleset->slot);
 	if (r)
 		drop(rulesets, ruleset);
@@ -134,8 +138,8 @@ void rulesets_reopen(struct rulesets *rulesets)
 		free(rulesets->closed[--rulesets->closed_cnt]);
 }
 
-static int publish(struct rulesets *rulesets, const struct ruleset *ruleset, __u32 slot,
-		   struct error *err, struct roots *ret_roots)
+static int publish(struct rulesets *rulesets, const struct ruleset *ruleset, struct places *places,
+		   __u32 slot, struct error *err, struct roots *ret_roots)
 {
 	const char *own[CLOSED_MAX + 5] = { KERN_PIN_ROOT, STATE_ROOT };
 	size_t cnt = 2;
@@ -147,7 +151,7 @@ static int publish(struct rulesets *rulesets, const struct ruleset *ruleset, __u
 	for (size_t i = 0; i < rulesets->closed_cnt; i++)
 		if (!access(rulesets->closed[i], F_OK))
 			own[cnt++] = rulesets->closed[i];
-	return policy_publish(rulesets->kern, ruleset->policy, own, slot, err, ret_roots);
+	return policy_publish(rulesets->kern, places, own, slot, err, ret_roots);
 }
 
 int ruleset_publish(struct rulesets *rulesets, struct ruleset *ruleset, struct error *err)
@@ -156,19 +160,21 @@ int ruleset_publish(struct rulesets *rulesets, struct ruleset *ruleset, struct e
 
 	if (ruleset->is_published)
 		return 0;
-	r = publish(rulesets, ruleset, ruleset->slot, err, &ruleset->roots);
+	r = publish(rulesets, ruleset, ruleset->places, ruleset->slot, err, &ruleset->roots);
+	places_free(TAKE_PTR(ruleset->places));
 	ruleset->is_published = !r;
 	return r;
 }
 
-int ruleset_refresh(struct rulesets *rulesets, struct ruleset *ruleset, struct error *err)
+int ruleset_refresh(struct rulesets *rulesets, struct ruleset *ruleset, struct places *places,
+		    struct error *err)
 {
 	struct roots roots;
 	__u32 slot;
 	int r = policy_choose_slot(rulesets->kern, err, &slot);
 
 	if (!r)
-		r = publish(rulesets, ruleset, slot, err, &roots);
+		r = publish(rulesets, ruleset, places, slot, err, &roots);
 	if (r)
 		return r;
 	ruleset->old_slot = ruleset->slot;

@@ -22,7 +22,8 @@
 
 struct ruleset {
 	struct ruleset *next;
-	struct policy *policy; /* owned */
+	struct policy *policy; /* a reference of its own */
+	struct places *places; /* owned: until it is published; NULL: it is */
 	char *alerts;          /* owned: where the jobs' alerts go, closed to them if a file */
 	__u32 slot;
 	__u32 old_slot; /* before ruleset_refresh(), until ruleset_settle(); POLICY_SLOTS: none */
@@ -55,21 +56,23 @@ int rulesets_close(struct rulesets *rulesets, const char *path);
 void rulesets_reopen(struct rulesets *rulesets);
 
 /*
- * The rule set for a policy: one that is there, or a new one in a slot that is chosen but not
- * filled. Takes policy over, whatever happens. Give back with ruleset_put().
+ * The rule set for the policy whose paths lead to these places: one that is there, or a new one in a
+ * slot that is chosen but not filled. Takes places over, whatever happens. Give back with
+ * ruleset_put().
  */
-int ruleset_get(struct rulesets *rulesets, struct policy *policy, const char *alerts,
+int ruleset_get(struct rulesets *rulesets, struct places *places, const char *alerts,
 		struct error *err, struct ruleset **ret_ruleset);
 
 /* Fills the slot, unless it is filled. On failure nothing is left in the kernel. */
 int ruleset_publish(struct rulesets *rulesets, struct ruleset *ruleset, struct error *err);
 
 /*
- * Resolves the rules' paths anew and puts the result under a new slot, which the caller gives to
- * every job of the set with job_refresh() before it calls ruleset_settle(). On failure nothing has
- * changed.
+ * Puts the rules, for the places that their paths lead to now, under a new slot, which the caller
+ * gives to every job of the set with job_refresh() before it calls ruleset_settle(). On failure
+ * nothing has changed. The places are used up.
  */
-int ruleset_refresh(struct rulesets *rulesets, struct ruleset *ruleset, struct error *err);
+int ruleset_refresh(struct rulesets *rulesets, struct ruleset *ruleset, struct places *places,
+		    struct error *err);
 
 /* Withdraws the slot that was in use before. The caller let a policy_barrier() pass. */
 void ruleset_settle(struct rulesets *rulesets, struct ruleset *ruleset);

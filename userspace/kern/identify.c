@@ -32,6 +32,13 @@ static bool is_answer(const struct identity *identities, size_t cnt,
 	return true;
 }
 
+static int by_fd(const void *a, const void *b)
+{
+	const struct identity *x = a, *y = b;
+
+	return x->fd < y->fd ? -1 : x->fd > y->fd;
+}
+
 int identify_files(struct kern *kern, pid_t tgid, long policy_slot, struct error *err,
 		   struct identity **ret_identities, size_t *ret_cnt)
 {
@@ -48,8 +55,9 @@ int identify_files(struct kern *kern, pid_t tgid, long policy_slot, struct error
 					   tgid);
 		if (!is_answer(data, len / sizeof(struct identity), &request))
 			continue;
-		*ret_identities = TAKE_PTR(data);
 		*ret_cnt = len / sizeof(struct identity);
+		qsort(data, *ret_cnt, sizeof(struct identity), by_fd);
+		*ret_identities = TAKE_PTR(data);
 		return 0;
 	}
 	return error_set(err, -EBUSY, "others keep asking the kernel for file identities");
@@ -57,8 +65,7 @@ int identify_files(struct kern *kern, pid_t tgid, long policy_slot, struct error
 
 const struct identity *identity_of_fd(const struct identity *identities, size_t cnt, int fd)
 {
-	for (size_t i = 0; i < cnt; i++)
-		if (identities[i].fd == (__u32)fd)
-			return &identities[i];
-	return NULL;
+	const struct identity key = { .fd = fd };
+
+	return cnt ? bsearch(&key, identities, cnt, sizeof(key), by_fd) : NULL;
 }

@@ -16,12 +16,12 @@
 
 /*
  * Reads one entry per descriptor of process tgid, judged by policy_slot unless that is
- * IDENTIFY_NO_POLICY. Returns 0 and an array (free it), or -errno.
+ * IDENTIFY_NO_POLICY. Returns 0 and an array by descriptor (free it), or -errno.
  */
 int identify_files(struct kern *kern, pid_t tgid, long policy_slot, struct error *err,
 		   struct identity **ret_identities, size_t *ret_cnt);
 
-/* The entry of that descriptor, or NULL. */
+/* The entry of that descriptor in an array by descriptor, or NULL. */
 const struct identity *identity_of_fd(const struct identity *identities, size_t cnt, int fd);
 
 #endif

@@ -195,14 +195,15 @@ int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot)
 			   POLICY_SLOTS);
 }
 
-int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
-		   __u32 slot, struct error *err, struct roots *ret_roots)
+int policy_publish(struct kern *kern, struct places *places, const char *const *own, __u32 slot,
+		   struct error *err, struct roots *ret_roots)
 {
+	const struct policy *policy = places->policy;
 	_cleanup_(cleanup_egress) struct egress_tables tables = { 0 };
 	_cleanup_(roots_free) struct roots roots = { 0 };
 	int r;
 
-	r = roots_resolve(kern, policy, own, err, &roots);
+	r = roots_resolve(kern, places, own, err, &roots);
 	if (r)
 		return r;
 	r = egress_compile(policy, &tables);

@@ -21,12 +21,12 @@
 int policy_choose_slot(struct kern *kern, struct error *err, __u32 *ret_slot);
 
 /*
- * Resolves the policy's paths, fills the slot and publishes it. own: as roots_resolve() has it. The
- * roots hold what the paths stand for in place and must be kept until the policy is withdrawn. On
- * failure nothing is left in the maps.
+ * Fills the slot with the policy whose paths lead to these places, and publishes it. places, own: as
+ * roots_resolve() has them. The roots hold what the paths stand for in place and must be kept until
+ * the policy is withdrawn. On failure nothing is left in the maps.
  */
-int policy_publish(struct kern *kern, const struct policy *policy, const char *const *own,
-		   __u32 slot, struct error *err, struct roots *ret_roots);
+int policy_publish(struct kern *kern, struct places *places, const char *const *own, __u32 slot,
+		   struct error *err, struct roots *ret_roots);
 
 /*
  * Only when no job names the slot and policy_barrier() has returned since. Waits for a grace period.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From the paths of a policy's rules to what the kernel compares: (device, inode), and the
- * ancestors that must stay.
+ * From the places that a policy's paths lead to, to what the kernel compares: (device, inode), and
+ * the ancestors that must stay. Nothing here waits for a server of files.
  */
 #ifndef JOBCAGE_KERN_ROOTS_H
 #define JOBCAGE_KERN_ROOTS_H
@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "kern/kern.h"
 #include "kern/mounts.h"
-#include "policy/policy.h"
+#include "kern/places.h"
 
 struct root {
 	struct root_key key;
@@ -44,12 +44,11 @@ struct roots {
 };
 
 /*
- * Resolves every rule that has a path, as the calling process sees the paths now. A path that does
- * not exist is an error that names the rule and its place, unless the rule is optional. own: paths,
- * ended by NULL, that are closed to the job whatever the rules say. Returns 0 or -errno. Free with
- * roots_free().
+ * Makes roots of what places_find() found, and takes from it what they hold: no second time. own:
+ * paths, ended by NULL, that are closed to the job whatever the rules say. Returns 0 or -errno, and
+ * the sentence of places->err if that is why. Free with roots_free().
  */
-int roots_resolve(struct kern *kern, const struct policy *policy, const char *const *own,
+int roots_resolve(struct kern *kern, struct places *places, const char *const *own,
 		  struct error *err, struct roots *ret_roots);
 void roots_free(struct roots *roots);
 
@@ -73,13 +72,12 @@ struct root_change {
 };
 
 /*
- * Compares what every rule's path leads to now with what it led to when the policy was resolved.
- * For a caller that polls: a look at the mount table, an open and two statx() for each rule, and
- * the kernel is asked for identities only if something differs. Nothing is altered: as long as the
- * roots stay the same, so does the answer; resolve the policy anew to get rid of it. Returns 0 and
+ * Compares where every rule's path leads now, as places_find() found it for the same policy, with
+ * where it led when the roots were made. The kernel is asked for identities only if something
+ * differs. Nothing is altered: as long as the roots stay the same, so does the answer. Returns 0 and
  * the changes, by rule (free them), or -errno.
  */
-int roots_check(struct kern *kern, const struct policy *policy, const struct roots *roots,
+int roots_check(struct kern *kern, const struct roots *roots, const struct places *places,
 		struct error *err, struct root_change **ret_changes, size_t *ret_cnt);
 
 #endif

@@ -2,12 +2,13 @@
 /*
  * Do the rules' paths still lead where they led? See roots.h.
  *
- * A path is opened as a rule's path is, and compared with the descriptor that is held: both are
- * looked at through the same file system and at the same time, so stat()'s own ideas of device and
- * inode do no harm here. What differs is then named as the hooks name it.
+ * The descriptor of the place is compared with the one that is held: both are looked at through the
+ * same file system and at the same time, so stat()'s own ideas of device and inode do no harm here.
+ * What differs is then named as the hooks name it.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,7 +17,7 @@
 #include "kern/identify.h"
 #include "kern/roots.h"
 
-/* What was found so far, and the descriptors to be named: borrowed, and opened here. */
+/* What was found so far, and the descriptors to be named, borrowed. */
 struct findings {
 	struct root_change *items;
 	int *old_fd, *now_fd; /* of each item; -1: none */
@@ -25,8 +26,6 @@ struct findings {
 
 static void findings_free(struct findings *findings)
 {
-	for (size_t i = 0; i < findings->cnt; i++)
-		cleanup_fd(&findings->now_fd[i]);
 	free(findings->items);
 	free(findings->old_fd);
 	free(findings->now_fd);
@@ -41,7 +40,6 @@ static int findings_init(struct findings *findings, size_t max)
 	return findings->items && findings->old_fd && findings->now_fd ? 0 : -ENOMEM;
 }
 
-/* Takes now_fd. */
 static struct root_change *add_finding(struct findings *findings, const struct root_path *path,
 				       enum root_news news, int old_fd, int now_fd)
 {
@@ -83,34 +81,59 @@ static bool is_same(const struct statx *a, const struct statx *b)
 }
 
 /* A path that an error hides from us (a server that is away) is not known to lead elsewhere. */
-static int check_path(const struct root_path *path, const char *name, const struct mounts *mounts,
+static int check_lost(const struct root_path *path, const struct held_place *place,
 		      struct findings *findings)
 {
-	_cleanup_fd_ int fd = open(name, O_PATH | O_CLOEXEC);
+	int error = place->error;
+
+	if (path->fd >= 0 && (error == -ENOENT || error == -ENOTDIR))
+		add_finding(findings, path, ROOT_GONE, path->fd, -1);
+	return error == -ENFILE || error == -EMFILE || error == -ENOMEM ? error : 0;
+}
+
+static int check_path(const struct root_path *path, const struct held_place *place,
+		      const struct mounts *mounts, struct findings *findings)
+{
 	struct statx held, now;
 	bool is_read_only;
 	int r;
 
-	if (fd < 0) {
-		if (path->fd >= 0 && (errno == ENOENT || errno == ENOTDIR))
-			add_finding(findings, path, ROOT_GONE, path->fd, -1);
-		return errno == ENFILE || errno == EMFILE || errno == ENOMEM ? -errno : 0;
-	}
+	if (place->fd < 0)
+		return check_lost(path, place, findings);
 	if (path->fd < 0) {
-		add_finding(findings, path, ROOT_APPEARED, -1, TAKE_FD(fd));
+		add_finding(findings, path, ROOT_APPEARED, -1, place->fd);
 		return 0;
 	}
 	r = look_at(path->fd, &held);
 	if (!r)
-		r = look_at(fd, &now);
+		r = look_at(place->fd, &now);
 	if (r)
 		return r;
-	is_read_only = mounts_is_read_only(mounts, fd);
+	is_read_only = mounts_is_read_only(mounts, place->fd);
 	if (!is_same(&held, &now))
-		add_finding(findings, path, ROOT_REPLACED, path->fd, TAKE_FD(fd));
+		add_finding(findings, path, ROOT_REPLACED, path->fd, place->fd);
 	else if (is_read_only != path->is_read_only)
 		add_finding(findings, path, ROOT_REMOUNTED, -1, -1)->is_read_only = is_read_only;
 	return 0;
+}
+
+static int check_paths(const struct roots *roots, const struct places *places,
+		       struct findings *findings)
+{
+	_cleanup_free_ const struct held_place **by_rule =
+		calloc(places->policy->rule_cnt + 1, sizeof(*by_rule));
+	int r = by_rule ? 0 : -ENOMEM;
+
+	for (size_t i = 0; by_rule && i < places->cnt; i++)
+		if (places->items[i].rule && !places->items[i].is_mount)
+			by_rule[places->items[i].number] = &places->items[i];
+	for (size_t i = 0; !r && i < roots->path_cnt; i++) {
+		const struct held_place *place = by_rule[roots->paths[i].rule];
+
+		if (place)
+			r = check_path(&roots->paths[i], place, &places->mounts, findings);
+	}
+	return r;
 }
 
 static bool is_known(const struct mounts *mounts, const struct mount_entry *entry)
@@ -159,37 +182,28 @@ static int name_findings(struct kern *kern, struct findings *findings, struct er
 	return r;
 }
 
-static int by_rule(const void *a, const void *b)
+static int finding_order(const void *a, const void *b)
 {
 	const struct root_change *x = a, *y = b;
 
 	return x->rule < y->rule ? -1 : x->rule > y->rule;
 }
 
-int roots_check(struct kern *kern, const struct policy *policy, const struct roots *roots,
+int roots_check(struct kern *kern, const struct roots *roots, const struct places *places,
 		struct error *err, struct root_change **ret_changes, size_t *ret_cnt)
 {
 	_cleanup_(findings_free) struct findings findings = { 0 };
-	_cleanup_(mounts_free) struct mounts mounts = { 0 };
-	int r;
+	int r = findings_init(&findings, roots->path_cnt + places->mounts.cnt);
 
-	r = mounts_read(err, &mounts);
-	if (r)
-		return r;
-	r = findings_init(&findings, roots->path_cnt + mounts.cnt);
-	for (size_t i = 0; !r && i < roots->path_cnt; i++) {
-		const struct rule *rule = policy_rule(policy, roots->paths[i].rule);
-
-		if (rule)
-			r = check_path(&roots->paths[i], rule->path, &mounts, &findings);
-	}
+	if (!r)
+		r = check_paths(roots, places, &findings);
 	if (r)
 		return error_errno(err, r, "cannot look after the policy's paths");
-	check_mounts(roots, &mounts, &findings);
+	check_mounts(roots, &places->mounts, &findings);
 	r = name_findings(kern, &findings, err);
 	if (r)
 		return r;
-	qsort(findings.items, findings.cnt, sizeof(*findings.items), by_rule);
+	qsort(findings.items, findings.cnt, sizeof(*findings.items), finding_order);
 	*ret_changes = TAKE_PTR(findings.items);
 	*ret_cnt = findings.cnt;
 	return 0;

@@ -243,9 +243,15 @@ static void read_policy(struct draft *draft, const struct frame *frame,
 
 /* Policies */
 
+struct policy *policy_hold(struct policy *policy)
+{
+	policy->holder_cnt++;
+	return policy;
+}
+
 void policy_free(struct policy *policy)
 {
-	if (!policy)
+	if (!policy || policy->holder_cnt--)
 		return;
 	for (size_t i = 0; i < policy->rule_cnt; i++)
 		rule_clear(&policy->rules[i]);

@@ -123,6 +123,7 @@ struct policy {
 	struct limits limits;
 	char **files; /* every file that an origin names; the policy owns them */
 	size_t file_cnt;
+	unsigned int _Atomic holder_cnt; /* besides the first */
 };
 
 /*
@@ -155,6 +156,10 @@ int policy_load(const char *file, const struct site *site, struct diag_list *dia
 int policy_parse(const char *text, size_t len, const char *origin_name, const struct site *site,
 		 struct diag_list *diags, struct policy **ret_policy);
 
+/* One more who holds it, from any thread: that many more policy_free(). Returns the policy. */
+struct policy *policy_hold(struct policy *policy);
+
+/* Lets go of it; the last one frees it. May be NULL. */
 void policy_free(struct policy *policy);
 
 /* What `jobcage policy check` says about a file that is sound. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A file system whose server can be made to answer nothing: what a server of files that is away, or a hostile one, is to whoever asks."""
 import ctypes
+import mmap
 import os
 import signal
 import stat
@@ -12,6 +13,7 @@ MNT_DETACH = 2
 LOOKUP, GETATTR, OPEN, STATFS, RELEASE, FLUSH, INIT, OPENDIR, RELEASEDIR, FORGET, INTERRUPT = 1, 3, 14, 17, 18, 25, 26, 27, 29, 2, 36
 IN = struct.Struct("<IIQQIIII")
 ROOT, FILE = 1, 2
+ENDLESS = 255
 
 
 def _attributes(node):
@@ -33,12 +35,22 @@ def _reply(opcode, node):
     return b"" if opcode in (RELEASE, RELEASEDIR, FLUSH) else None
 
 
-def _serve(fd):
+def _spend(left):
+    """Stops before a walk that is one too many."""
+    if left[0] == 0:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif left[0] != ENDLESS:
+        left[0] -= 1
+
+
+def _serve(fd, left):
     while True:
         data = os.read(fd, 1 << 17)
         _, opcode, unique, node, *_ = IN.unpack_from(data)
         if opcode in (FORGET, INTERRUPT):
             continue
+        if opcode == LOOKUP:
+            _spend(left)
         body = _reply(opcode, node)
         error = -38 if body is None else 0
         os.write(fd, struct.pack("<IiQ", 16 + len(body or b""), error, unique) + (body or b""))
@@ -55,10 +67,12 @@ class DeadFs:
         options = f"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other"
         if _libc.mount(b"dead", path.encode(), b"fuse.dead", 0, options.encode()):
             raise OSError(ctypes.get_errno(), "mount")
+        self._left = mmap.mmap(-1, 1)
+        self._left[0] = ENDLESS
         self.pid = os.fork()
         if not self.pid:
             try:
-                _serve(fd)
+                _serve(fd, self._left)
             finally:
                 os._exit(0)
         os.close(fd)
@@ -66,7 +80,12 @@ class DeadFs:
     def die(self):
         os.kill(self.pid, signal.SIGSTOP)
 
+    def die_after(self, walks):
+        """Answers so many walks to the file, and the next one no more."""
+        self._left[0] = walks
+
     def revive(self):
+        self._left[0] = ENDLESS
         os.kill(self.pid, signal.SIGCONT)
 
     def __enter__(self):

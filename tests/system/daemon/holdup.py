@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import struct
+import subprocess
 import time
 
 from deadfs import DeadFs
@@ -156,6 +157,39 @@ def dead_servers(check, house):
         check.equal("and is", running.finish().status, 137)
         fs.revive()
     house.settles(check, "dead servers")
+
+
+def dying_servers(check, house):
+    """The server goes away in the middle of a look at a running job's paths: after so many walks."""
+    with DeadFs(f"{house.root}/served") as fs:
+        house.policy("short", [{"id": "served", "path": fs.file, "access": "read"}])
+        running = house.start("sleep", "1000", user=ALICE, policy="short")
+        check.that("the job runs", wait_for(lambda: house.running(running)))
+        for walks in range(1, 5):
+            fs.die_after(walks)
+            with mounted(f"{house.root}/news"):  # has the daemon look
+                wait_for(lambda: stopped(fs.pid), 5)
+            others_are_served(check, house, f"{walks} walks were answered")
+            fs.revive()
+        check.equal("it can be killed", house.ask("kill", running.id, user=ALICE).returncode, 0)
+        check.equal("and is", running.finish().status, 137)
+    house.settles(check, "dying servers")
+
+
+def stopped(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+        return stream.read().rpartition(")")[2].split()[0] == "T"
+
+
+@contextlib.contextmanager
+def mounted(path):
+    os.mkdir(path)
+    subprocess.run(["mount", "-t", "tmpfs", "none", path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", path], check=True)
+        os.rmdir(path)
 
 
 def raised(check, house):

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Where a policy's paths lead; see places.h.
+ *
+ * A walk ends at its superblock's root, so a file system mounted below a rule's root gets the same
+ * rule at its own root. Every root and every ancestor of one is opened with O_PATH.
+ */
+#include "kern/places.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "kern/links.h"
+
+/* Descriptors of all places there are; of the walks of several threads. */
+static size_t _Atomic open_cnt;
+
+struct places *places_new(struct policy *policy)
+{
+	struct places *places = calloc(1, sizeof(*places));
+
+	if (places)
+		places->policy = policy_hold(policy);
+	return places;
+}
+
+static void close_place(struct held_place *place)
+{
+	if (place->fd < 0)
+		return;
+	close(place->fd);
+	place->fd = -1;
+}
+
+void places_free(struct places *places)
+{
+	if (!places)
+		return;
+	for (size_t i = 0; i < places->cnt; i++) {
+		close_place(&places->items[i]);
+		free(places->items[i].path);
+	}
+	open_cnt -= places->open_cnt;
+	mounts_free(&places->mounts);
+	policy_free(places->policy);
+	free(places->items);
+	free(places);
+}
+
+/* Where the first thing that is wrong is told; NULL: it has been. */
+static struct error *first_error(struct places *places)
+{
+	return places->err.code ? NULL : &places->err;
+}
+
+enum place_kind place_kind(const struct rule *rule)
+{
+	if (rule->class == RULE_EXEC)
+		return PLACE_EXEC;
+	return rule->class == RULE_UNIX ? PLACE_UNIX : PLACE_FILE;
+}
+
+/* --- what there is ---------------------------------------------------------------------------- */
+
+static int places_add(struct places *places, const char *path, size_t len, const struct rule *rule,
+		      __u32 number, bool is_mount)
+{
+	struct held_place *place;
+
+	if (places->cnt == places->room) {
+		size_t room = places->room ? 2 * places->room : 64;
+
+		place = realloc(places->items, room * sizeof(*place));
+		if (!place)
+			return -ENOMEM;
+		places->items = place;
+		places->room = room;
+	}
+	place = &places->items[places->cnt];
+	*place = (struct held_place){
+		.path = strndup(path, len),
+		.fd = -1,
+		.rule = rule,
+		.number = number,
+		.is_mount = is_mount,
+	};
+	if (!place->path)
+		return -ENOMEM;
+	places->cnt++;
+	return 0;
+}
+
+static int add_ancestors(struct places *places, const char *path)
+{
+	int r = 0;
+
+	for (size_t len = strlen(path); !r && len > 1;) {
+		while (path[len - 1] != '/')
+			len--;
+		len = len > 1 ? len - 1 : 1;
+		r = places_add(places, path, len, NULL, RULE_NONE, false);
+	}
+	return r;
+}
+
+/* Whose rule, and where to. */
+struct link_finder {
+	struct places *places;
+	const struct rule *rule;
+};
+
+/* A link keeps its place like an ancestor: who moves it decides what the rule is about. */
+static int add_link(void *arg, const char *link)
+{
+	const struct link_finder *finder = arg;
+	struct places *places = finder->places;
+	int r = places_add(places, link, strlen(link), NULL, RULE_NONE, false);
+
+	if (r)
+		return r;
+	places->items[places->cnt - 1].through = finder->rule;
+	return add_ancestors(places, link);
+}
+
+/* The path of this rule leads nowhere, or cannot be walked. */
+static int add_failure(struct places *places, const struct rule *rule, __u32 number, int error)
+{
+	int r = places_add(places, rule->path, strlen(rule->path), rule, number, false);
+
+	if (r)
+		return r;
+	places->items[places->cnt - 1].error = error;
+	if (error != -ENOENT || !rule->is_optional)
+		error_set(first_error(places), error, "%s:%u:%u: rule \"%s\": %s: %s",
+			  rule->origin.file, rule->origin.line, rule->origin.column, rule->id,
+			  rule->path, strerror(-error));
+	return 0;
+}
+
+static int add_rule(struct places *places, const struct rule *rule, __u32 number)
+{
+	_cleanup_free_ char *path = NULL;
+	struct link_finder finder = { places, rule };
+	int r;
+
+	places->at = rule->path;
+	path = realpath(rule->path, NULL);
+	if (!path)
+		return add_failure(places, rule, number, -errno);
+	r = places_add(places, path, strlen(path), rule, number, false);
+	if (!r)
+		r = add_ancestors(places, path);
+	return r ? r : links_each(rule->path, add_link, &finder);
+}
+
+/*
+ * A rule for the job's own directories is about nothing that the controller can see: the job may
+ * write there anyway, and the host's directory of that name must not be opened for it.
+ */
+static bool has_place(const struct policy *policy, const struct rule *rule)
+{
+	return rule->path && !(rule->class == RULE_FILESYSTEM &&
+			       policy_path_is_private(policy, rule->path));
+}
+
+/* Programs there would be the job's own making. */
+static void check_exec(struct places *places, const struct rule *rule)
+{
+	if (rule->class != RULE_EXEC || !rule->path ||
+	    !policy_path_is_private(places->policy, rule->path))
+		return;
+	error_set(first_error(places), -EINVAL,
+		  "%s:%u:%u: rule \"%s\": %s is the job's own (environment), and programs from "
+		  "there cannot be allowed or denied by a rule",
+		  rule->origin.file, rule->origin.line, rule->origin.column, rule->id, rule->path);
+}
+
+static int add_rules(struct places *places)
+{
+	const struct policy *policy = places->policy;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < policy->rule_cnt; i++) {
+		check_exec(places, &policy->rules[i]);
+		if (has_place(policy, &policy->rules[i]))
+			r = add_rule(places, &policy->rules[i], i + 1);
+	}
+	return r;
+}
+
+/* The rule of that kind whose root is nearest above the path, among the first cnt places. */
+static const struct held_place *nearest_above(const struct places *places, size_t cnt,
+					      const char *path, enum place_kind kind)
+{
+	const struct held_place *nearest = NULL;
+
+	for (size_t i = 0; i < cnt; i++) {
+		const struct held_place *place = &places->items[i];
+
+		if (!place->rule || place->error || place_kind(place->rule) != kind ||
+		    !path_is_below(path, place->path))
+			continue;
+		if (!nearest || strlen(place->path) > strlen(nearest->path))
+			nearest = place;
+	}
+	return nearest;
+}
+
+static int add_mount(struct places *places, size_t cnt, const char *mount)
+{
+	int r = 0;
+
+	for (int kind = 0; !r && kind < PLACE_KINDS; kind++) {
+		const struct held_place *above = nearest_above(places, cnt, mount, kind);
+
+		if (above && strcmp(above->path, mount))
+			r = places_add(places, mount, strlen(mount), above->rule, above->number,
+				       true);
+	}
+	return r;
+}
+
+static int add_mounts(struct places *places)
+{
+	size_t cnt = places->cnt;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < places->mounts.cnt; i++)
+		r = add_mount(places, cnt, places->mounts.items[i].path);
+	return r;
+}
+
+/* --- what is wrong with it -------------------------------------------------------------------- */
+
+/* A symlink or a bind mount on the way must not turn a rule into more than its dataset's grant. */
+static void check_rule(struct places *places, const struct held_place *place)
+{
+	const struct rule *rule = place->rule;
+	const struct held_place *dataset = NULL;
+
+	for (size_t i = 0; i < places->cnt; i++) {
+		const struct held_place *other = &places->items[i];
+
+		if (!other->rule || other->error || other->rule->class != RULE_DATASET ||
+		    !path_is_in(place->path, other->path))
+			continue;
+		if (!dataset || strlen(other->path) > strlen(dataset->path))
+			dataset = other;
+	}
+	if (!dataset || rule->access <= dataset->rule->access)
+		return;
+	error_set(first_error(places), -EINVAL,
+		  "%s:%u:%u: rule \"%s\": %s leads to %s, inside dataset \"%s\": a rule cannot "
+		  "grant more than the dataset's grant",
+		  rule->origin.file, rule->origin.line, rule->origin.column, rule->id, rule->path,
+		  place->path, dataset->rule->dataset);
+}
+
+/* /bin and the like, which only root can have made, in a folder that nobody else writes to. */
+static bool is_machines_own(const char *link)
+{
+	_cleanup_free_ char *folder = strdup(link);
+	struct stat st;
+
+	if (!folder || lstat(link, &st) || st.st_uid)
+		return false;
+	strrchr(folder, '/')[1] = '\0';
+	return !stat(folder, &st) && !st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* What lets the job write where the link is; NULL: nothing does. */
+static const char *why_writable(const struct places *places, const char *link)
+{
+	const struct held_place *above = nearest_above(places, places->cnt, link, PLACE_FILE);
+
+	if (above)
+		return above->rule->access == ACCESS_WRITE ? above->rule->id : NULL;
+	return places->policy->file_default == ACCESS_WRITE && !is_machines_own(link)
+		       ? "filesystem.default"
+		       : NULL;
+}
+
+/* A job that may write where the link is could have put it there, for itself or for the next. */
+static void check_link(struct places *places, const struct held_place *place)
+{
+	const struct rule *rule = place->through;
+	const char *why = why_writable(places, place->path);
+
+	if (!why)
+		return;
+	error_set(first_error(places), -EINVAL,
+		  "%s:%u:%u: rule \"%s\": %s leads through the symbolic link %s, which \"%s\" lets "
+		  "the job make: name the place that is meant",
+		  rule->origin.file, rule->origin.line, rule->origin.column, rule->id, rule->path,
+		  place->path, why);
+}
+
+static void check_places(struct places *places)
+{
+	for (size_t i = 0; i < places->cnt; i++) {
+		const struct held_place *place = &places->items[i];
+
+		if (place->rule && !place->error && place->rule->class == RULE_FILESYSTEM)
+			check_rule(places, place);
+	}
+	for (size_t i = 0; i < places->cnt; i++)
+		if (places->items[i].through)
+			check_link(places, &places->items[i]);
+}
+
+/* --- held open -------------------------------------------------------------------------------- */
+
+/* By path, a rule before an ancestor, so that dropping repeats keeps the rule; mounts last. */
+static int place_order(const void *a, const void *b)
+{
+	const struct held_place *x = a, *y = b;
+	int order = strcmp(x->path, y->path);
+
+	if (x->is_mount != y->is_mount)
+		return x->is_mount - y->is_mount;
+	return order ? order : !x->rule - !y->rule;
+}
+
+static void drop_repeated_ancestors(struct places *places)
+{
+	size_t kept = 0;
+
+	qsort(places->items, places->cnt, sizeof(*places->items), place_order);
+	for (size_t i = 0; i < places->cnt; i++) {
+		struct held_place *place = &places->items[i];
+
+		if (!place->rule && kept && !strcmp(places->items[kept - 1].path, place->path))
+			free(place->path);
+		else
+			places->items[kept++] = *place;
+	}
+	places->cnt = kept;
+}
+
+/* Many clients with many rules must not take the last descriptor from the controller. */
+static int claim_descriptors(struct places *places, size_t cnt)
+{
+	struct rlimit limit;
+
+	open_cnt += cnt;
+	places->open_cnt += cnt;
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && open_cnt <= limit.rlim_cur / 2)
+		return 0;
+	return error_set(first_error(places), -EBUSY,
+			 "too many paths of policies are being looked up at once; try again");
+}
+
+static void open_place(struct places *places, struct held_place *place)
+{
+	places->at = place->path;
+	place->fd = open(place->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (place->fd >= 0)
+		return;
+	place->error = -errno;
+	/* A mount that another one hides cannot be reached by the job either. */
+	if (!place->is_mount || errno != ENOENT)
+		error_errno(first_error(places), place->error, "%s", place->path);
+}
+
+static void open_places(struct places *places, size_t from)
+{
+	if (claim_descriptors(places, places->cnt - from))
+		return;
+	for (size_t i = from; i < places->cnt; i++)
+		if (!places->items[i].error)
+			open_place(places, &places->items[i]);
+}
+
+void places_find(struct places *places)
+{
+	int r = mounts_read(&places->err, &places->mounts);
+
+	if (r)
+		return;
+	r = add_rules(places);
+	if (!r)
+		r = add_mounts(places);
+	if (r) {
+		error_errno(first_error(places), r, "cannot resolve the policy's paths");
+		return;
+	}
+	check_places(places);
+	drop_repeated_ancestors(places);
+	open_places(places, 0);
+	places->at = NULL;
+}
+
+struct places *places_walk(struct policy *policy)
+{
+	struct places *places = places_new(policy);
+
+	if (places)
+		places_find(places);
+	return places;
+}
+
+static int add_own(struct places *places, const char *own)
+{
+	_cleanup_free_ char *path = realpath(own, NULL);
+	int r;
+
+	if (!path)
+		return -errno;
+	r = places_add(places, path, strlen(path), NULL, RULE_NONE, false);
+	if (r)
+		return r;
+	places->items[places->cnt - 1].is_own = true;
+	return add_ancestors(places, path);
+}
+
+int places_add_own(struct places *places, const char *const *own, struct error *err)
+{
+	size_t from = places->cnt;
+
+	for (; *own; own++) {
+		int r = add_own(places, *own);
+
+		if (r)
+			return error_errno(err, r, "%s", *own);
+	}
+	open_places(places, from);
+	if (places->err.code && err)
+		*err = places->err;
+	return places->err.code;
+}
