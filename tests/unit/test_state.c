@@ -258,7 +258,7 @@ static void test_create_and_remove(void **state)
 	must_create("j1", 1, &job);
 	assert_string_equal(job.id, "j1");
 	assert_true(fcntl(job.fd, F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(job.progress->sequence, 0);
+	assert_int_equal(job.progress->now.sequence, 0);
 	assert_int_equal(stat(JOBS "/j1.json", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(job_state_any(), 1);
@@ -280,14 +280,14 @@ static void test_an_id_is_taken_once(void **state)
 
 	(void)state;
 	must_create("j1", 1, &job);
-	job.progress->sequence = 5;
+	job.progress->now.sequence = 5;
 	policy = state_make_policy("{}", &err);
 	assert_int_equal(job_state_create("j1", content, policy, &err, &second), -EEXIST);
 	close(policy);
 	assert_non_null(strstr(err.text, "\"j1\""));
 	assert_int_equal(second.fd, -1);
 	assert_null(second.id);
-	assert_int_equal(job.progress->sequence, 5);
+	assert_int_equal(job.progress->now.sequence, 5);
 	assert_int_equal(job_state_any(), 1);
 	json_decref(content);
 	job_state_remove(&job);
@@ -312,11 +312,9 @@ static void test_an_orphan_is_adopted_as_it_was(void **state)
 	(void)state;
 	must_create("j1", 42, &job);
 	*job.progress = (struct job_progress){
-		.sequence = 11,
-		.delivered = 9,
+		.now = { .sequence = 11, .delivered = 9, .last_record = 8 },
 		.malformed = 1,
 		.write_failures = 2,
-		.last_record = 8,
 	};
 	job_state_close(&job);
 
@@ -324,11 +322,11 @@ static void test_an_orphan_is_adopted_as_it_was(void **state)
 	assert_string_equal(orphan.id, "j1");
 	assert_string_equal(json_string_value(json_object_get(content, "id")), "j1");
 	assert_int_equal(json_integer_value(json_object_get(content, "number")), 42);
-	assert_int_equal(orphan.progress->sequence, 11);
-	assert_int_equal(orphan.progress->delivered, 9);
+	assert_int_equal(orphan.progress->now.sequence, 11);
+	assert_int_equal(orphan.progress->now.delivered, 9);
 	assert_int_equal(orphan.progress->malformed, 1);
 	assert_int_equal(orphan.progress->write_failures, 2);
-	assert_int_equal(orphan.progress->last_record, 8);
+	assert_int_equal(orphan.progress->now.last_record, 8);
 	assert_no_orphan(); /* it is held now */
 	json_decref(content);
 	job_state_remove(&orphan);
@@ -546,10 +544,10 @@ static void test_progress_is_shared(void **state)
 
 	(void)state;
 	must_create("j1", 1, &job);
-	job.progress->delivered = 77;
+	job.progress->now.delivered = 77;
 	fd = open(JOBS "/j1.progress", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(read(fd, &in_file, sizeof(in_file)), sizeof(in_file));
-	assert_int_equal(in_file.delivered, 77);
+	assert_int_equal(in_file.now.delivered, 77);
 	job_state_remove(&job);
 }
 

@@ -17,8 +17,7 @@ enum diag_level { DIAG_ERROR, DIAG_WARNING };
 
 /* A place in a file that the user wrote; line and column count from 1, 0 means unknown. */
 struct origin {
-	const char *file; /* owned by whatever loaded the file, or by the diag that carries a copy
-			   */
+	const char *file; /* owned by whatever loaded the file, or by the diag with a copy */
 	unsigned int line;
 	unsigned int column; /* in bytes */
 };

@@ -307,11 +307,29 @@ static bool parse_since(const char *text, int64_t *ret_ms)
 	return true;
 }
 
+/* The log of the site. Another one in its place would be taken for it. */
+static int show_site(struct options *options)
+{
+	struct diag_list diags = { 0 };
+	struct error err = { 0 };
+	struct site *site = NULL;
+	int status = EXIT_REFUSED, r = site_find(NULL, &diags, &site);
+
+	if (r) {
+		diag_error(&diags, r, "the site file", &err);
+		command_error(&command, "%s", err.text);
+	} else {
+		options->file = site && site->alerts ? site->alerts : DEFAULT_ALERTS;
+		status = show(options);
+	}
+	diag_free(&diags);
+	site_free(site);
+	return status;
+}
+
 int cmd_alerts(int argc, char **argv)
 {
 	struct options options = { .has_color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
-	struct diag_list diags = { 0 };
-	struct site *site = NULL;
 	char **files;
 	int status = command_parse(&command, argc, argv, &options, &files);
 
@@ -320,12 +338,5 @@ int cmd_alerts(int argc, char **argv)
 	if (options.since && !parse_since(options.since, &options.since_ms))
 		return command_misused(&command, "'%s' is no time for --since", options.since);
 	options.file = *files;
-	if (!options.file && !site_find(NULL, &diags, &site) && site)
-		options.file = site->alerts;
-	diag_free(&diags);
-	if (!options.file)
-		options.file = DEFAULT_ALERTS;
-	status = show(&options);
-	site_free(site);
-	return status;
+	return options.file ? show(&options) : show_site(&options);
 }

@@ -175,22 +175,32 @@ static int print_all(FILE *out, const json_t *answer)
 
 /* --- where to --------------------------------------------------------------------------------- */
 
+/* Takes the descriptor. */
+static int fill_file(int fd, const json_t *answer)
+{
+	FILE *out = fdopen(fd, "w");
+	int r;
+
+	if (!out) {
+		close(fd);
+		return -ENOMEM;
+	}
+	/* The collector is no root. */
+	r = fchmod(fd, 0644) ? -errno : print_all(out, answer);
+	return fclose(out) && !r ? -errno : r;
+}
+
 static int write_file(const char *path, const json_t *answer)
 {
 	_cleanup_free_ char *room = NULL;
 	int fd, r;
-	FILE *out;
 
 	if (asprintf(&room, "%s.XXXXXX", path) < 0)
 		return -ENOMEM;
 	fd = mkstemp(room);
-	out = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!out)
+	if (fd < 0)
 		return -errno;
-	/* The collector is no root. */
-	r = fchmod(fd, 0644) ? -errno : print_all(out, answer);
-	if (fclose(out) && !r)
-		r = -errno;
+	r = fill_file(fd, answer);
 	if (!r && rename(room, path))
 		r = -errno;
 	if (r)

@@ -22,8 +22,10 @@
 
 /* --- the site --------------------------------------------------------------------------------- */
 
-/* Its sinks first; then the file of alerts, which is in use as long as the daemon
- * runs: jobs that run already are looked after also while it cannot be written. */
+/*
+ * Its sinks first; then the file of alerts, which is in use as long as the daemon runs: jobs that run
+ * already are looked after also while it cannot be written.
+ */
 static int use_site(struct daemon *daemon, const struct site *site, struct error *err)
 {
 	struct sinks *sinks = daemon->controller->sinks;
@@ -66,12 +68,12 @@ void daemon_let_site_go(struct daemon *daemon, struct held_site *held)
 	free(held);
 }
 
-static int put_site(struct daemon *daemon, struct site *site)
+static int put_site(struct daemon *daemon, struct site *site, struct error *err)
 {
 	struct held_site *held = calloc(1, sizeof(*held)), *old;
 
 	if (!held)
-		return -ENOMEM;
+		return error_errno(err, -ENOMEM, "the site file");
 	*held = (struct held_site){ .site = site, .holder_cnt = 1 };
 	pthread_mutex_lock(&daemon->site_lock);
 	old = daemon->held;
@@ -94,16 +96,11 @@ int daemon_load_site(struct daemon *daemon, struct error *err)
 	diag_free(&diags);
 	if (!r)
 		r = use_site(daemon, site, err);
-	if (r) {
+	if (!r)
+		r = put_site(daemon, site, err);
+	if (r)
 		site_free(site);
-		return r;
-	}
-	r = put_site(daemon, site);
-	if (r) {
-		site_free(site);
-		return error_errno(err, r, "the site file");
-	}
-	return 0;
+	return r;
 }
 
 /* --- signals ---------------------------------------------------------------------------------- */

@@ -32,15 +32,15 @@ static int check_own_pidfd(const struct peer *peer, int number, struct error *er
 
 static int open_process(const struct message *message, struct error *err, struct peer *peer)
 {
-	char path[64];
 	int r;
 
 	if (!message->has_sender || message->sender.pid <= 0)
 		return error_set(err, -EPERM, "the request comes from another PID namespace");
-	snprintf(path, sizeof(path), "/proc/%d", peer->pid);
-	peer->proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	peer->proc = process_open(peer->pid);
+	if (peer->proc < 0)
+		return error_errno(err, peer->proc, "cannot see who asks");
 	peer->pidfd = syscall(SYS_pidfd_open, peer->pid, 0);
-	if (peer->proc < 0 || peer->pidfd < 0)
+	if (peer->pidfd < 0)
 		return error_errno(err, -errno, "cannot see who asks");
 	r = check_own_pidfd(peer, message_number(message, "pidfd"), err);
 	if (r)

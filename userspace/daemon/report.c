@@ -46,11 +46,11 @@ static json_t *record_state(const struct watch *watch, const struct job_stats *s
 	const struct job_progress *progress = watch->job->state.progress;
 
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "decisions", (json_int_t)stats->sequence,
-			 "delivered", (json_int_t)progress->delivered, "lost",
+			 "delivered", (json_int_t)progress->now.delivered, "lost",
 			 (json_int_t)stats->lost, "malformed", (json_int_t)progress->malformed,
 			 "write_failures", (json_int_t)progress->write_failures, "waiting",
 			 (json_int_t)watch->tally->waiting, "events",
-			 (json_int_t)progress->sequence);
+			 (json_int_t)progress->now.sequence);
 }
 
 json_t *report_status(const struct watch *watch)

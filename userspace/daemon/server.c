@@ -61,6 +61,11 @@ struct daemon *server_daemon(struct server *server)
 	return server->daemon;
 }
 
+static int refuse_at_end(struct error *err)
+{
+	return error_set(err, -ESHUTDOWN, "the daemon is stopping; ask again when it is back");
+}
+
 /* --- the clients' threads --------------------------------------------------------------------- */
 
 void server_expect(struct session *session, int ms)
@@ -106,7 +111,7 @@ int server_execute(struct session *session, struct request *request, struct erro
 
 	pthread_mutex_lock(&server->lock);
 	if (server->is_closing) {
-		r = error_set(err, -ESHUTDOWN, "the daemon is stopping; ask again when it is back");
+		r = refuse_at_end(err);
 	} else if (!session->is_given_up) {
 		enqueue(session, request);
 		while (!session->is_done)
@@ -192,17 +197,22 @@ static void on_wake(void *arg)
 
 /* --- accepting -------------------------------------------------------------------------------- */
 
-static void count_sessions(struct server *server, uid_t uid, size_t *ret_all, size_t *ret_of_user,
-			   size_t *ret_refused)
+struct client_counts {
+	size_t served, of_user, refused; /* of_user: of those that are served */
+};
+
+static struct client_counts count_clients(struct server *server, uid_t uid)
 {
-	*ret_all = *ret_of_user = *ret_refused = 0;
+	struct client_counts counts = { 0 };
+
 	pthread_mutex_lock(&server->lock);
 	for (const struct session *s = server->sessions; s; s = s->next) {
-		*ret_all += !s->is_refused;
-		*ret_of_user += !s->is_refused && s->uid == uid;
-		*ret_refused += s->is_refused;
+		counts.served += !s->is_refused;
+		counts.of_user += !s->is_refused && s->uid == uid;
+		counts.refused += s->is_refused;
 	}
 	pthread_mutex_unlock(&server->lock);
+	return counts;
 }
 
 /* Without a free descriptor the socket would be ready for ever. */
@@ -231,15 +241,15 @@ static void start_thread(struct session *session)
 /* Takes the socket. */
 static void add_session(struct server *server, struct session *session, int sock, uid_t uid)
 {
-	size_t all, of_user, refused;
+	struct client_counts counts = count_clients(server, uid);
 
-	count_sessions(server, uid, &all, &of_user, &refused);
 	*session = (struct session){
 		.server = server,
 		.sock = sock,
 		.uid = uid,
 		/* root is never locked out by others. */
-		.is_refused = (all >= CLIENTS_MAX && uid) || of_user >= CLIENTS_OF_USER_MAX,
+		.is_refused = (counts.served >= CLIENTS_MAX && uid) ||
+			      counts.of_user >= CLIENTS_OF_USER_MAX,
 	};
 	session->deadline_ms = clock_ms(CLOCK_MONOTONIC) +
 			       (session->is_refused ? REFUSAL_MS : SESSION_SILENT_MS);
@@ -254,10 +264,7 @@ static void add_session(struct server *server, struct session *session, int sock
 
 static bool is_full(struct server *server)
 {
-	size_t all, of_user, refused;
-
-	count_sessions(server, 0, &all, &of_user, &refused);
-	return refused >= REFUSALS_MAX;
+	return count_clients(server, 0).refused >= REFUSALS_MAX;
 }
 
 static void on_listen(void *arg)
@@ -427,8 +434,7 @@ static void hang_up(struct server *server)
 	for (struct session *session = server->sessions; session; session = session->next)
 		shutdown(session->sock, SHUT_RD);
 	for (struct session *session = server->queue; session; session = session->next_queued) {
-		session->result = error_set(&session->err, -ESHUTDOWN,
-					    "the daemon is stopping; ask again when it is back");
+		session->result = refuse_at_end(&session->err);
 		session->is_done = true;
 		pthread_cond_signal(&session->done);
 	}

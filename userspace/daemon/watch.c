@@ -78,7 +78,7 @@ static int fill_about(struct watch *watch)
 
 static uint64_t next_sequence(const struct watch *watch)
 {
-	return watch->job->state.progress->sequence + 1;
+	return watch->job->state.progress->now.sequence + 1;
 }
 
 /* What the sink has told since: lines that waited may be written by now. */
@@ -90,14 +90,10 @@ static void book(struct watch *watch)
 /* What the progress becomes with one more event. */
 static struct job_progress_step next_step(const struct watch *watch)
 {
-	const struct job_progress *progress = watch->job->state.progress;
+	struct job_progress_step step = watch->job->state.progress->now;
 
-	return (struct job_progress_step){
-		.sequence = progress->sequence + 1,
-		.delivered = progress->delivered,
-		.is_ended = progress->is_ended,
-		.last_record = progress->last_record,
-	};
+	step.sequence++;
+	return step;
 }
 
 /* A killed controller has made the stores before this one, and none of those behind it. */
@@ -109,10 +105,7 @@ static void in_order(void)
 /* May be interrupted at any point, and done again. */
 static void take_step(struct job_progress *progress)
 {
-	progress->sequence = progress->next.sequence;
-	progress->delivered = progress->next.delivered;
-	progress->is_ended = progress->next.is_ended;
-	progress->last_record = progress->next.last_record;
+	progress->now = progress->next;
 	in_order();
 	progress->is_writing = 0;
 }
@@ -168,7 +161,7 @@ void watch_announce(struct watch *watch)
 	json_t *event = NULL;
 	int r;
 
-	if (watch->job->state.progress->sequence)
+	if (watch->job->state.progress->now.sequence)
 		return;
 	set_told(watch);
 	r = ocsf_job_start(&watch->about, next_sequence(watch),
@@ -198,14 +191,14 @@ void watch_tell_absence(struct watch *watch)
 	struct job_stats stats = { 0 };
 	char text[256];
 
-	if (!progress->is_admitted || progress->is_ended || !progress->seen_ms || !watch->ring)
+	if (!progress->is_admitted || progress->now.is_ended || !progress->seen_ms || !watch->ring)
 		return;
 	job_read_stats(watch->job->rulesets->kern, watch->job->label, &stats);
 	snprintf(text, sizeof(text),
 		 "for %.1f s no controller looked after the job; its rules stayed in force, %llu "
 		 "records waited and %llu did not fit the ring",
 		 (clock_ms(CLOCK_REALTIME) - (int64_t)progress->seen_ms) / 1000.0,
-		 (unsigned long long)(stats.emitted - progress->delivered - progress->malformed),
+		 (unsigned long long)(stats.emitted - progress->now.delivered - progress->malformed),
 		 (unsigned long long)stats.lost);
 	watch_tell(watch, "Controller was away", text);
 }
@@ -220,7 +213,7 @@ static bool is_repeat(struct watch *watch, const struct event *event)
 
 	watch->skip_checked = true;
 	return is_first && watch->job->is_adopted &&
-	       event->sequence == watch->job->state.progress->last_record;
+	       event->sequence == watch->job->state.progress->now.last_record;
 }
 
 /* A record is explained by the rules it was decided by. */
@@ -300,10 +293,10 @@ void watch_drop(struct watch *watch)
  */
 static void take_back_end(struct job_progress *progress, uint64_t *forgotten)
 {
-	if (!progress->is_ended || !*forgotten)
+	if (!progress->now.is_ended || !*forgotten)
 		return;
-	progress->is_ended = 0;
-	progress->sequence--;
+	progress->now.is_ended = 0;
+	progress->now.sequence--;
 	--*forgotten;
 }
 
@@ -322,8 +315,8 @@ static void settle_predecessor(const struct job *job)
 	r = record_last(job->alerts, job->id, job->start_ms, &last);
 	if (!r && progress->is_writing && last == progress->next.sequence)
 		take_step(progress);
-	if (!r && progress->sequence < last + forgotten)
-		forgotten = progress->sequence > last ? progress->sequence - last : 0;
+	if (!r && progress->now.sequence < last + forgotten)
+		forgotten = progress->now.sequence > last ? progress->now.sequence - last : 0;
 	take_back_end(progress, &forgotten);
 	progress->write_failures += forgotten;
 	progress->waiting = progress->is_writing = 0;
@@ -453,7 +446,7 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 	struct alert_end end = {
 		.end_ms = clock_ms(CLOCK_REALTIME),
 		.stats = *stats,
-		.delivered = progress->delivered,
+		.delivered = progress->now.delivered,
 		.malformed = progress->malformed,
 		.write_failures = progress->write_failures,
 		.waiting = watch->tally->waiting,
@@ -464,7 +457,7 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 	int r;
 
 	/* By a controller that could not remove the job then. */
-	if (progress->is_ended)
+	if (progress->now.is_ended)
 		return;
 	r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);
 	step.is_ended = 1;

@@ -58,19 +58,28 @@ static int send_to(int fd, const struct sockaddr_in *to, char token)
 		       0;
 }
 
-static int send_to_own(const struct attempt *attempt, struct attempt_result *result)
+/* Two sockets of our own at the attempt's address, and where the first can be reached. */
+static int make_pair(const struct attempt *attempt, int *ret_receiver, int *ret_sender,
+		     struct sockaddr_in *ret_to)
 {
 	struct destination any = attempt->to;
-	struct sockaddr_in to, from;
-	_cleanup_fd_ int receiver = -1, sender = -1;
-	char token;
-	int r;
+	struct sockaddr_in from;
 
 	any.port = 0;
-	receiver = new_socket(&any, &to);
-	sender = new_socket(&any, &from);
-	if (receiver < 0 || sender < 0)
-		return impossible(result, receiver < 0 ? receiver : sender);
+	*ret_receiver = new_socket(&any, ret_to);
+	*ret_sender = new_socket(&any, &from);
+	return *ret_receiver < 0 ? *ret_receiver : *ret_sender < 0 ? *ret_sender : 0;
+}
+
+static int send_to_own(const struct attempt *attempt, struct attempt_result *result)
+{
+	_cleanup_fd_ int receiver = -1, sender = -1;
+	struct sockaddr_in to;
+	char token;
+	int r = make_pair(attempt, &receiver, &sender, &to);
+
+	if (r)
+		return impossible(result, r);
 	r = send_to(sender, &to, 'a');
 	if (is_no_way(r))
 		return impossible(result, r);
@@ -81,16 +90,12 @@ static int send_to_own(const struct attempt *attempt, struct attempt_result *res
 static int send_with_options(const struct attempt *attempt, struct attempt_result *result)
 {
 	static const uint8_t options[4] = { IPOPT_EOL };
-	struct destination any = attempt->to;
 	_cleanup_fd_ int receiver = -1, sender = -1;
-	struct sockaddr_in to, from;
-	int r;
+	struct sockaddr_in to;
+	int r = make_pair(attempt, &receiver, &sender, &to);
 
-	any.port = 0;
-	receiver = new_socket(&any, &to);
-	sender = new_socket(&any, &from);
-	if (receiver < 0 || sender < 0)
-		return impossible(result, receiver < 0 ? receiver : sender);
+	if (r)
+		return impossible(result, r);
 	if (setsockopt(sender, IPPROTO_IP, IP_OPTIONS, options, sizeof(options)))
 		return impossible(result, -errno);
 	r = send_to(sender, &to, 'a');

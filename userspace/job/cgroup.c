@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "job/process.h"
 
 #define PREFIX "jobcage-"
@@ -131,7 +132,7 @@ static int name_of(const char *path, struct error *err, char **ret_name)
 
 	if (r)
 		return r;
-	if (strncmp(path, mount, strlen(mount)))
+	if (!path_is_in(path, mount))
 		return error_set(err, -EINVAL, "%s is not below %s", path, mount);
 	*ret_name = strdup(path + strlen(mount));
 	return *ret_name ? 0 : error_errno(err, -ENOMEM, "%s", path);
@@ -194,6 +195,21 @@ int cgroup_create(const char *path, struct error *err, struct cgroup *ret_cgroup
 	return 0;
 }
 
+static int open_parent(const struct cgroup *cgroup)
+{
+	int fd = openat(cgroup->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int move_process(int cgroup_fd, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return file_write_at(cgroup_fd, "cgroup.procs", text);
+}
+
 /*
  * The kernel moves a process by its number only. If the one that was meant died, a stranger may
  * have got the number and been moved in its place: it goes up to the parent, so that the job's end
@@ -202,31 +218,40 @@ int cgroup_create(const char *path, struct error *err, struct cgroup *ret_cgroup
 static int check_entered(const struct cgroup *cgroup, pid_t pid, int pidfd)
 {
 	_cleanup_fd_ int parent = -1;
-	char text[16];
 	int r = process_check(pid, pidfd);
 
 	if (!r)
 		return 0;
-	parent = openat(cgroup->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	snprintf(text, sizeof(text), "%d", pid);
+	parent = open_parent(cgroup);
 	if (parent >= 0)
-		file_write_at(parent, "cgroup.procs", text);
+		move_process(parent, pid);
 	return r;
 }
 
 int cgroup_enter(const struct cgroup *cgroup, pid_t pid, int pidfd, struct error *err)
 {
-	char text[16];
 	int r = process_check(pid, pidfd);
 
-	snprintf(text, sizeof(text), "%d", pid);
 	if (!r)
-		r = file_write_at(cgroup->fd, "cgroup.procs", text);
+		r = move_process(cgroup->fd, pid);
 	if (!r)
 		r = check_entered(cgroup, pid, pidfd);
 	if (r)
 		return error_errno(err, r, "cannot move process %d into cgroup %s", pid,
 				   cgroup->path);
+	return 0;
+}
+
+/* Whether cgroup.events has this line. Returns 0 or -errno. */
+static int read_event(int events_fd, const char *line, bool *ret_is)
+{
+	char text[256];
+	ssize_t n = pread(events_fd, text, sizeof(text) - 1, 0);
+
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	*ret_is = strstr(text, line) != NULL;
 	return 0;
 }
 
@@ -236,14 +261,7 @@ int cgroup_enter(const struct cgroup *cgroup, pid_t pid, int pidfd, struct error
  */
 int cgroup_is_populated(const struct cgroup *cgroup, bool *ret_populated)
 {
-	char text[256];
-	ssize_t n = pread(cgroup->events_fd, text, sizeof(text) - 1, 0);
-
-	if (n < 0)
-		return -errno;
-	text[n] = '\0';
-	*ret_populated = strstr(text, "populated 1") != NULL;
-	return 0;
+	return read_event(cgroup->events_fd, "populated 1", ret_populated);
 }
 
 int cgroup_kill(const struct cgroup *cgroup)
@@ -255,23 +273,19 @@ int cgroup_kill(const struct cgroup *cgroup)
 
 static int wait_until_frozen(const struct cgroup *cgroup)
 {
-	/* A descriptor of our own: reading takes the news away from whoever polls the shared one.
-	 */
+	/* Of our own: reading takes the news away from whoever polls the shared one. */
 	_cleanup_fd_ int fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	struct pollfd news = { .fd = fd, .events = POLLPRI };
 	int64_t deadline = clock_ms(CLOCK_MONOTONIC) + FREEZE_MS, left;
-	char text[256];
-	ssize_t n;
+	bool is_frozen = false;
+	int r;
 
 	if (fd < 0)
 		return -errno;
 	for (;;) {
-		n = pread(fd, text, sizeof(text) - 1, 0);
-		if (n < 0)
-			return -errno;
-		text[n] = '\0';
-		if (strstr(text, "frozen 1"))
-			return 0;
+		r = read_event(fd, "frozen 1", &is_frozen);
+		if (r || is_frozen)
+			return r;
 		left = deadline - clock_ms(CLOCK_MONOTONIC);
 		if (left <= 0)
 			return -ETIMEDOUT;
@@ -384,12 +398,12 @@ static int pass_pids_on(const struct cgroup *cgroup, int parent, struct error *e
 
 int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct error *err)
 {
-	_cleanup_fd_ int parent = openat(cgroup->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_fd_ int parent = open_parent(cgroup);
 	char text[32];
 	int r = -ENOENT;
 
 	if (parent < 0)
-		return error_errno(err, -errno, "cannot open the cgroup above %s", cgroup->path);
+		return error_errno(err, parent, "cannot open the cgroup above %s", cgroup->path);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)max);
 	for (int i = 0; i < LIMIT_TRIES && r == -ENOENT; i++) {
 		bool found = false;
@@ -503,7 +517,7 @@ static void take_pids_back(int parent)
 
 int cgroup_remove(const struct cgroup *cgroup)
 {
-	_cleanup_fd_ int parent = openat(cgroup->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_fd_ int parent = open_parent(cgroup);
 	int r = remove_descendants(cgroup);
 
 	/* Whoever removed the cgroup before us may have removed those above it, too. */

@@ -128,8 +128,8 @@ static int write_maps(int proc, uid_t uid, const char *gid_map, struct error *er
 int environment_map_ids(pid_t pid, int pidfd, uid_t uid, gid_t gid, const gid_t *groups,
 			size_t group_cnt, struct error *err)
 {
-	char path[32], gid_map[MAP_TEXT_MAX];
-	_cleanup_fd_ int proc = -1;
+	_cleanup_fd_ int proc = process_open(pid);
+	char gid_map[MAP_TEXT_MAX];
 	int r;
 
 	if (!uid)
@@ -137,14 +137,12 @@ int environment_map_ids(pid_t pid, int pidfd, uid_t uid, gid_t gid, const gid_t 
 	r = make_gid_map(gid, groups, group_cnt, gid_map, sizeof(gid_map));
 	if (r)
 		return error_errno(err, r, "cannot map the %zu groups of user %u", group_cnt, uid);
-	snprintf(path, sizeof(path), "/proc/%d", pid);
-	proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* If the number is still that process's now, the directory is its own for good. */
 	r = process_check(pid, pidfd);
 	if (r)
 		return error_errno(err, r, "process %d is not the one that asked", pid);
 	if (proc < 0)
-		return error_errno(err, -errno, "%s", path);
+		return error_errno(err, proc, "cannot see process %d", pid);
 	r = check_namespace(proc, uid, err);
 	if (!r)
 		r = check_unmapped(proc, err);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What of a job's environment belongs to the process: variables and working directory; see
- * environment.h. */
+/* A job's variables and its working directory; see environment.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

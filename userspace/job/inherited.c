@@ -53,8 +53,7 @@ static bool is_kept(const struct job_request *request, int fd)
 	return !request->inherit_cnt;
 }
 
-/* A network socket belongs to the cgroup that it was made in: what is sent through it is not
- * judged. */
+/* A network socket belongs to the cgroup that it was made in: what it sends is not judged. */
 static int check_socket(const struct job_request *request, int fd, struct error *err)
 {
 	_cleanup_fd_ int copy = syscall(SYS_pidfd_getfd, request->pidfd, fd, 0);

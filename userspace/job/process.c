@@ -52,6 +52,16 @@ int process_check(pid_t pid, int pidfd)
 	return end.revents ? -ESRCH : 0;
 }
 
+int process_open(pid_t pid)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Four ids in a line: real, effective, saved, of files. */
 static bool are_all(const char *text, const char *key, unsigned int id)
 {
@@ -93,14 +103,11 @@ static bool has_raised_capabilities(int proc, const char *text)
 int process_check_unraised(pid_t pid, int pidfd, uid_t uid, gid_t gid)
 {
 	_cleanup_free_ char *text = NULL;
-	_cleanup_fd_ int proc = -1;
-	char path[32];
+	_cleanup_fd_ int proc = process_open(pid);
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/%d", pid);
-	proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
+		return proc == -ENOENT ? -ESRCH : proc;
 	r = file_read_at(proc, "status", 64 * 1024, &text, NULL);
 	if (!r)
 		r = process_check(pid, pidfd);

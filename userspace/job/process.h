@@ -25,6 +25,12 @@ int process_of_fdinfo(int dir_fd, const char *path, pid_t *ret_pid);
 int process_check(pid_t pid, int pidfd);
 
 /*
+ * The process's directory below /proc. It stays that of one process, though not of which: ask
+ * process_check() afterwards. Returns a descriptor, or -errno.
+ */
+int process_open(pid_t pid);
+
+/*
  * Whether the process is still what the user's own process is: all its ids are these, and it has no
  * capability in our user namespace but such as programs without privilege are given. -EPERM: it has
  * executed a program that raised it. Returns 0, -EPERM, -ESRCH or another -errno.

@@ -21,31 +21,34 @@
 /* Longest job id. */
 #define JOB_ID_MAX 64
 
+/* What every event changes. */
+struct job_progress_step {
+	uint64_t sequence;    /* events written: metadata.sequence of the last one */
+	uint64_t delivered;   /* records that became events */
+	uint64_t is_ended;    /* 1: the last event has been written */
+	uint64_t last_record; /* event.sequence of the last record taken from the ring */
+};
+
 /*
  * How far a job's record has come: in a shared mapping, so that it outlives a controller that is
  * killed.
  */
 struct job_progress {
-	uint64_t sequence;       /* events written: metadata.sequence of the last one */
-	uint64_t delivered;      /* records that became events */
+	struct job_progress_step now;
 	uint64_t malformed;      /* records that could not be decoded */
 	uint64_t write_failures; /* events that the sink refused */
 	uint64_t is_admitted;    /* 1: the first process was put under the policy */
-	uint64_t is_ended;       /* 1: the last event has been written */
-	uint64_t last_record;    /* event.sequence of the last record taken from the ring */
 	uint64_t seen_ms;        /* Unix time when its controller last looked after it */
 	uint64_t end_cause;      /* enum end_cause */
 	char told_digest[72];    /* of the policy that the record named last, NUL-terminated */
 	uint64_t waiting;        /* events that are counted in sequence and not yet in the file */
 
 	/*
-	 * While an event is being written: what the fields of these names become with it. Whoever
-	 * adopts the job sees in the file whether they did.
+	 * While an event is being written: what now becomes with it. Whoever adopts the job sees in
+	 * the file whether it did.
 	 */
 	uint64_t is_writing;
-	struct job_progress_step {
-		uint64_t sequence, delivered, is_ended, last_record;
-	} next;
+	struct job_progress_step next;
 };
 
 /* Why a job is being ended before its last process has gone by itself. */
@@ -85,8 +88,10 @@ enum job_policy {
 	JOB_POLICY_NEXT,
 };
 
-/* A nameless file that holds a policy's canonical form, for job_state_put_policy(). Returns a
- * descriptor, or -errno. */
+/*
+ * A nameless file that holds a policy's canonical form, for job_state_put_policy(). Returns a
+ * descriptor, or -errno.
+ */
 int state_make_policy(const char *canonical, struct error *err);
 
 /*

@@ -58,6 +58,12 @@ def shown(check, house):
     killed = house.ask("kill", "a", "none", "a-much-longer-name", user=ALICE)
     check.equal("kill of three, of which one is none", (killed.returncode, killed.stdout, killed.stderr),
                 (1, "", 'jobcage kill: there is no job "none"\n'))
+    house.write(house.site, '{"version": 1,\n "alert": 1}')
+    no_site = house.ask("alerts")
+    house.put_site()
+    check.equal("alerts, with an error in the site file: shows no other log", (no_site.returncode, no_site.stdout), (1, ""))
+    check.matches("and says what is wrong", no_site.stderr, r"\Ajobcage alerts: /etc/jobcage/site\.json:2:\d+: .*'alert'.*\n\Z")
+    check.equal("without one: the site's log", house.ask("alerts", "--json").returncode, 0)
     for what, how in (("id", {"job_id": NO_UTF8}), ("policy", {"policy": NO_UTF8}), ("alerts file", {"options": ["--alerts", NO_UTF8]})):
         refused = house.start("touch", f"{house.out}/started", **how).finish()
         check.equal(f"run with {what} that is no UTF-8: exit status", (refused.status, house.exists("started")), (125, False))
