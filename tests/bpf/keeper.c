@@ -316,7 +316,8 @@ static int do_stats(char **argv)
 	r = job_read_stats(kern, job->label, &stats);
 	if (r)
 		return error_errno(&err, r, "stats");
-	printf("ok %llu %llu %zu\n", stats.sequence, stats.lost, job->records);
+	printf("ok %llu %llu %zu\n", stats.sequence,
+	       stats.lost[EVENT_FILE] + stats.lost[EVENT_EXEC] + stats.lost[EVENT_NET], job->records);
 	return 0;
 }
 

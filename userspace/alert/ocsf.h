@@ -36,7 +36,7 @@ struct alert_job {
 struct alert_end {
 	uint64_t end_ms;         /* Unix time */
 	struct job_stats stats;  /* as read from the kernel last */
-	uint64_t delivered;      /* records turned into events */
+	uint64_t delivered;      /* decisions that events tell of */
 	uint64_t malformed;      /* records refused by decode_event() */
 	uint64_t write_failures; /* events that the sink refused */
 	uint64_t waiting;        /* events that it has not taken yet */

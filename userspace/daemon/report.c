@@ -42,10 +42,11 @@ static json_t *counts(const __u64 by_kind[static EVENT_KINDS])
 static json_t *record_state(const struct watch *watch, const struct job_stats *stats)
 {
 	const struct job_progress *progress = watch->job->state.progress;
+	uint64_t lost = stats->lost[EVENT_FILE] + stats->lost[EVENT_EXEC] + stats->lost[EVENT_NET];
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "decisions", (json_int_t)stats->sequence,
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "decisions", (json_int_t)stats->sequence,
 			 "delivered", (json_int_t)progress->delivered, "lost",
-			 (json_int_t)stats->lost, "malformed", (json_int_t)progress->malformed,
+			 (json_int_t)lost, "folded", (json_int_t)stats->folded, "malformed", (json_int_t)progress->malformed,
 			 "write_failures", (json_int_t)progress->write_failures, "waiting",
 			 (json_int_t)watch->tally->waiting, "events",
 			 (json_int_t)progress->sequence);

@@ -28,7 +28,7 @@
  */
 struct job_progress {
 	uint64_t sequence;       /* events written: metadata.sequence of the last one */
-	uint64_t delivered;      /* records that became events */
+	uint64_t delivered;      /* decisions that events tell of: records, and what folds counted */
 	uint64_t malformed;      /* records that could not be decoded */
 	uint64_t write_failures; /* events that the sink refused */
 	uint64_t is_admitted;    /* 1: the first process was put under the policy */
@@ -46,6 +46,8 @@ struct job_progress {
 	uint64_t is_writing;
 	struct job_progress_step {
 		uint64_t sequence, delivered, is_ended, last_record;
+		uint64_t fold, fold_told; /* 1 + index of the fold that it tells of, 0: none; and
+					     how far: abi/evidence.h */
 	} next;
 };
 

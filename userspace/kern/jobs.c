@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "kern/evidence.h"
 #include "kern/iter.h"
 
 static union job_force read_force(const struct job_value *value)
@@ -118,6 +119,9 @@ int job_make_ring(struct kern *kern, struct job_label label, struct error *err)
 		r = make_ring(kern, label.slot, &value->ring_id);
 	if (r)
 		return error_errno(err, r, "cannot make the job's ring buffer");
+	r = evidence_make(kern, label.slot);
+	if (r)
+		return error_errno(err, r, "cannot make the page of the job's evidence");
 	r = job_reset_stats(kern, label);
 	if (r)
 		return error_errno(err, r, "cannot clear the job's counters");
@@ -138,6 +142,8 @@ void job_withdraw(struct kern *kern, struct job_label label)
 	}
 	value->scratch_dev = 0;
 	store_force(value, 0, 0);
+	if (label.slot > RING_SLOTS_KEPT)
+		evidence_release(kern, label.slot);
 }
 
 /* --- what is in force ------------------------------------------------------------------------- */
@@ -196,9 +202,9 @@ int job_reset_stats(struct kern *kern, struct job_label label)
 {
 	struct job_stats stats = { 0 };
 
-	return bpf_map_update_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, &stats, BPF_ANY)
-		       ? -errno
-		       : 0;
+	if (bpf_map_update_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, &stats, BPF_ANY))
+		return -errno;
+	return evidence_reset(kern, label);
 }
 
 /* --- who belongs to it ------------------------------------------------------------------------ */
