@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "daemon/folds.h"
@@ -160,8 +161,10 @@ static void *write_acts(void *arg)
 		       !__atomic_compare_exchange_n(&race->fold.word, &word, word + 1, false,
 						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			;
-		if (word >> FOLD_STATE_SHIFT != FOLD_OPEN)
+		if (word >> FOLD_STATE_SHIFT != FOLD_OPEN) {
 			__atomic_fetch_add(&race->unfolded, 1, __ATOMIC_SEQ_CST);
+			sched_yield(); /* the reader opens it */
+		}
 	}
 	__atomic_fetch_sub(&race->running, 1, __ATOMIC_SEQ_CST);
 	return NULL;
