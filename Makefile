@@ -17,7 +17,7 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := file attr mount renames exec sock egress packet unix task identify member enter
+BPF_SRCS := file receive attr mount renames exec sock egress packet unix task identify member enter
 
 BASE_SRCS   := diag error file path
 POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \

@@ -10,15 +10,13 @@
  *
  * On failure (a walk that cannot finish, no published policy) the act is denied with EACCES.
  *
- * A descriptor that another process hands over is judged like an open of what it is. Attributes are
- * in attr.bpf.c, mounts in mount.bpf.c.
+ * Attributes are in attr.bpf.c, mounts in mount.bpf.c, descriptors of other processes in receive.bpf.c.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/file.bpf.h"
 
 /* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
 #define FMODE_NOACCOUNT 0x20000000 /* opened by the kernel itself, as by a stacked file system */
-#define FMODE_PATH 0x4000          /* O_PATH: names a file, opens nothing */
 #define O_TRUNC 01000
 #define S_IFREG 0100000
 
@@ -104,56 +102,6 @@ int BPF_PROG(file_file_open, struct file *file, int ret)
 	if (ret || !bpf_get_current_task_btf()->bpf_storage)
 		return ret;
 	return judge_open(file);
-}
-
-#define ANON_INODE_FS_MAGIC 0x09041934 /* include/uapi/linux/magic.h */
-
-static const char ring_name[] = "[io_uring]";
-
-/* Only the kernel gives names to anonymous inodes. */
-static __always_inline bool is_ring(struct dentry *dentry)
-{
-	char name[sizeof(ring_name)] = {};
-
-	if (dentry->d_sb->s_magic != ANON_INODE_FS_MAGIC)
-		return false;
-	bpf_probe_read_kernel(name, sizeof(name), dentry->d_name.name);
-	return !bpf_strncmp(name, sizeof(name), ring_name);
-}
-
-/*
- * A descriptor from another process: over a Unix socket, by pidfd_getfd(). One that was opened with
- * O_PATH gives nothing that its path would not. A ring made outside holds files and credentials of
- * its maker, whose thread may do the work, so no rule could hold it.
- */
-static __noinline int judge_receive(struct file *file)
-{
-	bool is_write = file->f_mode & FMODE_WRITE;
-	struct decision d = { .op = is_write ? OP_RECEIVE_WRITE : OP_RECEIVE_READ };
-	struct finding ring = { .reason = REASON_RING };
-	struct job job;
-	int verdict;
-
-	if (file->f_mode & FMODE_PATH)
-		return LSM_ALLOW;
-	if (!lsm_enter(&job, &verdict))
-		return verdict;
-	d.dentry = file->f_path.dentry;
-	d.mnt = file->f_path.mnt;
-	if (is_ring(d.dentry))
-		describe(&d, d.dentry, &ring);
-	else if (is_granted(&job, &d, d.dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
-			    job.policy->file_default))
-		return LSM_ALLOW;
-	return lsm_refuse(&job, &d);
-}
-
-SEC("lsm/file_receive")
-int BPF_PROG(file_file_receive, struct file *file, int ret)
-{
-	if (ret || !bpf_get_current_task_btf()->bpf_storage)
-		return ret;
-	return judge_receive(file);
 }
 
 /* By descriptor; before 6.2 the kernel asks path_truncate. */

@@ -10,33 +10,15 @@
 #include "abi/socket.h"
 #include "lib/emit.bpf.h"
 #include "lib/socket.bpf.h"
-#include "lib/walk.bpf.h"
-
-static __always_inline void find_rule(const struct job *job, struct dentry *dentry,
-				      struct finding *finding)
-{
-	void *roots;
-
-	if (!superblock_has_rules(job->policy, dentry->d_sb->s_dev))
-		return;
-	roots = roots_of(job);
-	if (roots)
-		walk(dentry, roots, WALK_UNIX, finding);
-	else
-		*finding = (struct finding){ .reason = REASON_NOT_IN_FORCE };
-}
+#include "lib/unix.bpf.h"
 
 static __always_inline int judge_path(const struct job *job, struct decision *d,
 				      struct unix_sock *peer)
 {
-	struct finding finding = {
-		.reason = REASON_DEFAULT,
-		.level = job->policy->unix_default,
-	};
 	struct dentry *dentry = peer->path.dentry;
+	struct finding finding;
 
-	if (dentry)
-		find_rule(job, dentry, &finding);
+	find_unix_rule(job, dentry, &finding);
 	if (finding.level == UNIX_ALLOW)
 		return LSM_ALLOW;
 	d->rule = finding.rule;

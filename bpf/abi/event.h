@@ -40,6 +40,7 @@ enum event_reason {
 	REASON_INDIRECT = 15,    /* an ioctl on files that it names in memory: never granted */
 	REASON_RING = 16,        /* an io_uring made outside the job acts for its maker */
 	REASON_OVERLAY = 17,     /* an overlay's layers would be altered past the path_* hooks */
+	REASON_FOREIGN_SOCKET = 18, /* a socket made outside the job: nothing judges what it sends */
 };
 
 /* What was attempted. */
@@ -78,6 +79,7 @@ enum event_op {
 	OP_REMOUNT = 32,
 	OP_MOVE_MOUNT = 33, /* path: from, path2: to */
 	OP_PIVOT_ROOT = 34, /* path: the new root */
+	OP_RECEIVE_SOCKET = 35, /* sent by another process; its other end. Unix: path as for OP_UNIX */
 };
 
 enum event_flags {

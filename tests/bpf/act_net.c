@@ -7,12 +7,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -206,6 +208,86 @@ static int send_unix(char **argv, int type)
 static int unix_stream(char **argv) { return send_unix(argv, SOCK_STREAM); }
 static int unix_datagram(char **argv) { return send_unix(argv, SOCK_DGRAM); }
 
+/* --- sockets of others ------------------------------------------------------------------------------- */
+
+static int receive_socket(int from)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 }, byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+
+	step("recvmsg");
+	if (recvmsg(from, &message, MSG_CMSG_CLOEXEC) != 1)
+		return errno ? -errno : -EPROTO;
+	if (message.msg_flags & MSG_CTRUNC)
+		return -EACCES; /* the kernel leaves out what it refuses */
+	return CMSG_FIRSTHDR(&message) ? *(int *)CMSG_DATA(CMSG_FIRSTHDR(&message)) : -EPROTO;
+}
+
+/* Sends on it, if it is one to send on. */
+static int use_socket(int fd, const char *token)
+{
+	int is_listening = 0, r;
+	socklen_t len = sizeof(is_listening);
+
+	if (fd < 0)
+		return fd;
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len);
+	if (is_listening)
+		fcntl(fd, F_SETFL, O_NONBLOCK);
+	r = is_listening ? outcome(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) : try_send(fd, token);
+	return done(fd, is_listening && r == -EAGAIN ? 0 : r);
+}
+
+/* argv: the path of who sends sockets, which one is asked for, the token. */
+static int take_socket(char **argv)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = new_socket(AF_UNIX, SOCK_STREAM, 0), r;
+
+	if (fd < 0)
+		return -errno;
+	strncpy(a.sun_path, argv[0], sizeof(a.sun_path) - 1);
+	step("connect");
+	r = outcome(connect(fd, (struct sockaddr *)&a, sizeof(a)));
+	if (!r)
+		r = try_send(fd, argv[1]);
+	return done(fd, r ? r : use_socket(receive_socket(fd), argv[2]));
+}
+
+/* A socket of one's own, by pidfd_getfd() of this process: the kernel asks as of another's. */
+static int take_own(char **argv)
+{
+	struct address a = parse(argv[0], argv[1]);
+	int fd = new_socket(a.any.sa_family, SOCK_STREAM, 0), self = syscall(SYS_pidfd_open, getpid(), 0), r;
+
+	if (fd < 0 || self < 0)
+		return -errno;
+	r = try_connect(fd, &a);
+	step("pidfd_getfd");
+	if (!r) {
+		r = syscall(SYS_pidfd_getfd, self, fd, 0);
+		r = use_socket(r < 0 ? -errno : r, argv[2]);
+	}
+	close(self);
+	return done(fd, r);
+}
+
+/* One end of a pair, through the other end. */
+static int take_own_pair(char **argv)
+{
+	int ends[2], self = syscall(SYS_pidfd_open, getpid(), 0), r;
+
+	if (self < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		return -errno;
+	step("pidfd_getfd");
+	r = syscall(SYS_pidfd_getfd, self, ends[0], 0);
+	r = use_socket(r < 0 ? -errno : r, argv[0]);
+	close(self);
+	close(ends[1]);
+	return done(ends[0], r);
+}
+
 static int connect_netlink(char **argv)
 {
 	struct sockaddr_nl a = { .nl_family = AF_NETLINK };
@@ -315,6 +397,9 @@ const struct act net_acts[] = {
 	{ "unix", 1, connect_unix },
 	{ "unix_stream", 2, unix_stream },
 	{ "unix_datagram", 2, unix_datagram },
+	{ "take_socket", 3, take_socket },
+	{ "take_own", 3, take_own },
+	{ "take_own_pair", 1, take_own_pair },
 	{ "netlink", 1, connect_netlink },
 	{ "udp", 3, udp },
 	{ "udp_v4_on_v6", 3, udp_v4_on_v6 },

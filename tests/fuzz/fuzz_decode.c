@@ -134,10 +134,10 @@ static void repair_header(struct event *event)
 				 REASON_DEFAULT, REASON_DEFAULT, REASON_DEFAULT, REASON_DEFAULT,
 				 REASON_NOT_IN_FORCE },
 		[EVENT_NET] = { REASON_FAMILY, REASON_NOT_IN_FORCE, REASON_DEFAULT, REASON_DEFAULT,
-				REASON_SOCKET, REASON_SOCKET, REASON_DEFAULT, REASON_DEFAULT },
+				REASON_SOCKET, REASON_FOREIGN_SOCKET, REASON_DEFAULT, REASON_DEFAULT },
 	};
 
-	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_PIVOT_ROOT);
+	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_RECEIVE_SOCKET);
 	event->kind = (uint8_t)op_info(event->op)->kind;
 	event->reason = event->rule ? REASON_RULE : reasons[event->kind][event->reason % 8];
 	event->rule %= FIXTURE_RULES + 2;

@@ -222,6 +222,42 @@ static void unix_sockets_are_named_by_path(void **state)
 			  "reach each other.");
 }
 
+static void expect_received(struct event_net net, enum event_reason reason, const char *path, const char *text)
+{
+	struct decoded_event event = { .event = by_reason(OP_RECEIVE_SOCKET, reason), .path = (char *)path };
+	struct cause cause;
+	_cleanup_free_ char *message = NULL;
+
+	event.event.net = net;
+	cause = cause_of(&fixture_policy, &event.event);
+	message = message_decision(&event, &cause);
+	assert_string_equal(message, text);
+}
+
+static void received_sockets(void **state)
+{
+	struct event_net tcp = fixture_event(OP_CONNECT).net;
+	struct event_net udp = { .family = AF_INET6, .type = SOCK_DGRAM, .protocol = IPPROTO_UDP };
+	struct event_net local = { .family = AF_UNIX, .type = SOCK_STREAM };
+
+	(void)state;
+	expect_received(tcp, REASON_FOREIGN_SOCKET, NULL,
+			"python3 (pid 812) was denied receiving a socket connected to 192.0.2.7 port 443/tcp: it was made outside "
+			"the job, where nothing judges what is sent through it. No policy entry can allow it: make the socket in "
+			"the job.");
+	expect_received(udp, REASON_FOREIGN_SOCKET, NULL,
+			"python3 (pid 812) was denied receiving a socket of family AF_INET6, type 2, protocol 17: it was made "
+			"outside the job, where nothing judges what is sent through it. No policy entry can allow it: make the "
+			"socket in the job.");
+	expect_received(local, REASON_DEFAULT, "/run/docker.sock",
+			"python3 (pid 812) was denied receiving the Unix socket /run/docker.sock: no rule names it, and "
+			"unix.default is \"deny\". To allow it, add to the policy: {\"unix\": {\"allow\": "
+			"[\"/run/docker.sock\"]}}");
+	expect_received(local, REASON_DEFAULT, NULL,
+			"python3 (pid 812) was denied receiving a Unix socket without a path: no rule names it, and unix.default "
+			"is \"deny\". No policy entry can allow it: without a path only the job's own sockets reach each other.");
+}
+
 static void addresses_of_explain(void **state)
 {
 	static const char *const wrong[] = { "10.0.0.1", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:8x", "name:80",
@@ -250,7 +286,7 @@ int main(void)
 		cmocka_unit_test(classes),		      cmocka_unit_test(the_advice_can_be_pasted),
 		cmocka_unit_test(both_sections_come_back),    cmocka_unit_test(directions_are_apart),
 		cmocka_unit_test(a_packet_has_no_process),    cmocka_unit_test(unix_sockets_are_named_by_path),
-		cmocka_unit_test(addresses_of_explain),
+		cmocka_unit_test(received_sockets),	      cmocka_unit_test(addresses_of_explain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,11 @@ static const struct builtin builtins[] = {
 		"what an overlay does to its layers cannot be judged, so no job mounts one",
 		"No policy entry can allow it: mount it before the job starts.",
 	},
+	[REASON_FOREIGN_SOCKET] = {
+		"builtin:foreign-socket",
+		"it was made outside the job, where nothing judges what is sent through it",
+		"No policy entry can allow it: make the socket in the job.",
+	},
 	[REASON_NOT_IN_FORCE] = {
 		"builtin:not-in-force",
 		"the job has no policy in force, so nothing is allowed",
@@ -149,7 +154,7 @@ static const char *default_id(const struct cause *cause)
 		return "sockets.default";
 	if (cause->op == OP_PACKET_IN)
 		return "ingress.default";
-	if (cause->op == OP_UNIX)
+	if (cause->op == OP_UNIX || cause->op == OP_RECEIVE_SOCKET)
 		return "unix.default";
 	if (cause->kind == EVENT_EXEC)
 		return "exec.default";
@@ -162,7 +167,7 @@ static const char *default_value(const struct cause *cause)
 		return "deny";
 	if (cause->op == OP_PACKET_IN)
 		return allow_word(cause->policy->ingress_default == INGRESS_ALLOW);
-	if (cause->op == OP_UNIX)
+	if (cause->op == OP_UNIX || cause->op == OP_RECEIVE_SOCKET)
 		return allow_word(cause->policy->unix_default == UNIX_ALLOW);
 	if (cause->kind == EVENT_EXEC)
 		return allow_word(cause->policy->exec_default == EXEC_ALLOW);

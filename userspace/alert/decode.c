@@ -27,6 +27,12 @@ static bool layout_ok(const struct event *event, size_t len)
 	return sum == event->strings_len && sum <= EVENT_STRINGS_MAX && len - sizeof(*event) == sum;
 }
 
+/* Only Unix sockets have paths. */
+static bool is_net_without_path(const struct event *event)
+{
+	return event->kind == EVENT_NET && event->op != OP_UNIX && event->op != OP_RECEIVE_SOCKET;
+}
+
 /* A rule has its number, everything else has none; and some reasons belong to some kinds only. */
 static bool reason_ok(const struct event *event)
 {
@@ -38,7 +44,7 @@ static bool reason_ok(const struct event *event)
 	case REASON_NOT_IN_FORCE: break;
 	case REASON_WALK_LIMIT:
 	case REASON_DISCONNECTED:
-		if (event->kind == EVENT_NET && event->op != OP_UNIX)
+		if (is_net_without_path(event))
 			return false;
 		break;
 	case REASON_NAMELESS:
@@ -59,6 +65,7 @@ static bool reason_ok(const struct event *event)
 	case REASON_SOCKET:
 	case REASON_LEFT_CGROUP:
 	case REASON_HEADER:
+	case REASON_FOREIGN_SOCKET:
 		if (event->kind != EVENT_NET)
 			return false;
 		break;
@@ -84,7 +91,7 @@ static bool presence_ok(const struct event *event)
 {
 	if (event->flags & EVENT_PATH_MISSING)
 		return event->strings_len == 0;
-	if (event->kind == EVENT_NET && event->op != OP_UNIX && event->path_len)
+	if (is_net_without_path(event) && event->path_len)
 		return false;
 	return op_info(event->op)->has_path2 || !event->path2_len;
 }

@@ -88,7 +88,7 @@ struct endpoint endpoint_of_event(const struct event *event)
 {
 	struct endpoint endpoint = endpoint_of(&event->net);
 
-	if (event->op == OP_SOCKET) {
+	if (event->op == OP_SOCKET || (event->op == OP_RECEIVE_SOCKET && !endpoint.port)) {
 		endpoint.ip_version = 0;
 		endpoint.port = 0;
 		endpoint.ip[0] = '\0';

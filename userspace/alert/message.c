@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "alert/advice.h"
 #include "alert/endpoint.h"
@@ -53,7 +54,9 @@ static void put_endpoint(FILE *out, const struct event *event)
 {
 	struct endpoint end = endpoint_of_event(event);
 
-	if (event->op == OP_SOCKET)
+	if (event->op == OP_RECEIVE_SOCKET)
+		fputs(end.port ? "a socket connected to " : "a socket of ", out);
+	if (event->op == OP_SOCKET || (event->op == OP_RECEIVE_SOCKET && !end.port))
 		fprintf(out, "family %s, type %u, protocol %u", end.family_name, event->net.type,
 			event->net.protocol);
 	else if (event->op == OP_PACKET_IN && end.port)
@@ -66,6 +69,11 @@ static void put_endpoint(FILE *out, const struct event *event)
 		fprintf(out, "%s over %s", end.ip, end.protocol_name);
 }
 
+static bool is_received_unix(const struct event *event)
+{
+	return event->op == OP_RECEIVE_SOCKET && event->net.family == AF_UNIX;
+}
+
 static int put_attempt(FILE *out, const struct decoded_event *event)
 {
 	const struct op_info *op = op_info(event->event.op);
@@ -75,7 +83,7 @@ static int put_attempt(FILE *out, const struct decoded_event *event)
 	if (op->kind == EVENT_NET && event->path) {
 		fputs("the Unix socket ", out);
 		err = put_path(out, event->path);
-	} else if (event->event.op == OP_UNIX) {
+	} else if (event->event.op == OP_UNIX || is_received_unix(&event->event)) {
 		fputs("a Unix socket without a path", out);
 	} else if (op->kind == EVENT_NET) {
 		put_endpoint(out, &event->event);

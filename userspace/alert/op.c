@@ -180,6 +180,10 @@ static const struct op_info ops[] = {
 		.activity = FILE_MOUNT, .access = ACCESS_WRITE, .file_type = TYPE_FOLDER,
 		.before = "making ", .after = " its root mount",
 	},
+	[OP_RECEIVE_SOCKET] = {
+		.name = "receive a socket", .code = "net_receive", .kind = EVENT_NET,
+		.before = "receiving ", .after = "",
+	},
 };
 /* clang-format on */
 

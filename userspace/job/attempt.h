@@ -81,6 +81,7 @@ struct attempt {
 	struct destination from; /* of acts on packets */
 	int cgroup_fd;           /* of the job's own */
 	int file_fd;             /* OWN_FILE, open for reading and writing */
+	int socket_fd;           /* of IPv4, made by the controller; -1: not there */
 	bool is_left_out;        /* the policy denies nothing of the kind */
 };
 
@@ -101,6 +102,8 @@ extern const struct act family_act;
 /* Of these the first whose class the policy does not name. */
 extern const struct act socket_acts[];
 extern const size_t socket_act_cnt;
+/* Where the policy judges what is sent or what comes: a socket of the controller's. */
+extern const struct act receive_socket_act;
 /* Where the policy denies Unix sockets by default. */
 extern const struct act unix_acts[];
 extern const size_t unix_act_cnt;

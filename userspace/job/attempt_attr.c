@@ -42,14 +42,26 @@ static int impossible(struct attempt_result *result, int error)
 /* --- descriptors ------------------------------------------------------------------------------ */
 
 /* What another process would send; the kernel asks the same of a descriptor of one's own. */
-static int receive_descriptor(const struct attempt *attempt, struct attempt_result *result)
+static int receive(int own_fd, struct attempt_result *result)
 {
 	_cleanup_fd_ int self = syscall(SYS_pidfd_open, getpid(), 0), fd = -1;
 
 	if (self < 0)
 		return impossible(result, -errno);
-	fd = syscall(SYS_pidfd_getfd, self, attempt->file_fd, 0);
+	fd = syscall(SYS_pidfd_getfd, self, own_fd, 0);
 	return outcome(fd);
+}
+
+static int receive_descriptor(const struct attempt *attempt, struct attempt_result *result)
+{
+	return receive(attempt->file_fd, result);
+}
+
+static int receive_socket(const struct attempt *attempt, struct attempt_result *result)
+{
+	if (attempt->socket_fd < 0)
+		return impossible(result, -EAFNOSUPPORT);
+	return receive(attempt->socket_fd, result);
 }
 
 static int truncate_descriptor(const struct attempt *attempt, struct attempt_result *result)
@@ -238,6 +250,16 @@ const struct act attr_acts[] = {
 		OP_FILEATTR, 0),
 };
 const size_t attr_act_cnt = ARRAY_SIZE(attr_acts);
+
+const struct act receive_socket_act = {
+	.name = "received socket",
+	.hook = "file_receive",
+	.what = "pidfd_getfd() of a socket made outside the job",
+	.run = receive_socket,
+	.refusal = EACCES,
+	.op = OP_RECEIVE_SOCKET,
+	.reason = REASON_FOREIGN_SOCKET,
+};
 
 #define MOUNT_ACT(act_hook, act_what, act_fn, act_op)                                \
 	{                                                                            \

@@ -76,12 +76,12 @@ static void run_child(const struct canary_plan *plan)
 /* go_fd: where the order to start comes from. */
 static void canary_main(const struct canary_plan *plan, int cgroup_fd, int go_fd)
 {
-	const int keep[] = { go_fd, cgroup_fd, plan->file_fd };
+	const int keep[] = { go_fd, cgroup_fd, plan->file_fd, plan->socket_fd };
 	char go;
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (launch_close_files(keep, ARRAY_SIZE(keep)) || chdir(plan->folder) ||
+	if (launch_close_files(keep, ARRAY_SIZE(keep) - (plan->socket_fd < 0)) || chdir(plan->folder) ||
 	    read(go_fd, &go, 1) != 1)
 		_exit(1);
 	close(go_fd);

@@ -25,6 +25,7 @@
 struct canary_plan {
 	const char *folder; /* the canary's own, with OWN_FILE and OWN_DIR in it */
 	int file_fd;        /* OWN_FILE, which it inherits */
+	int socket_fd;      /* a socket of the controller's, which it inherits; -1: none */
 	const struct attempt *attempts;
 	size_t cnt;
 	struct attempt_result *results; /* cnt of them, in memory that a child shares */

@@ -31,6 +31,7 @@ struct trial {
 	struct attempt_result *results; /* shared with the canary */
 	size_t results_len;
 	int stream_fd, datagram_fd; /* what the canary must not reach; -1: not there */
+	int socket_fd;              /* what it must not receive; -1: this kernel has none */
 };
 
 static uint64_t now_us(void)
@@ -96,6 +97,7 @@ static int make_folder(struct trial *trial, struct error *err)
 	if (trial->stream_fd < 0 || trial->datagram_fd < 0)
 		return error_errno(err, trial->stream_fd < 0 ? trial->stream_fd : trial->datagram_fd,
 				   "self-test: cannot make a socket in %s", trial->folder);
+	trial->socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	return 0;
 }
 
@@ -170,6 +172,15 @@ static void add_unix(struct trial *trial)
 			trial->policy->unix_default == UNIX_ALLOW;
 }
 
+static void add_received(struct trial *trial)
+{
+	struct attempt *attempt = add(trial, &receive_socket_act);
+
+	attempt->socket_fd = trial->socket_fd;
+	attempt->is_left_out = trial->policy->egress_default == EGRESS_ALLOW &&
+			       trial->policy->ingress_default == INGRESS_ALLOW;
+}
+
 static void add_packets(struct trial *trial)
 {
 	struct destination to = { .addr = { [10] = 0xff, 0xff, 127, 86, 75, 30 } };
@@ -242,9 +253,9 @@ static void add_hooks(struct trial *trial, int cgroup_fd)
 
 static int make_plan(struct trial *trial, int cgroup_fd)
 {
-	/* Besides the tables: exec, socket, family, packets, what is allowed, and chroot. */
+	/* Besides the tables: exec, socket, family, received, packets, what is allowed, chroot. */
 	size_t room = hook_act_cnt + attr_act_cnt + mount_act_cnt + net_act_cnt +
-		      trial->policy->rule_cnt + unix_act_cnt + 9;
+		      trial->policy->rule_cnt + unix_act_cnt + 10;
 
 	trial->attempts = calloc(room, sizeof(*trial->attempts));
 	trial->is_recorded = calloc(room, sizeof(*trial->is_recorded));
@@ -254,6 +265,7 @@ static int make_plan(struct trial *trial, int cgroup_fd)
 	add_exec(trial);
 	add_socket(trial);
 	add_unix(trial);
+	add_received(trial);
 	add_packets(trial); /* before what may leave the network that has a loopback */
 	add_net(trial);
 	add_datasets(trial);
@@ -275,6 +287,7 @@ static void trial_free(struct trial *trial)
 		selftest_sweep(trial->label);
 	cleanup_fd(&trial->stream_fd);
 	cleanup_fd(&trial->datagram_fd);
+	cleanup_fd(&trial->socket_fd);
 	if (trial->results)
 		munmap(trial->results, trial->results_len);
 	free(trial->attempts);
@@ -479,7 +492,8 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 		 struct selftest *ret_selftest)
 {
 	_cleanup_(trial_free) struct trial trial = {
-		.label = label, .policy = policy, .file_fd = -1, .stream_fd = -1, .datagram_fd = -1
+		.label = label, .policy = policy, .file_fd = -1, .stream_fd = -1, .datagram_fd = -1,
+		.socket_fd = -1,
 	};
 	uint64_t start_us = now_us();
 	int r, collected;
@@ -493,6 +507,7 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 	r = canary_run(kern, label, cgroup,
 		       &(struct canary_plan){ .folder = trial.folder,
 					      .file_fd = trial.file_fd,
+					      .socket_fd = trial.socket_fd,
 					      .attempts = trial.attempts,
 					      .cnt = trial.cnt,
 					      .results = trial.results },

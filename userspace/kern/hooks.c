@@ -30,7 +30,7 @@ const struct hook hooks[] = {
 	HOOK("sock_socket_create", "socket_create", "which kinds of sockets are made"),
 	HOOK("unix_unix_stream_connect", "unix_stream_connect", "connections to Unix sockets"),
 	HOOK("unix_unix_may_send", "unix_may_send", "datagrams to Unix sockets"),
-	HOOK("file_file_receive", "file_receive", "descriptors from other processes"),
+	HOOK("receive_file_receive", "file_receive", "descriptors from other processes"),
 	OPTIONAL("file_file_truncate", "file_truncate", "truncation by descriptor", "path_truncate"),
 	HOOK("attr_setattr", "inode_setattr", "changing timestamps"),
 	HOOK("attr_setxattr", "inode_setxattr", "setting extended attributes"),

@@ -212,6 +212,9 @@ struct sock_common {
 	short unsigned int skc_family;
 	__be32 skc_rcv_saddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	__be32 skc_daddr;
+	struct in6_addr skc_v6_daddr;
+	__be16 skc_dport;
 };
 
 struct sock_cgroup_data {
@@ -226,6 +229,7 @@ struct sock {
 
 struct unix_sock {
 	struct path path;
+	struct sock *peer;
 };
 
 struct socket {

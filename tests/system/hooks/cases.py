@@ -407,6 +407,7 @@ def net_cases():
                audit=tuple(Alert(event, 'sockets.default', family='AF_VSOCK') for event in ('net_socket', 'net_connect')))
     yield from socket_cases()
     yield from unix_cases()
+    yield from received_socket_cases()
     yield Case('disconnect', '', 'here disconnect 127.0.0.1 7001 -')
     yield Case('unix', '', 'here unix jobcage-hooks')
     yield Case('netlink', '', 'here netlink -')
@@ -453,6 +454,28 @@ def unix_cases():
                    arrives=True)
         yield Case(f'{name}-abstract', f'here unix_{kind} {UNIX_ABSTRACT}-{kind} {name}-abstract', alerts=(abstract,),
                    audit=times * (abstract,), arrives=True)
+
+
+# Where somebody outside sends sockets of its own; see listeners.py.
+SOCKETS_OF_OTHERS = f'{UNIX_PLACES[1]}/lender'
+
+
+def received_socket_cases():
+    """N6: of another process the job takes no socket, but a Unix one whose other end is open to it."""
+    def case(name, kind, alert, allowed='', arrives=True):
+        return Case(f'received-{name}', f'here take_socket {SOCKETS_OF_OTHERS} {kind} received-{name}',
+                    allowed and f'{allowed} received-{name}/allowed', alerts=(alert,), arrives=arrives)
+
+    for kind in ('tcp', 'udp', 'tcp6', 'udp6'):
+        ip = '2001:db8::1' if kind.endswith('6') else '192.0.2.1'
+        own = '::1' if kind.endswith('6') else '127.0.0.1'
+        yield case(kind, kind, Alert('net_receive', 'builtin:foreign-socket', ip=ip, port=PORTS[0]), f'here take_own {own} 7001')
+    yield case('listener', 'listener', Alert('net_receive', 'builtin:foreign-socket', family='AF_INET'), arrives=False)
+    yield case('pair', 'pair', Alert('net_receive', 'unix.default', family='AF_UNIX'))
+    closed, opened = (f'{place}/stream' for place in UNIX_PLACES)
+    yield case('unix', closed, Alert('net_receive', 'unix.default', family=closed),
+               f'here take_socket {SOCKETS_OF_OTHERS} {opened}')
+    yield Case('received-own-pair', '', 'here take_own_pair -')
 
 
 def all_cases(release):

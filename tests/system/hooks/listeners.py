@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from cases import LISTENING, PORTS, UNIX_ABSTRACT, UNIX_PLACES
+from cases import LISTENING, PORTS, SOCKETS_OF_OTHERS, UNIX_ABSTRACT, UNIX_PLACES
 
 TCP_FASTOPEN_BOTH = 3
 VSOCK_PORT = 7001
@@ -41,6 +41,7 @@ class Listeners:
         for name, kind in UNIX_KINDS.items():
             self.listen_unix(f'{UNIX_ABSTRACT}-{name}'.replace('@', '\0'), kind)
         self.listen_vsock()
+        self.lend_sockets()
         threading.Thread(target=self.serve, daemon=True).start()
 
     def listen(self, ip, port):
@@ -64,6 +65,41 @@ class Listeners:
         if kind == socket.SOCK_STREAM:
             sock.listen(64)
         self.add(sock, self.accept if kind == socket.SOCK_STREAM else self.receive)
+
+    def lend_sockets(self):
+        """An accomplice: whoever connects and says which kind is sent a socket of that kind."""
+        with contextlib.suppress(OSError):
+            os.unlink(SOCKETS_OF_OTHERS)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.bind(SOCKETS_OF_OTHERS)
+        sock.listen(8)
+        self.add(sock, self.lend)
+
+    def lend(self, sock):
+        connection, _ = sock.accept()
+        kind = connection.recv(64).decode()
+        lent = self.make_lent(kind)
+        socket.send_fds(connection, [b'.'], [lent.fileno()])
+        connection.close()
+        lent.close()
+
+    def make_lent(self, kind):
+        if kind == 'pair':
+            lent, kept = socket.socketpair()
+            self.add(kept, self.receive)
+            return lent
+        if kind.startswith('/'):
+            lent = socket.socket(socket.AF_UNIX)
+            lent.connect(kind)
+            return lent
+        family = socket.AF_INET6 if kind.endswith('6') else socket.AF_INET
+        lent = socket.socket(family, socket.SOCK_DGRAM if kind.startswith('udp') else socket.SOCK_STREAM)
+        if kind == 'listener':
+            lent.bind(('127.0.0.1', 0))
+            lent.listen()
+        else:
+            lent.connect(('2001:db8::1' if family == socket.AF_INET6 else '192.0.2.1', PORTS[0]))
+        return lent
 
     def listen_vsock(self):
         """A kernel without VSOCK has no case that needs it."""

@@ -53,7 +53,7 @@ HOOKS = {
     'mount_pivotroot': ('out', 'here pivot {o}/d', 'EACCES', 'OK'),
     # Opened by an outsider, who then enters.
     'file_file_truncate': ('ds', 'held truncate_held', 'EACCES', 'OK'),
-    'file_file_receive': ('ds', 'held receive_held', 'EACCES', 'OK'),
+    'receive_file_receive': ('ds', 'held receive_held', 'EACCES', 'OK'),
     # An outsider that enters; behind it, a child of the job would still be labelled by its cgroup.
     'enter_cgroup_move_task': ('ds', 'crew open_write {t}/f', 'EACCES', 'OK'),
     # From here on children are outsiders.
