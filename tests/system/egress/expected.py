@@ -68,6 +68,6 @@ NAMED_ALLOWED = {'n4_ping4_allowed': NOWHERE, 'n4_ping6_allowed': NOWHERE, 'n4_r
                  'n4_raw6_allowed': TO_ALLOWED, 'n4_sctp4_allowed': TO_ALLOWED, 'n4_sctp6_allowed': TO_ALLOWED}
 
 # What a kernel answers that has no such thing, and of which attempts that may be true.
-ABSENT = {'EPROTONOSUPPORT', 'ESOCKTNOSUPPORT', 'EAFNOSUPPORT', 'ENOENT', 'EOPNOTSUPP'}
+ABSENT = {'EPROTONOSUPPORT', 'ESOCKTNOSUPPORT', 'EAFNOSUPPORT', 'ENOENT', 'EOPNOTSUPP', 'ENOTSUP'}
 MAY_BE_ABSENT = {'n3_mptcp_fast_open4', 'n3_mptcp_fast_open6', 'n4_udplite4', 'n4_udplite6', 'n4_smc4', 'n4_smc6', 'n4_rds', 'n4_tipc',
                  'n4_dccp', 'n18_manager', 'n18_verbs'}
