@@ -20,8 +20,8 @@ INSTALL    ?= install
 BPF_SRCS := file receive attr mount renames exec sock egress packet unix task identify member enter
 
 BASE_SRCS   := diag error file path
-POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
-	       shape site value
+POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission proposal \
+	       rule shape site value
 KERN_SRCS   := backend barrier features hooks identify iter jobs links load member mounts need pins probe publish ring roots \
 	       roots_check
 ALERT_SRCS  := advice audit cause chain decode endpoint head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue record rotate \
@@ -30,11 +30,11 @@ JOB_SRCS    := attempt_attr attempt_file attempt_net attempt_packet attempt_rule
 	       environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest state
 DAEMON_SRCS := adopt client controller daemon kinds limits lock loop message monitor notify peer prepare reload renew report request \
 	       request_run server session watch
-CMD_SRCS    := alerts ask attach audit daemon doctor jobs kill main metrics named policy policy_explain reload run status whois
+CMD_SRCS    := alerts ask attach audit daemon doctor jobs kill main metrics named policy policy_explain policy_propose reload run status whois
 
 UNIT_TESTS := test_audit test_control test_decode test_diag test_egress_compile test_error test_message test_ocsf test_policy test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_selftest \
-	      test_record test_sink test_site test_state
+	      test_record test_sink test_site test_state test_propose
 
 BENCH_PROGS := opens connects talks spawns landlocked hold
 
@@ -148,7 +148,7 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 
 $(BUILD)/unit/test_decode $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
-$(BUILD)/unit/test_policy_check: $(BUILD)/cmd/policy_explain.o
+$(BUILD)/unit/test_policy_check: $(BUILD)/cmd/policy_explain.o $(BUILD)/cmd/policy_propose.o
 
 $(BUILD)/ocsf/examples: $(BUILD)/ocsf/examples.o $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -271,3 +271,23 @@ int advice_print(FILE *out, const struct decoded_event *event, const struct caus
 		return advise_file(out, event, cause);
 	}
 }
+
+/* Nothing before it has a brace: only JSON quotes what the job has named. */
+int advice_policy(const struct decoded_event *event, const struct cause *cause, json_t **ret_policy)
+{
+	_cleanup_free_ char *text = NULL;
+	char *finished, *start;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	json_t *policy;
+
+	finished = out ? text_finish(out, &text, advice_print(out, event, cause)) : NULL;
+	if (!finished)
+		return -ENOMEM;
+	start = strchr(finished, '{');
+	policy = start ? json_loads(start, 0, NULL) : NULL;
+	if (start && !policy)
+		return -ENOMEM;
+	*ret_policy = policy;
+	return 0;
+}

@@ -5,6 +5,7 @@
 #ifndef JOBCAGE_ALERT_ADVICE_H
 #define JOBCAGE_ALERT_ADVICE_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "alert/cause.h"
@@ -12,5 +13,8 @@
 
 /* Prints one or two sentences. 0 or -ENOMEM. */
 int advice_print(FILE *out, const struct decoded_event *event, const struct cause *cause);
+
+/* The JSON alone, a piece of a policy; NULL where no entry can allow it. 0 or -ENOMEM. */
+int advice_policy(const struct decoded_event *event, const struct cause *cause, json_t **ret_policy);
 
 #endif

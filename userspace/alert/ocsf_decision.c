@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "alert/advice.h"
 #include "alert/cause.h"
 #include "alert/endpoint.h"
 #include "alert/message.h"
@@ -316,6 +317,18 @@ static bool put_verdict(json_t *event, const struct decision *decision)
 	       ocsf_put(event, "firewall_rule", cause_firewall_rule(&decision->cause));
 }
 
+/* The policy that would allow it, as in the message, for programs. */
+static bool put_advice(json_t *details, const struct decision *decision)
+{
+	json_t *policy = NULL;
+
+	if (decision->event->verdict == VERDICT_ALLOW)
+		return true;
+	if (advice_policy(decision->decoded, &decision->cause, &policy))
+		return false;
+	return !policy || ocsf_put(details, "advice", policy);
+}
+
 /* What OCSF has no attribute for. */
 static json_t *new_details(const struct decision *decision)
 {
@@ -342,7 +355,7 @@ static json_t *new_details(const struct decision *decision)
 	if (event->flags & EVENT_PATH_DETACHED &&
 	    !ocsf_put(details, "path_is_detached", json_true()))
 		return NULL;
-	return json_incref(details);
+	return put_advice(details, decision) ? json_incref(details) : NULL;
 }
 
 static bool put_kind(json_t *event, const struct decision *decision)

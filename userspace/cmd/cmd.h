@@ -19,6 +19,7 @@ int cmd_status(int argc, char **argv);
 int cmd_whois(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_policy_explain(int argc, char **argv);
+int cmd_policy_propose(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 #endif

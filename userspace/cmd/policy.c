@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * jobcage policy: explain is in policy_explain.c; check: are these policies sound? For the admin's editor, and for CI.
+ * jobcage policy: explain and propose are in files of their own; check: are these policies sound? For
+ * the admin's editor, and for CI.
  *
  * Reads what `jobcage run` would read and says all that is wrong with it, with no need of the
  * kernel or of root.
@@ -218,14 +219,16 @@ int cmd_policy(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "explain"))
 		return cmd_policy_explain(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "propose"))
+		return cmd_policy_propose(argc - 1, argv + 1);
 	if (parse_options(argc, argv, &options))
 		return usage_error(NULL);
 	if (options.is_help)
 		return print_help();
 	if (optind == argc)
-		return usage_error("no subcommand given; there are: check, explain");
+		return usage_error("no subcommand given; there are: check, explain, propose");
 	if (strcmp(argv[optind], "check"))
-		return usage_error("unknown subcommand; there are: check, explain");
+		return usage_error("unknown subcommand; there are: check, explain, propose");
 	if (optind + 1 == argc)
 		return usage_error("no policy file given");
 	return run_check(&options, argv + optind + 1);

@@ -2,6 +2,7 @@
 """The record: in audit mode, and when more is denied than the ring holds."""
 import os
 import signal
+import subprocess
 
 from harness import wait_for
 import traces
@@ -21,7 +22,8 @@ def audit(check, world):
     folder = f"{world.root}/audited"
     os.mkdir(folder)
     policy = world.policy("audit", mode="audit", exec={"default": "allow", "deny": [{"id": "no-id", "path": "/usr/bin/id"}]})
-    job = world.shell(f"echo x >{folder}/a && mkdir {folder}/b && rm {folder}/a && id -u && echo done; exit 6", policy=policy)
+    script = f"echo x >{folder}/a && mkdir {folder}/b && rm {folder}/a && id -u && echo done; exit 6"
+    job = world.shell(script, policy=policy)
     check.equal("audit: exit status and output", (job.status, job.out, job.err), (6, "0\ndone\n", ""))
     check.equal("audit: acts are done", os.listdir(folder), ["b"])
     decisions = job_decisions(job)
@@ -35,7 +37,21 @@ def audit(check, world):
     check.equal("audit: operations", [event["metadata"]["event_code"] for event in decisions],
                 ["file_create", "file_open_write", "file_mkdir", "file_unlink", "exec"])
     check.that("audit: the record is complete", end["complete"])
+    os.rmdir(f"{folder}/b")
+    propose(check, world, job, policy, script)
     world.settles(check, "audit")
+
+
+def propose(check, world, audited, policy, script):
+    """What the log of an audit says is a policy, under which the same is done and nothing is denied."""
+    done = subprocess.run([world.jobcage, "policy", "propose", "--job", audited.id, "--extends", policy, audited.alerts],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    check.equal("proposal: exit status, nothing left out", (done.returncode, done.stderr), (0, ""))
+    path = f"{world.policies}/proposed.json"
+    world.write(path, done.stdout)
+    job = world.shell(script, policy=path)
+    check.equal("proposal: exit status and output", (job.status, job.out, job.err), (6, "0\ndone\n", ""))
+    world.whole(check, "proposal", job)
 
 
 def job_decisions(job):
