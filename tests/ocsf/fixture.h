@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "abi/event.h"
+#include "alert/cause.h"
+#include "alert/decode.h"
 #include "alert/ocsf.h"
 
 /* Rule numbers of fixture_policy. */
@@ -48,5 +50,8 @@ struct event by_reason(enum event_op op, enum event_reason reason);
  */
 size_t fixture_record(unsigned char buf[static FIXTURE_RECORD_MAX], struct event event,
 		      const char *path, const char *path2, const char *exe);
+
+/* The message of a decision, for free(); aborts if its advice is not the JSON at its end. */
+char *fixture_message(const struct decoded_event *event, const struct cause *cause);
 
 #endif

@@ -51,6 +51,12 @@ static bool narrow(char *path, bool at_parent)
 	return path[0] == '/' && path[1] != '\0';
 }
 
+/* Where the sentence goes, and the JSON in it: owned, NULL if it has none. */
+struct advice {
+	FILE *out;
+	json_t *policy;
+};
+
 /* Prints JSON. DEL, which jansson does not escape, can only stand within a string. */
 static int put_json_text(FILE *out, const char *json)
 {
@@ -61,29 +67,30 @@ static int put_json_text(FILE *out, const char *json)
 }
 
 /*
- * Prints intro and json, consuming it. ASCII only where a character of the text could mislead a
+ * Prints intro and json, which becomes the advice's. ASCII only where a character of the text could mislead a
  * reader.
  */
-static int put_json(FILE *out, const char *intro, json_t *json)
+static int put_json(struct advice *advice, const char *intro, json_t *json)
 {
+	FILE *out = advice->out;
 	_cleanup_free_ char *plain = json ? json_dumps(json, 0) : NULL;
 	_cleanup_free_ char *ascii = NULL;
 
 	if (plain && !text_is_plain(plain))
 		ascii = json_dumps(json, JSON_ENSURE_ASCII);
-	json_decref(json);
+	advice->policy = json;
 	if (!plain || (!text_is_plain(plain) && !ascii) || fputs(intro, out) < 0)
 		return -ENOMEM;
 	return put_json_text(out, ascii ? ascii : plain);
 }
 
-static int advise_dataset(FILE *out, const struct rule *rule, enum access access)
+static int advise_dataset(struct advice *advice, const struct rule *rule, enum access access)
 {
-	const char *intro = rule->access == ACCESS_NONE ?
-				    "To allow it, add to the policy: " :
-				    "To allow it, change the grant in the policy to: ";
+	const char *intro = rule->access == ACCESS_NONE
+				    ? "To allow it, add to the policy: "
+				    : "To allow it, change the grant in the policy to: ";
 
-	return put_json(out, intro,
+	return put_json(advice, intro,
 			json_pack("{s:[{s:s, s:s}]}", "datasets", "name", rule->dataset, "access",
 				  access_json(access)));
 }
@@ -154,9 +161,9 @@ static int find_targets(const struct decoded_event *event, const struct cause *c
 }
 
 /* No path to name: say what is known of the object. */
-static int advise_unnamed(FILE *out, const struct event *event, const char *section)
+static int advise_unnamed(struct advice *advice, const struct event *event, const char *section)
 {
-	fprintf(out,
+	fprintf(advice->out,
 		"To allow it, add a rule to %s for the directory that holds it; the record has no path that a rule "
 		"should name (inode %llu on device %u:%u).",
 		section, (unsigned long long)event->file.ino, event->file.dev >> 20,
@@ -164,7 +171,8 @@ static int advise_unnamed(FILE *out, const struct event *event, const char *sect
 	return 0;
 }
 
-static int advise_file(FILE *out, const struct decoded_event *event, const struct cause *cause)
+static int advise_file(struct advice *advice, const struct decoded_event *event,
+		       const struct cause *cause)
 {
 	const struct op_info *op = op_info(event->event.op);
 	_cleanup_(targets_free) struct targets targets = { 0 };
@@ -174,7 +182,7 @@ static int advise_file(FILE *out, const struct decoded_event *event, const struc
 	if (find_targets(event, cause, &targets))
 		return -ENOMEM;
 	if (!targets.cnt)
-		return advise_unnamed(out, &event->event, "filesystem.rules");
+		return advise_unnamed(advice, &event->event, "filesystem.rules");
 	rules = json_array();
 	for (size_t i = 0; i < targets.cnt; i++)
 		if (json_array_append_new(rules, json_pack("{s:s, s:s}", "path", targets.path[i],
@@ -184,10 +192,11 @@ static int advise_file(FILE *out, const struct decoded_event *event, const struc
 		}
 	if (cause->rule && cause->rule->path && !strcmp(cause->rule->path, targets.path[0]))
 		intro = "To allow it, change the rule in the policy to: ";
-	return put_json(out, intro, json_pack("{s:{s:o}}", "filesystem", "rules", rules));
+	return put_json(advice, intro, json_pack("{s:{s:o}}", "filesystem", "rules", rules));
 }
 
-static int advise_exec(FILE *out, const struct decoded_event *event, const struct cause *cause)
+static int advise_exec(struct advice *advice, const struct decoded_event *event,
+		       const struct cause *cause)
 {
 	bool is_detached = event->event.flags & EVENT_PATH_DETACHED;
 	bool is_deleted = event->event.flags & EVENT_PATH_DELETED;
@@ -197,26 +206,28 @@ static int advise_exec(FILE *out, const struct decoded_event *event, const struc
 	if (event->path && !is_detached && add_target(&targets, event->path, is_deleted))
 		return -ENOMEM;
 	if (!targets.cnt)
-		return advise_unnamed(out, &event->event, "exec.allow");
+		return advise_unnamed(advice, &event->event, "exec.allow");
 	if (cause->rule && cause->rule->path && !strcmp(cause->rule->path, targets.path[0]))
 		intro = "To allow it, take the path from the policy's exec.deny and add: ";
-	return put_json(out, intro, json_pack("{s:{s:[s]}}", "exec", "allow", targets.path[0]));
+	return put_json(advice, intro, json_pack("{s:{s:[s]}}", "exec", "allow", targets.path[0]));
 }
 
-static int advise_socket(FILE *out, const struct event_net *net)
+static int advise_socket(struct advice *advice, const struct event_net *net)
 {
 	enum socket_class class = socket_class(net->family, net->type, net->protocol);
-	const char *word = class < SOCKET_CLASSES ? word_text(&socket_words, (uint8_t)class) : NULL;
+	const char *word = class < SOCKET_CLASSES ? word_text(&socket_words, (uint8_t) class)
+						  : NULL;
 
 	if (!word)
-		return fputs("No policy entry can allow it: use TCP or UDP over IPv4 or IPv6.", out) < 0 ?
-			       -ENOMEM :
-			       0;
-	return put_json(out, "To allow it, add to the policy: ",
-			json_pack("{s:[s]}", "sockets", word));
+		return fputs("No policy entry can allow it: use TCP or UDP over IPv4 or IPv6.",
+			     advice->out) < 0
+			       ? -ENOMEM
+			       : 0;
+	return put_json(advice,
+			"To allow it, add to the policy: ", json_pack("{s:[s]}", "sockets", word));
 }
 
-static int advise_unix(FILE *out, const struct decoded_event *event)
+static int advise_unix(struct advice *advice, const struct decoded_event *event)
 {
 	bool has_path = event->path && !(event->event.flags & EVENT_PATH_DETACHED);
 	_cleanup_(targets_free) struct targets targets = { 0 };
@@ -224,13 +235,16 @@ static int advise_unix(FILE *out, const struct decoded_event *event)
 	if (has_path && add_target(&targets, event->path, false))
 		return -ENOMEM;
 	if (targets.cnt)
-		return put_json(out, "To allow it, add to the policy: ",
+		return put_json(advice, "To allow it, add to the policy: ",
 				json_pack("{s:{s:[s]}}", "unix", "allow", targets.path[0]));
 	return fputs("No policy entry can allow it: without a path only the job's own sockets reach each "
-		     "other.", out) < 0 ? -ENOMEM : 0;
+		     "other.",
+		     advice->out) < 0
+		       ? -ENOMEM
+		       : 0;
 }
 
-static int advise_net(FILE *out, const struct decoded_event *event)
+static int advise_net(struct advice *advice, const struct decoded_event *event)
 {
 	const char *section = event->event.op == OP_PACKET_IN ? "ingress" : "egress";
 	struct endpoint end = endpoint_of(&event->event.net);
@@ -238,56 +252,50 @@ static int advise_net(FILE *out, const struct decoded_event *event)
 
 	if (!endpoint_is_nameable(&end)) {
 		fputs("No policy entry can allow it: rules name a TCP or UDP port of an IP address.",
-		      out);
+		      advice->out);
 		return 0;
 	}
 	snprintf(cidr, sizeof(cidr), "%s/%u", end.ip, end.ip_version == 4 ? 32 : 128);
-	return put_json(out, "To allow it, add to the policy: ",
+	return put_json(advice, "To allow it, add to the policy: ",
 			json_pack("{s:{s:[{s:s, s:s, s:[i]}]}}", section, "allow", "cidr", cidr,
 				  "protocol", end.protocol_name, "ports", end.port));
 }
 
-int advice_print(FILE *out, const struct decoded_event *event, const struct cause *cause)
+static int advise(struct advice *advice, const struct decoded_event *event,
+		  const struct cause *cause)
 {
 	const char *remedy = cause_remedy(cause);
 
 	if (remedy)
-		return fputs(remedy, out) < 0 ? -ENOMEM : 0;
+		return fputs(remedy, advice->out) < 0 ? -ENOMEM : 0;
 	switch (event->event.kind) {
-	case EVENT_EXEC:
-		return advise_exec(out, event, cause);
+	case EVENT_EXEC: return advise_exec(advice, event, cause);
 	case EVENT_NET:
 		if (event->event.reason == REASON_SOCKET)
-			return advise_socket(out, &event->event.net);
+			return advise_socket(advice, &event->event.net);
 		if (event->event.op == OP_UNIX || event->event.op == OP_RECEIVE_SOCKET)
-			return advise_unix(out, event);
-		return advise_net(out, event);
+			return advise_unix(advice, event);
+		return advise_net(advice, event);
 	default:
 		if (event->event.reason == REASON_MOUNTS)
-			return put_json(out, "To allow it, add to the policy: ",
+			return put_json(advice, "To allow it, add to the policy: ",
 					json_pack("{s:s}", "mounts", "allow"));
 		if (cause->rule && cause->rule->class == RULE_DATASET && cause->rule->dataset)
-			return advise_dataset(out, cause->rule, op_info(event->event.op)->access);
-		return advise_file(out, event, cause);
+			return advise_dataset(advice, cause->rule,
+					      op_info(event->event.op)->access);
+		return advise_file(advice, event, cause);
 	}
 }
 
-/* Nothing before it has a brace: only JSON quotes what the job has named. */
-int advice_policy(const struct decoded_event *event, const struct cause *cause, json_t **ret_policy)
+int advice_print(FILE *out, const struct decoded_event *event, const struct cause *cause,
+		 json_t **ret_policy)
 {
-	_cleanup_free_ char *text = NULL;
-	char *finished, *start;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-	json_t *policy;
+	struct advice advice = { .out = out };
+	int err = advise(&advice, event, cause);
 
-	finished = out ? text_finish(out, &text, advice_print(out, event, cause)) : NULL;
-	if (!finished)
-		return -ENOMEM;
-	start = strchr(finished, '{');
-	policy = start ? json_loads(start, 0, NULL) : NULL;
-	if (start && !policy)
-		return -ENOMEM;
-	*ret_policy = policy;
-	return 0;
+	if (err)
+		json_decref(advice.policy);
+	else
+		*ret_policy = advice.policy;
+	return err;
 }

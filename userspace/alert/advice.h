@@ -11,10 +11,11 @@
 #include "alert/cause.h"
 #include "alert/decode.h"
 
-/* Prints one or two sentences. 0 or -ENOMEM. */
-int advice_print(FILE *out, const struct decoded_event *event, const struct cause *cause);
-
-/* The JSON alone, a piece of a policy; NULL where no entry can allow it. 0 or -ENOMEM. */
-int advice_policy(const struct decoded_event *event, const struct cause *cause, json_t **ret_policy);
+/*
+ * Prints one or two sentences, and returns the JSON in them, a piece of a policy (NULL where no entry can
+ * allow it; json_decref() it). 0 or -ENOMEM.
+ */
+int advice_print(FILE *out, const struct decoded_event *event, const struct cause *cause,
+		 json_t **ret_policy);
 
 #endif

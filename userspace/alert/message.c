@@ -101,7 +101,8 @@ static int put_attempt(FILE *out, const struct decoded_event *event)
 	return err;
 }
 
-static int put_decision(FILE *out, const struct decoded_event *event, const struct cause *cause)
+static int put_decision(FILE *out, const struct decoded_event *event, const struct cause *cause,
+			json_t **ret_advice)
 {
 	int err = put_actor(out, &event->event);
 
@@ -113,14 +114,18 @@ static int put_decision(FILE *out, const struct decoded_event *event, const stru
 	if (err || event->event.verdict == VERDICT_ALLOW)
 		return err;
 	fputs(" ", out);
-	return advice_print(out, event, cause);
+	return advice_print(out, event, cause, ret_advice);
 }
 
-char *message_decision(const struct decoded_event *event, const struct cause *cause)
+char *message_decision(const struct decoded_event *event, const struct cause *cause, json_t **ret_advice)
 {
+	json_auto_t *advice = NULL;
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	return out ? text_finish(out, &text, put_decision(out, event, cause)) : NULL;
+	if (!out || !text_finish(out, &text, put_decision(out, event, cause, &advice)))
+		return NULL;
+	*ret_advice = advice ? json_incref(advice) : NULL;
+	return text;
 }

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "alert/advice.h"
 #include "alert/cause.h"
 #include "alert/endpoint.h"
 #include "alert/message.h"
@@ -317,20 +316,8 @@ static bool put_verdict(json_t *event, const struct decision *decision)
 	       ocsf_put(event, "firewall_rule", cause_firewall_rule(&decision->cause));
 }
 
-/* The policy that would allow it, as in the message, for programs. */
-static bool put_advice(json_t *details, const struct decision *decision)
-{
-	json_t *policy = NULL;
-
-	if (decision->event->verdict == VERDICT_ALLOW)
-		return true;
-	if (advice_policy(decision->decoded, &decision->cause, &policy))
-		return false;
-	return !policy || ocsf_put(details, "advice", policy);
-}
-
 /* What OCSF has no attribute for. */
-static json_t *new_details(const struct decision *decision)
+static json_t *new_details(const struct decision *decision, json_t *advice)
 {
 	const struct event *event = decision->event;
 	json_auto_t *details = json_pack("{s:s, s:s, s:I, s:I}", "operation", decision->op->name,
@@ -355,7 +342,9 @@ static json_t *new_details(const struct decision *decision)
 	if (event->flags & EVENT_PATH_DETACHED &&
 	    !ocsf_put(details, "path_is_detached", json_true()))
 		return NULL;
-	return put_advice(details, decision) ? json_incref(details) : NULL;
+	if (advice && !ocsf_put(details, "advice", json_incref(advice)))
+		return NULL;
+	return json_incref(details);
 }
 
 static bool put_kind(json_t *event, const struct decision *decision)
@@ -410,12 +399,13 @@ int ocsf_decision(const struct alert_job *job, const struct decoded_event *decod
 		.cause = cause_of(job->policy, &decoded->event),
 		.boot_offset_ms = boot_offset_ms,
 	};
-	_cleanup_free_ char *message = message_decision(decoded, &decision.cause);
+	json_auto_t *advice = NULL;
+	_cleanup_free_ char *message = message_decision(decoded, &decision.cause, &advice);
 	json_auto_t *event = message ? new_event(&decision, sequence, message) : NULL;
 
 	if (!event || !put_verdict(event, &decision) ||
 	    !ocsf_put(event, "actor", new_actor(&decision)) || !put_kind(event, &decision) ||
-	    !ocsf_put(event, "unmapped", json_pack("{s:o}", "jobcage", new_details(&decision))))
+	    !ocsf_put(event, "unmapped", json_pack("{s:o}", "jobcage", new_details(&decision, advice))))
 		return -ENOMEM;
 	*ret_event = json_incref(event);
 	return 0;
