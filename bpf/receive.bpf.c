@@ -95,16 +95,8 @@ static __always_inline struct sock *end_of(struct sock *sk)
 static __always_inline bool is_end_open(const struct job *job, struct decision *d, struct sock *sk)
 {
 	struct unix_sock *end = bpf_skc_to_unix_sock(sk);
-	struct finding finding;
 
-	if (!end)
-		return false;
-	d->dentry = end->path.dentry;
-	d->mnt = end->path.mnt;
-	find_unix_rule(job, d->dentry, &finding);
-	d->rule = finding.rule;
-	d->reason = finding.reason;
-	return finding.level == UNIX_ALLOW;
+	return end && is_unix_open(job, d, end);
 }
 
 /* May the job have the socket? If not, the decision says why. */

@@ -12,22 +12,6 @@
 #include "lib/socket.bpf.h"
 #include "lib/unix.bpf.h"
 
-static __always_inline int judge_path(const struct job *job, struct decision *d,
-				      struct unix_sock *peer)
-{
-	struct dentry *dentry = peer->path.dentry;
-	struct finding finding;
-
-	find_unix_rule(job, dentry, &finding);
-	if (finding.level == UNIX_ALLOW)
-		return LSM_ALLOW;
-	d->rule = finding.rule;
-	d->reason = finding.reason;
-	d->dentry = dentry;
-	d->mnt = peer->path.mnt;
-	return lsm_refuse(job, d);
-}
-
 static __always_inline int judge(const struct job *job, struct sock *peer, __u32 type)
 {
 	struct decision d = { .kind = EVENT_NET, .op = OP_UNIX };
@@ -39,7 +23,7 @@ static __always_inline int judge(const struct job *job, struct sock *peer, __u32
 		return LSM_ALLOW;
 	d.net.family = FAMILY_UNIX;
 	d.net.type = type;
-	return judge_path(job, &d, unix_peer);
+	return is_unix_open(job, &d, unix_peer) ? LSM_ALLOW : lsm_refuse(job, &d);
 }
 
 SEC("lsm/unix_stream_connect")

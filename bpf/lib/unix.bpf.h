@@ -6,7 +6,7 @@
 #ifndef JOBCAGE_UNIX_BPF_H
 #define JOBCAGE_UNIX_BPF_H
 
-#include "lib/job.bpf.h"
+#include "lib/emit.bpf.h"
 #include "lib/walk.bpf.h"
 
 /* dentry: of where it is bound, or NULL. */
@@ -26,6 +26,20 @@ static __always_inline void find_unix_rule(const struct job *job, struct dentry 
 		walk(dentry, roots, WALK_UNIX, ret_finding);
 	else
 		*ret_finding = (struct finding){ .reason = REASON_NOT_IN_FORCE };
+}
+
+/* May the job reach that socket, which is not its own? The decision gets its path, and the reason. */
+static __always_inline bool is_unix_open(const struct job *job, struct decision *d,
+					 struct unix_sock *end)
+{
+	struct finding finding;
+
+	d->dentry = end->path.dentry;
+	d->mnt = end->path.mnt;
+	find_unix_rule(job, d->dentry, &finding);
+	d->rule = finding.rule;
+	d->reason = finding.reason;
+	return finding.level == UNIX_ALLOW;
 }
 
 #endif
