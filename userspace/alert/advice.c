@@ -259,7 +259,7 @@ int advice_print(FILE *out, const struct decoded_event *event, const struct caus
 	case EVENT_NET:
 		if (event->event.reason == REASON_SOCKET)
 			return advise_socket(out, &event->event.net);
-		if (event->event.op == OP_UNIX || event->event.op == OP_RECEIVE_SOCKET)
+		if (op_info(event->event.op)->is_unix)
 			return advise_unix(out, event);
 		return advise_net(out, event);
 	default:

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "alert/endpoint.h"
+#include "alert/op.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
 
@@ -154,7 +155,7 @@ static const char *default_id(const struct cause *cause)
 		return "sockets.default";
 	if (cause->op == OP_PACKET_IN)
 		return "ingress.default";
-	if (cause->op == OP_UNIX || cause->op == OP_RECEIVE_SOCKET)
+	if (op_info(cause->op)->is_unix)
 		return "unix.default";
 	if (cause->kind == EVENT_EXEC)
 		return "exec.default";
@@ -167,7 +168,7 @@ static const char *default_value(const struct cause *cause)
 		return "deny";
 	if (cause->op == OP_PACKET_IN)
 		return allow_word(cause->policy->ingress_default == INGRESS_ALLOW);
-	if (cause->op == OP_UNIX || cause->op == OP_RECEIVE_SOCKET)
+	if (op_info(cause->op)->is_unix)
 		return allow_word(cause->policy->unix_default == UNIX_ALLOW);
 	if (cause->kind == EVENT_EXEC)
 		return allow_word(cause->policy->exec_default == EXEC_ALLOW);

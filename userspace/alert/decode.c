@@ -30,7 +30,7 @@ static bool layout_ok(const struct event *event, size_t len)
 /* Only Unix sockets have paths. */
 static bool is_net_without_path(const struct event *event)
 {
-	return event->kind == EVENT_NET && event->op != OP_UNIX && event->op != OP_RECEIVE_SOCKET;
+	return event->kind == EVENT_NET && !op_info(event->op)->is_unix;
 }
 
 /* A rule has its number, everything else has none; and some reasons belong to some kinds only. */

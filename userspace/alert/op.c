@@ -112,7 +112,7 @@ static const struct op_info ops[] = {
 		.before = "receiving from ", .after = "",
 	},
 	[OP_UNIX] = {
-		.name = "connect to Unix socket", .code = "net_unix", .kind = EVENT_NET,
+		.name = "connect to Unix socket", .code = "net_unix", .kind = EVENT_NET, .is_unix = true,
 		.before = "connecting to ", .after = "",
 	},
 	[OP_RECEIVE_READ] = {
@@ -181,7 +181,7 @@ static const struct op_info ops[] = {
 		.before = "making ", .after = " its root mount",
 	},
 	[OP_RECEIVE_SOCKET] = {
-		.name = "receive a socket", .code = "net_receive", .kind = EVENT_NET,
+		.name = "receive a socket", .code = "net_receive", .kind = EVENT_NET, .is_unix = true,
 		.before = "receiving ", .after = "",
 	},
 };
