@@ -81,7 +81,7 @@ static int say_diags(const struct diag_list *diags, int r)
 static int publish(struct rules *into)
 {
 	static const char *const own[] = { KERN_PIN_ROOT, NULL };
-	struct places *places = places_walk(into->policy);
+	struct places *places = places_walk(into->policy, &err);
 	int r = places ? policy_publish(kern, places, own, into->slot, &err, &into->roots) : -ENOMEM;
 
 	places_free(places);
@@ -147,7 +147,7 @@ static int do_roots(char **argv)
 
 	if (!looked_at)
 		return no_such("policy", argv[0]);
-	places = places_walk(looked_at->policy);
+	places = places_walk(looked_at->policy, &err);
 	r = places ? roots_check(kern, &looked_at->roots, places, &err, &changes, &cnt) : -ENOMEM;
 	places_free(places);
 	if (r)

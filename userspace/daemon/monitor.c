@@ -72,10 +72,8 @@ static int start(struct controller *controller, const struct job_request *reques
 	struct job_request own = *request;
 	struct watch *watch;
 
-	own.places = places_walk(policy);
-	if (!own.places)
-		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
-	return controller_start(controller, &own, is_self_tested, err, &watch);
+	own.places = places_walk(policy, err);
+	return own.places ? controller_start(controller, &own, is_self_tested, err, &watch) : -ENOMEM;
 }
 
 static void monitor_main(const struct job_request *request, struct policy *policy,

@@ -183,12 +183,8 @@ static int choose_operation(struct request *request, struct error *err)
 /* What the controller makes rules of: it waits for no path. */
 static int find_places(struct request *request, struct error *err)
 {
-	request->places = places_walk(request->policy);
-	if (!request->places)
-		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
-	if (request->places->err.code)
-		*err = request->places->err;
-	return request->places->err.code;
+	request->places = places_walk(request->policy, err);
+	return request->places ? places_check(request->places, err) : -ENOMEM;
 }
 
 static int open_scratch(struct request *request, struct error *err)

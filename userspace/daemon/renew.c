@@ -27,13 +27,13 @@
 static int replace_one(struct controller *controller, struct watch *watch, struct policy *policy,
 		       struct error *err)
 {
-	struct places *places = places_walk(policy);
+	struct places *places = places_walk(policy, err);
 	struct ruleset *rules;
 	int r;
 
 	policy_free(policy);
 	if (!places)
-		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
+		return -ENOMEM;
 	r = ruleset_get(&controller->rulesets, places, watch->job->alerts, err, &rules);
 	if (r)
 		return r;

@@ -23,7 +23,7 @@
 struct ruleset {
 	struct ruleset *next;
 	struct policy *policy; /* a reference of its own */
-	struct places *places; /* owned: until it is published; NULL: it is */
+	struct places *places; /* owned: where its paths lead, until it is published */
 	char *alerts;          /* owned: where the jobs' alerts go, closed to them if a file */
 	__u32 slot;
 	__u32 old_slot; /* before ruleset_refresh(), until ruleset_settle(); POLICY_SLOTS: none */

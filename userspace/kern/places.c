@@ -395,13 +395,22 @@ void places_find(struct places *places)
 	places->at = NULL;
 }
 
-struct places *places_walk(struct policy *policy)
+struct places *places_walk(struct policy *policy, struct error *err)
 {
 	struct places *places = places_new(policy);
 
 	if (places)
 		places_find(places);
+	else
+		error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
 	return places;
+}
+
+int places_check(const struct places *places, struct error *err)
+{
+	if (places->err.code && err)
+		*err = places->err;
+	return places->err.code;
 }
 
 static int add_own(struct places *places, const char *own)
@@ -429,7 +438,5 @@ int places_add_own(struct places *places, const char *const *own, struct error *
 			return error_errno(err, r, "%s", *own);
 	}
 	open_places(places, from);
-	if (places->err.code && err)
-		*err = places->err;
-	return places->err.code;
+	return places_check(places, err);
 }

@@ -56,10 +56,16 @@ struct places *places_new(struct policy *policy);
  */
 void places_find(struct places *places);
 
-/* Both. NULL: no memory. */
-struct places *places_walk(struct policy *policy);
+/* Both. NULL, and a sentence: no memory. */
+struct places *places_walk(struct policy *policy, struct error *err);
 
-/* Adds paths, ended by NULL, that are the controller's own and must be closed to the job. */
+/* Why no roots can be made of them: places->err. Returns its code; 0: they can. */
+int places_check(const struct places *places, struct error *err);
+
+/*
+ * Adds paths, ended by NULL, that are the controller's own and must be closed to the job. Returns 0
+ * or -errno.
+ */
 int places_add_own(struct places *places, const char *const *own, struct error *err);
 
 /* May be NULL. */

@@ -189,10 +189,8 @@ int roots_resolve(struct kern *kern, struct places *places, const char *const *o
 		  struct error *err, struct roots *ret_roots)
 {
 	_cleanup_(roots_free) struct roots roots = { 0 };
-	int r = places->err.code;
+	int r = places_check(places, err);
 
-	if (r && err)
-		*err = places->err;
 	if (!r)
 		r = places_add_own(places, own, err);
 	if (r)
