@@ -138,5 +138,5 @@ def refusals(check, house):
         check.equal("a policy with an environment: exit status", result.returncode, 1)
         result = house.ask("attach", "--policy", "plain", "--cgroup", CGROUP, user=ALICE)
         check.equal("an ordinary user: exit status", result.returncode, 1)
-    check.equal("the daemon lives", house.job_ids(), ["keeper"])
+    check.that("the daemon lives, and has the keeper alone", wait_for(lambda: house.job_ids() == ["keeper"]), house.job_ids())
     house.settles(check, "refused attachments")
