@@ -86,20 +86,30 @@ static void tell(struct controller *controller, const struct ruleset *rules, con
 			watch_tell(watch, "Root of a rule changed", text);
 }
 
-/* The old rules hold until a job is refreshed, and for good if it cannot be. */
-static int refresh(struct controller *controller, struct ruleset *rules, struct places *places,
-		   struct error *err)
+/* Puts all jobs of the set under its new slot. One that cannot be keeps no other from it. */
+static int move_jobs(struct controller *controller, struct ruleset *rules, struct error *err)
 {
-	int r = ruleset_refresh(&controller->rulesets, rules, places, err);
+	int r = 0;
 
-	for (struct watch *watch = controller->watches; !r && watch; watch = watch->next)
+	for (struct watch *watch = controller->watches; watch; watch = watch->next)
 		if (watch->job->rules == rules)
-			r = job_refresh(watch->job, err);
+			r = job_refresh(watch->job, r ? NULL : err) ?: r;
 	if (!r)
 		r = policy_barrier(controller->kern, err);
 	if (!r)
 		ruleset_settle(&controller->rulesets, rules);
 	return r;
+}
+
+/* The old rules hold until a job is moved, and for good if it cannot be. */
+static int refresh(struct controller *controller, struct ruleset *rules, struct places *places,
+		   struct error *err)
+{
+	int r = ruleset_is_settled(rules) ? 0 : move_jobs(controller, rules, err);
+
+	if (!r)
+		r = ruleset_refresh(&controller->rulesets, rules, places, err);
+	return r ? r : move_jobs(controller, rules, err);
 }
 
 static const char *news_of(const struct root_change *change)

@@ -58,7 +58,10 @@ static void drop(struct rulesets *rulesets, struct ruleset *ruleset)
 	ruleset_free(ruleset);
 }
 
-/* Rules that hold for other files by now are of no use to a new job. */
+/*
+ * Rules that hold for other files by now are of no use to a new job, nor are those that another
+ * controller has withdrawn because no job was under them.
+ */
 static bool is_current(struct rulesets *rulesets, const struct ruleset *ruleset,
 		       const struct places *places)
 {
@@ -66,6 +69,7 @@ static bool is_current(struct rulesets *rulesets, const struct ruleset *ruleset,
 	size_t cnt;
 
 	return ruleset->is_published && ruleset->roots.fd_cnt &&
+	       policy_rules_id(rulesets->kern, ruleset->slot) == ruleset->rules_id &&
 	       !roots_check(rulesets->kern, &ruleset->roots, places, NULL, &changes, &cnt) &&
 	       !cnt;
 }
@@ -163,6 +167,7 @@ int ruleset_publish(struct rulesets *rulesets, struct ruleset *ruleset, struct e
 	r = publish(rulesets, ruleset, ruleset->places, ruleset->slot, err, &ruleset->roots);
 	places_free(TAKE_PTR(ruleset->places));
 	ruleset->is_published = !r;
+	ruleset->rules_id = policy_rules_id(rulesets->kern, ruleset->slot);
 	return r;
 }
 
@@ -180,13 +185,19 @@ int ruleset_refresh(struct rulesets *rulesets, struct ruleset *ruleset, struct p
 	ruleset->old_slot = ruleset->slot;
 	ruleset->old_roots = ruleset->roots;
 	ruleset->slot = slot;
+	ruleset->rules_id = policy_rules_id(rulesets->kern, slot);
 	ruleset->roots = roots;
 	return 0;
 }
 
+bool ruleset_is_settled(const struct ruleset *ruleset)
+{
+	return ruleset->old_slot >= POLICY_SLOTS;
+}
+
 void ruleset_settle(struct rulesets *rulesets, struct ruleset *ruleset)
 {
-	if (ruleset->old_slot >= POLICY_SLOTS)
+	if (ruleset_is_settled(ruleset))
 		return;
 	if (!policy_slot_in_use(rulesets->kern, ruleset->old_slot))
 		policy_withdraw(rulesets->kern, ruleset->old_slot);
@@ -199,7 +210,7 @@ int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *
 {
 	struct ruleset *ruleset = rulesets->first;
 
-	while (ruleset && ruleset->slot != slot)
+	while (ruleset && (ruleset->slot != slot || strcmp(ruleset->policy->digest, policy->digest)))
 		ruleset = ruleset->next;
 	if (ruleset) {
 		policy_free(policy);
@@ -211,6 +222,7 @@ int ruleset_adopt(struct rulesets *rulesets, struct policy *policy, const char *
 		return error_errno(err, -ENOMEM, "cannot hold the policy");
 	ruleset->slot = slot;
 	ruleset->is_published = true;
+	ruleset->rules_id = policy_rules_id(rulesets->kern, slot);
 	*ret_ruleset = ruleset;
 	return 0;
 }
@@ -236,6 +248,7 @@ void ruleset_put(struct rulesets *rulesets, struct ruleset *ruleset)
 {
 	if (!ruleset || --ruleset->job_cnt)
 		return;
+	ruleset_settle(rulesets, ruleset);
 	if (!policy_slot_in_use(rulesets->kern, ruleset->slot))
 		policy_withdraw(rulesets->kern, ruleset->slot);
 	drop(rulesets, ruleset);

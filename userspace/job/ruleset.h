@@ -28,6 +28,7 @@ struct ruleset {
 	__u32 slot;
 	__u32 old_slot; /* before ruleset_refresh(), until ruleset_settle(); POLICY_SLOTS: none */
 	bool is_published;
+	__u64 rules_id; /* of the publication, as the kernel has it */
 	bool renewal_failed; /* said already that its paths cannot be resolved anew */
 	struct lookup *lookup; /* owned: under way before they are looked at; NULL: none */
 	bool is_unanswered;    /* said already that one of its paths does not answer */
@@ -73,6 +74,9 @@ int ruleset_publish(struct rulesets *rulesets, struct ruleset *ruleset, struct e
  */
 int ruleset_refresh(struct rulesets *rulesets, struct ruleset *ruleset, struct places *places,
 		    struct error *err);
+
+/* Is no slot left that was in use before the last ruleset_refresh()? */
+bool ruleset_is_settled(const struct ruleset *ruleset);
 
 /* Withdraws the slot that was in use before. The caller let a policy_barrier() pass. */
 void ruleset_settle(struct rulesets *rulesets, struct ruleset *ruleset);

@@ -247,6 +247,11 @@ int policy_barrier(struct kern *kern, struct error *err)
 	return barrier_wait(err);
 }
 
+__u64 policy_rules_id(const struct kern *kern, __u32 slot)
+{
+	return slot < POLICY_SLOTS && is_published(kern, slot) ? kern->policies[slot].rules_id : 0;
+}
+
 bool policy_slot_in_use(struct kern *kern, __u32 slot)
 {
 	for (__u32 i = JOB_SLOT_NONE + 1; i < JOB_SLOTS; i++) {

@@ -39,6 +39,9 @@ void policy_withdraw(struct kern *kern, __u32 slot);
  */
 int policy_barrier(struct kern *kern, struct error *err);
 
+/* Of the slot's publication; 0: it is not published. */
+__u64 policy_rules_id(const struct kern *kern, __u32 slot);
+
 /* Does any job name the slot? One look at a mapped table: no system call. */
 bool policy_slot_in_use(struct kern *kern, __u32 slot);
 
