@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import WAIT_S, wait_for
+from harness import WAIT_S, wait_for, wait_for_equal
 import traces
 
 PROJECT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
@@ -156,8 +156,8 @@ class World:
 
     def settles(self, check, what):
         """Nothing of any job is left but what was there at the baseline; and the datasets are as they were."""
-        wait_for(lambda: not traces.difference(self.baseline, self.snapshot()), 20)
-        check.equal(f"{what}: nothing left behind", traces.difference(self.baseline, self.snapshot()), "")
+        left = wait_for_equal(lambda: traces.difference(self.baseline, self.snapshot()), "", 20)
+        check.equal(f"{what}: nothing left behind", left, "")
         self.unharmed(check, what)
 
     def unharmed(self, check, what):

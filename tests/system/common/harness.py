@@ -15,6 +15,19 @@ def wait_for(condition, seconds=WAIT_S):
     return answer
 
 
+def wait_for_equal(question, wanted, seconds=WAIT_S):
+    """Polls until question() is what is wanted; its last answer."""
+    answer = None
+
+    def is_wanted():
+        nonlocal answer
+        answer = question()
+        return answer == wanted
+
+    wait_for(is_wanted, seconds)
+    return answer
+
+
 class Check:
     def __init__(self, out=sys.stdout):
         self.out = out

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """`jobcage attach`: a cgroup that a scheduler made and filled becomes a job, at once and whole."""
 import contextlib
+import json
 import os
 import subprocess
 import time
 
 from cage import PROJECT
-from harness import WAIT_S, wait_for
+from harness import WAIT_S, wait_for, wait_for_equal
 from house import ALICE
 import traces
 
@@ -78,7 +79,9 @@ def attached(check, house):
         time.sleep(1)
         check.equal("whois says so of all", {house.ask("whois", str(pid)).stdout.split()[0] for pid in (pids[0], pids[-1], late.pids[0])}, {"batch"})
         check.matches("a process of another job keeps its job", house.ask("whois", str(other.process.pid)).stdout, r"\Aother-job ")
-        status = house.status("batch")
+        answer = house.ask("status", "--json", "batch")
+        check.equal("status answers", (answer.returncode, answer.stderr), (0, ""))
+        status = json.loads(answer.stdout)
         check.equal("the job's status", (status["attached"], status["cgroup"], status["uid"]), (True, CGROUP, 0))
         again = house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "again")
         check.that("a cgroup that is a job's is not another's", again.returncode == 1 or house.ask("kill", "again").returncode, again)
@@ -138,5 +141,5 @@ def refusals(check, house):
         check.equal("a policy with an environment: exit status", result.returncode, 1)
         result = house.ask("attach", "--policy", "plain", "--cgroup", CGROUP, user=ALICE)
         check.equal("an ordinary user: exit status", result.returncode, 1)
-    check.that("the daemon lives, and has the keeper alone", wait_for(lambda: house.job_ids() == ["keeper"]), house.job_ids())
+    check.equal("the daemon lives, and has the keeper alone", wait_for_equal(house.job_ids, ["keeper"]), ["keeper"])
     house.settles(check, "refused attachments")

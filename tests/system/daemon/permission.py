@@ -4,7 +4,7 @@ import errno
 import os
 import time
 
-from harness import wait_for
+from harness import wait_for, wait_for_equal
 from house import ALICE, BOB, CAROL, DAVE, ERIN, ROOT
 from protocol import Client, as_user, child, error_of, result_of
 import traces
@@ -139,7 +139,7 @@ def job_asks(check, house):
         check.equal(f"{user.name}: from within a job", job.out, "1\n125\n")
         check.matches(f"{user.name}: it is told so", job.err, r"a process in a job cannot ask|Permission denied")
     # The daemon learns of a job's end a little after its launcher.
-    check.that("nothing of it is a job", wait_for(lambda: house.job_ids() == ["keeper"]), house.job_ids())
+    check.equal("nothing of it is a job", wait_for_equal(house.job_ids, ["keeper"]), ["keeper"])
     house.settles(check, "a job that asks")
 
 
