@@ -10,6 +10,9 @@
 /* A job costs some ten, and a policy may have many roots. */
 #define FILES_MAX 262144
 
+/* The share of a processor of nine programs that compute; who started it may have given it more. */
+#define NICE -10
+
 void limits_lift(void)
 {
 	static const int limits[] = { RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE };
@@ -22,4 +25,6 @@ void limits_lift(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	if (getpriority(PRIO_PROCESS, 0) > NICE)
+		setpriority(PRIO_PROCESS, 0, NICE);
 }
