@@ -8,6 +8,7 @@ CGROUP_ROOT = "/sys/fs/cgroup"
 PIN_ROOT = "/sys/fs/bpf/jobcage"
 STATE_JOBS = "/run/jobcage/jobs"
 MONITOR_COMM = "jobcage-monitor"
+BPFTOOL = next((path for path in ("/usr/sbin/bpftool", "/usr/local/sbin/bpftool") if os.path.exists(path)), "bpftool")
 
 # bpf(2)
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """`jobcage attach`: a cgroup that a scheduler made and filled becomes a job, at once and whole."""
 import contextlib
+import glob
 import json
 import os
 import subprocess
@@ -26,6 +27,19 @@ class Crowd:
     def judge(self):
         self.process.stdin.write("judge\n")
 
+    def enter(self, at):
+        """Also what they forked before and is alive is in it then: that would stay outside else."""
+        for pid in self.pids:
+            enter(pid, at)
+        return wait_for(lambda: all(is_in(child, at) for child in self.children()))
+
+    def children(self):
+        found = []
+        for path in (path for pid in self.pids for path in glob.glob(f"/proc/{pid}/task/*/children")):
+            with contextlib.suppress(OSError), open(path, encoding="ascii") as stream:
+                found += stream.read().split()
+        return found
+
     def end(self):
         """Attempts, and those that came out wrong."""
         self.process.stdin.write("end\n")
@@ -37,6 +51,13 @@ class Crowd:
 def enter(pid, cgroup=CGROUP):
     with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as stream:
         stream.write(str(pid))
+
+
+def is_in(pid, at):
+    """Also if it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cgroup", encoding="ascii") as stream:
+        return stream.read().strip() == f"0::{at.removeprefix(traces.CGROUP_ROOT)}"
+    return True
 
 
 @contextlib.contextmanager
@@ -73,8 +94,7 @@ def attached(check, house):
             crowd.judge()
         check.equal("attach", (result.returncode, result.stdout, result.stderr), (0, "batch\n", ""))
         late = Crowd(house, 2, 2, "fork")
-        for pid in late.pids:
-            enter(pid, f"{CGROUP}/step")
+        check.that("those that come later enter", late.enter(f"{CGROUP}/step"))
         late.judge()
         time.sleep(1)
         check.equal("whois says so of all", {house.ask("whois", str(pid)).stdout.split()[0] for pid in (pids[0], pids[-1], late.pids[0])}, {"batch"})
@@ -114,7 +134,7 @@ def restarted(check, house):
         check.equal("attach", house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "batch").returncode, 0)
         house.daemon.kill()
         second = Crowd(house, 1, 2, "fork")
-        enter(second.pids[0])
+        check.that("those that come meanwhile enter", second.enter(CGROUP))
         for crowd in (first, second):
             crowd.judge()
         time.sleep(0.5)

@@ -19,7 +19,6 @@ import traces
 
 KEEP = "/sys/fs/bpf/selftest"  # our own pins
 ALLOW = f"{PROJECT}/build/tests/allow.bpf.o"
-BPFTOOL = next((path for path in ("/usr/sbin/bpftool", "/usr/local/sbin/bpftool") if os.path.exists(path)), "bpftool")
 
 # bpf/abi/policy.h
 MODE_AUDIT = 2
@@ -111,7 +110,7 @@ def toothless(program):
     path = pin(program)
     os.mkdir(KEEP)
     try:
-        subprocess.run([BPFTOOL, "prog", "loadall", ALLOW, f"{KEEP}/allow"], check=True)
+        subprocess.run([traces.BPFTOOL, "prog", "loadall", ALLOW, f"{KEEP}/allow"], check=True)
         copy_pin(path, f"{KEEP}/real")
         os.unlink(path)
         copy_pin(f"{KEEP}/allow/{program}", path)
