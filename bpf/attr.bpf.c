@@ -33,16 +33,16 @@ const volatile bool setattr_has_idmap = true;
 /*
  * A stacked file system alters the layer below with the job as current, but with the credentials of
  * who mounted it, after its own object was judged. There, as in judge_open(), only the rules count
- * and not the default. A task that has used io_uring may have put on other credentials itself, so
- * it is not believed where io_uring has such an operation: it has none for timestamps, ioctls and
- * inode flags.
+ * and not the default. A task that has used io_uring, or works for one, may have put on other
+ * credentials itself, so it is not believed where io_uring has such an operation: it has none for
+ * timestamps, ioctls and inode flags.
  */
 static __always_inline bool is_for_layer(enum event_op op)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	return task->cred != task->real_cred &&
-	       (op == OP_UTIMES || op == OP_IOCTL || op == OP_FILEATTR || !task->io_uring);
+	       (op == OP_UTIMES || op == OP_IOCTL || op == OP_FILEATTR || !uses_uring(task));
 }
 
 static __noinline int judge_attribute(struct dentry *dentry, enum event_op op)

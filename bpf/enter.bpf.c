@@ -24,9 +24,11 @@ static __always_inline void count_failure(void)
 }
 
 /* Made with its value in place: the task may be running, and a zeroed label would deny it all. */
-static __always_inline void give_label(struct task_struct *task, struct job_label *label)
+static __always_inline void give_label(struct task_struct *task, const struct job_label *label)
 {
-	if (bpf_task_storage_get(&job_by_task, task, label, BPF_LOCAL_STORAGE_GET_F_CREATE))
+	struct task_label value = { .label = *label };
+
+	if (bpf_task_storage_get(&job_by_task, task, &value, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		return;
 	if (!bpf_task_storage_get(&job_by_task, task, 0, 0))
 		count_failure();

@@ -12,16 +12,16 @@ SEC("iter/task")
 int member_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct job_label *label;
+	struct task_label *found;
 	struct job_member member;
 
 	/* A zombie keeps its storage until it is reaped, and does nothing any more. */
 	if (!task || task->exit_state || !task->bpf_storage)
 		return 0;
-	label = bpf_task_storage_get(&job_by_task, task, 0, 0);
-	if (!label)
+	found = bpf_task_storage_get(&job_by_task, task, 0, 0);
+	if (!found)
 		return 0;
-	member.label = *label;
+	member.label = found->label;
 	member.tgid = task->tgid;
 	bpf_seq_write(ctx->meta->seq, &member, sizeof(member));
 	return 0;

@@ -28,7 +28,8 @@ static __always_inline int count_fork_failure(const struct job_label *label, int
 SEC("lsm/task_alloc")
 int BPF_PROG(task_task_alloc, struct task_struct *task, unsigned long clone_flags, int ret)
 {
-	struct job_label label, *child;
+	struct task_label *child;
+	struct job_label label;
 
 	if (ret || !label_of(bpf_get_current_task_btf(), &label))
 		return ret;
@@ -37,7 +38,8 @@ int BPF_PROG(task_task_alloc, struct task_struct *task, unsigned long clone_flag
 	child = bpf_task_storage_get(&job_by_task, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!child)
 		return count_fork_failure(&label, -ENOMEM);
-	*child = label;
+	child->label = label;
+	child->lifted = lifted_of(bpf_get_current_task_btf());
 	return LSM_ALLOW;
 }
 

@@ -41,6 +41,10 @@ enum event_reason {
 	REASON_RING = 16,        /* an io_uring made outside the job acts for its maker */
 	REASON_OVERLAY = 17,     /* an overlay's layers would be altered past the path_* hooks */
 	REASON_FOREIGN_SOCKET = 18, /* a socket made outside the job: nothing judges what it sends */
+	REASON_CAPABILITY = 19,  /* a capability that the policy does not name */
+	REASON_USER_NAMESPACE = 20, /* the policy does not allow user namespaces */
+	REASON_OUTSIDE = 21,        /* a process that is not of the job */
+	REASON_BPF = 22,            /* bpf() is closed to every job */
 };
 
 /* What was attempted. */
@@ -80,6 +84,12 @@ enum event_op {
 	OP_MOVE_MOUNT = 33, /* path: from, path2: to */
 	OP_PIVOT_ROOT = 34, /* path: the new root */
 	OP_RECEIVE_SOCKET = 35, /* sent by another process; its other end. Unix: path as for OP_UNIX */
+	OP_CAPABILITY = 36,     /* guard.number: the capability */
+	OP_USER_NAMESPACE = 37, /* make one */
+	OP_TRACE = 38,   /* guard.number: tgid; guard.detail: PTRACE_MODE_* */
+	OP_SIGNAL = 39,  /* guard.number: tgid; guard.detail: the signal */
+	OP_CONTROL = 40, /* scheduling, priority or limits; guard.number: tgid */
+	OP_BPF = 41,     /* guard.number: the command */
 };
 
 enum event_flags {
@@ -106,6 +116,13 @@ struct event_file {
 	__u32 dev;  /* super_block.s_dev, kernel encoding (major << 20 | minor) */
 	__u32 mode; /* umode_t where the operation has one, else 0 */
 	__u64 ino;
+};
+
+/* What a guarded act is about; the operation says what the numbers are. */
+struct event_guard {
+	__u64 number;
+	__u32 detail;
+	__u32 reserved;
 };
 
 struct event_net {
@@ -138,7 +155,10 @@ struct event {
 	__u8 op;                /* enum event_op */
 	__u32 flags;            /* enum event_flags, or-ed */
 	char comm[16];          /* of the thread, NUL-terminated */
-	struct event_file file; /* EVENT_FILE and EVENT_EXEC */
+	union {
+		struct event_file file;   /* EVENT_FILE and EVENT_EXEC */
+		struct event_guard guard; /* EVENT_GUARD */
+	};
 	struct event_net net;   /* EVENT_NET */
 	__u32 path_len;         /* bytes, terminators included */
 	__u32 path2_len;
@@ -148,6 +168,7 @@ struct event {
 
 _Static_assert(sizeof(struct event) == 144, "event is ABI");
 _Static_assert(__builtin_offsetof(struct event, strings_len) == 140, "event is ABI");
+_Static_assert(sizeof(struct event_guard) == 16, "event_guard is ABI");
 _Static_assert(sizeof(struct event_file) == 16, "event_file is ABI");
 _Static_assert(sizeof(struct event_net) == 24, "event_net is ABI");
 

@@ -8,20 +8,30 @@
 
 #include "types.h"
 
-/* 10,000 jobs at once, and room; a slot costs 136 bytes. */
+/* 10,000 jobs at once, and room; a slot costs 152 bytes. */
 #define JOB_SLOTS 16384
 
 /* Slot 0 is never given out: a zeroed label names no job. */
 #define JOB_SLOT_NONE 0
 
 /*
- * What membership is: job_by_task (task storage), job_by_cgroup (hash by cgroup id), job_by_attach
+ * What membership is: job_by_task (task storage, in a task_label), job_by_cgroup (hash by cgroup id), job_by_attach
  * (storage of the cgroup that the socket programs are attached to).
  */
 struct job_label {
 	__u32 slot;       /* index into job_by_slot, stats_by_job and ring_by_job */
 	__u32 generation; /* equals job_by_slot[slot].generation, or the label is stale and
 			     everything is denied */
+};
+
+/* job_by_task. */
+struct task_label {
+	struct job_label label;
+	/*
+	 * Bit N: may use capability N, whatever the policy says. Only the self-test's canary has any,
+	 * so that what it attempts reaches the hook that is to be proved; children inherit it.
+	 */
+	__u64 lifted;
 };
 
 /* What a job is in force by; read and stored as one word, so no hook ever meets half a change. */
@@ -51,8 +61,9 @@ enum event_kind {
 	EVENT_FILE = 1,
 	EVENT_EXEC = 2,
 	EVENT_NET = 3,
+	EVENT_GUARD = 4,
 };
-#define EVENT_KINDS 4
+#define EVENT_KINDS 5
 
 /* stats_by_job: index is the job slot. All counts only ever grow while the job lives. */
 struct job_stats {
@@ -95,14 +106,16 @@ _Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
 _Static_assert(sizeof(struct job_member) == 12, "job_member is ABI");
 _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
 _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
+_Static_assert(sizeof(struct task_label) == 16, "task_label is ABI");
 _Static_assert(sizeof(union job_force) == 8, "job_force is ABI");
 _Static_assert(sizeof(struct job_value) == 24, "job_value is ABI");
-_Static_assert(sizeof(struct job_stats) == 104, "job_stats is ABI");
+_Static_assert(sizeof(struct job_stats) == 120, "job_stats is ABI");
 
 _Static_assert(__builtin_offsetof(struct job_label, generation) == 4, "job_label is ABI");
+_Static_assert(__builtin_offsetof(struct task_label, lifted) == 8, "task_label is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, force) == 8, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, cgroup_id) == 16, "job_value is ABI");
-_Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 96, "job_stats is ABI");
+_Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 112, "job_stats is ABI");
 _Static_assert(__builtin_offsetof(struct kernel_stats, enter_failures) == 16, "kernel_stats is ABI");
 
 #endif

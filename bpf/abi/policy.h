@@ -17,7 +17,7 @@
 
 #define RULE_NONE 0
 
-/* Enough for every policy of a large site; a slot is 112 bytes. */
+/* Enough for every policy of a large site; a slot is 120 bytes. */
 #define POLICY_SLOTS 4096
 #define POLICY_SLOT_NONE 0xffffffff
 
@@ -83,9 +83,11 @@ struct policy_value {
 	__u8 unix_default; /* enum unix_access */
 	__u8 mounts;       /* enum mount_default */
 	__u8 is_filled;    /* the controllers': 1 while inner maps may stand under the slot */
-	__u8 reserved[5];
+	__u8 user_namespaces; /* 1: the job may make them */
+	__u8 reserved[4];
 	__u64 dev_filter;  /* bit DEV_FILTER_BIT(dev) is set for each of devs, and for no others */
 	__u64 file_filter; /* bit FILE_FILTER_BIT(ino) is set for each root that is no directory */
+	__u64 capabilities; /* bit N: the job may use capability N */
 	__u64 rules_id; /* of this publication; never used again, so it may key what is remembered */
 };
 
@@ -144,14 +146,14 @@ struct port_range {
 	__u8 reserved[3];
 };
 
-_Static_assert(sizeof(struct policy_value) == 112, "policy_value is ABI");
+_Static_assert(sizeof(struct policy_value) == 120, "policy_value is ABI");
 _Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
 _Static_assert(sizeof(struct root_value) == 16, "root_value is ABI");
 _Static_assert(sizeof(struct net_key) == 20, "net_key is ABI");
 _Static_assert(sizeof(struct net_value) == 8, "net_value is ABI");
 _Static_assert(sizeof(struct port_range) == 12, "port_range is ABI");
 
-_Static_assert(__builtin_offsetof(struct policy_value, rules_id) == 104, "policy_value is ABI");
+_Static_assert(__builtin_offsetof(struct policy_value, rules_id) == 112, "policy_value is ABI");
 _Static_assert(__builtin_offsetof(struct root_key, ino) == 8, "root_key is ABI");
 _Static_assert(__builtin_offsetof(struct root_value, unix_rule) == 12, "root_value is ABI");
 _Static_assert(__builtin_offsetof(struct net_key, addr) == 4, "net_key is ABI");

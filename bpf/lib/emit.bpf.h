@@ -27,7 +27,10 @@ struct decision {
 	__u64 sequence; /* set by emit() */
 	__u32 flags;    /* enum event_flags that the hook sets */
 	__u32 object_mode;
-	struct event_file file;
+	union {
+		struct event_file file;
+		struct event_guard guard;
+	};
 	struct event_net net;
 	/* The object and the second name, borrowed from the hook; NULL if there is none. */
 	struct dentry *dentry;

@@ -17,6 +17,8 @@
  */
 #define CGROUP_LEVELS 64
 
+#define PF_IO_WORKER 0x10 /* include/linux/sched.h */
+
 enum entry {
 	ENTRY_OUTSIDE = 0,
 	ENTRY_JOB = 1,
@@ -91,15 +93,29 @@ static __noinline bool label_by_cgroup(struct task_struct *task, struct job_labe
 
 static __always_inline bool label_of(struct task_struct *task, struct job_label *ret_label)
 {
-	struct job_label *label;
+	struct task_label *found;
 
 	if (!task->bpf_storage)
 		return false;
-	label = bpf_task_storage_get(&job_by_task, task, 0, 0);
-	if (!label)
+	found = bpf_task_storage_get(&job_by_task, task, 0, 0);
+	if (!found)
 		return label_by_cgroup(task, ret_label);
-	*ret_label = *label;
+	*ret_label = found->label;
 	return true;
+}
+
+/* The capabilities that a task of the self-test uses beside those of the policy; 0 in a job. */
+static __always_inline __u64 lifted_of(struct task_struct *task)
+{
+	struct task_label *found = bpf_task_storage_get(&job_by_task, task, 0, 0);
+
+	return found ? found->lifted : 0;
+}
+
+/* The one that has made a ring or used one, and a worker of the kernel for it, which has none itself. */
+static __always_inline bool uses_uring(struct task_struct *task)
+{
+	return task->io_uring || task->flags & PF_IO_WORKER;
 }
 
 static __always_inline enum entry job_not_in_force(void)

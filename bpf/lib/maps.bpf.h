@@ -21,7 +21,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct job_label);
+	__type(value, struct task_label);
 } job_by_task SEC(".maps") __weak;
 
 /* The label of a job's cgroup, by cgroup id. */

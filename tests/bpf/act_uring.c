@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -56,6 +57,11 @@ static int ring_submit(struct ring *ring)
 	return cqe->res;
 }
 
+static int how_flags(char **argv)
+{
+	return !strcmp(argv[0], "async") ? IOSQE_ASYNC : 0;
+}
+
 static int uring_do(char **argv, struct io_uring_sqe request)
 {
 	struct ring ring;
@@ -65,7 +71,7 @@ static int uring_do(char **argv, struct io_uring_sqe request)
 		return r;
 	if (!request.fd) /* descriptor 0 is the job's input */
 		request.fd = AT_FDCWD;
-	request.flags = !strcmp(argv[0], "async") ? IOSQE_ASYNC : 0;
+	request.flags = how_flags(argv);
 	ring.sqes[0] = request;
 	r = ring_submit(&ring);
 	close(ring.fd);
@@ -148,11 +154,38 @@ static int uring_socket(char **argv)
 	return fd < 0 ? fd : 0;
 }
 
+/*
+ * argv: how, path. With credentials that the ring has kept and the task has no longer, as if the kernel acted for
+ * somebody else.
+ */
+static int uring_set_xattr(char **argv)
+{
+	struct ring ring;
+	int r = ring_open(&ring), id;
+
+	if (r)
+		return r;
+	step("io_uring_register");
+	id = syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_PERSONALITY, NULL, 0);
+	if (id < 0)
+		return -errno;
+	step("prctl");
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+		return -errno;
+	ring.sqes[0] = (struct io_uring_sqe){ .opcode = IORING_OP_SETXATTR, .addr = (unsigned long)"trusted.act",
+					      .addr2 = (unsigned long)"x", .len = 1, .addr3 = (unsigned long)argv[1],
+					      .flags = how_flags(argv), .personality = id };
+	r = ring_submit(&ring);
+	close(ring.fd);
+	return r;
+}
+
 const struct act uring_acts[] = {
 	{ "uring_connect", 4, uring_connect },
 	{ "uring_udp", 4, uring_udp },
 	{ "uring_socket", 1, uring_socket },
 	{ "uring_open_write", 2, uring_open_write },
 	{ "uring_unlink", 2, uring_unlink },
+	{ "uring_setxattr_as_other", 2, uring_set_xattr },
 	{ NULL, 0, NULL },
 };

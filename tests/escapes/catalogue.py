@@ -9,7 +9,7 @@ BOTH = (ROOT, USER)
 NOT_HERE = ('ENOSYS', 'EOPNOTSUPP', 'ENOTTY')
 PROTECTED = 'builtin:protected-path'
 DEFAULT = 'filesystem.default'
-MOUNT, OVERLAY = 'mounts', 'builtin:overlay'
+MOUNT, OVERLAY, OUTSIDE = 'mounts', 'builtin:overlay', 'builtin:outside-process'
 KERNEL_FILE = 'builtin:kernel-files'
 
 
@@ -107,7 +107,9 @@ def attributes():
 
 
 def descriptors():
-    yield from rows('f09_descriptor', 'sealed', 'received-write received-map received-path pidfd-getfd proc-fd', accomplice=True)
+    yield from rows('f09_descriptor', 'sealed', 'received-write received-map received-path', accomplice=True)
+    # A job may not look into a process outside at all.
+    yield from rows('f09_descriptor', 'sealed', 'pidfd-getfd proc-fd', rules=('dataset:sealed', OUTSIDE), accomplice=True)
     yield from rows('f09_descriptor', 'sealed', 'received-read received-list', rules=('dataset:closed',), changes=False,
                     accomplice=True)
     yield from rows('f10_data', 'reflink', '''mmap mprotect madvise pwritev2 splice vmsplice sendfile copy-file-range clone punch zero

@@ -4,6 +4,7 @@ import io
 import os
 import time
 
+from capabilities import CAPABILITIES
 from harness import Check
 import crew
 import places
@@ -100,7 +101,8 @@ def policies(cage, names):
         'version': 1, 'name': 'file-systems', 'datasets': [{'name': f'{name}-ds', 'access': 'read'} for name in names],
         'filesystem': {'default': 'read', 'rules': [{'id': 'null', 'path': '/dev/null', 'access': 'write'}] + [
             {'id': f'{name}-out', 'path': f'{BASE}/{name}/out', 'access': 'write'} for name in names]},
-        'exec': {'default': 'allow'}, 'egress': {'default': 'deny'}})
+        'exec': {'default': 'allow'}, 'egress': {'default': 'deny'},
+        'capabilities': CAPABILITIES})
     return site, policy
 
 

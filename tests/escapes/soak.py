@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 
+from capabilities import CAPABILITIES
 import crew
 
 # (suite, command); each a program of the kernel's tree that tests/escapes/kselftest has built.
@@ -22,7 +23,8 @@ STRESS_SECONDS = 2  # for each stressor
 def permissive(cage):
     return cage.write('permissive', {'version': 1, 'name': 'permissive', 'filesystem': {'default': 'write'},
                                      'exec': {'default': 'allow'}, 'egress': {'default': 'allow'}, 'ingress': {'default': 'allow'},
-                                     'unix': {'default': 'allow'}})
+                                     'unix': {'default': 'allow'},
+                                     'capabilities': CAPABILITIES, 'user_namespaces': True})
 
 
 def results(text):

@@ -136,13 +136,22 @@ static void repair_header(struct event *event)
 		[EVENT_NET] = { REASON_FAMILY, REASON_NOT_IN_FORCE, REASON_DEFAULT, REASON_DEFAULT,
 				REASON_SOCKET, REASON_FOREIGN_SOCKET, REASON_DEFAULT, REASON_DEFAULT },
 	};
+	static const uint8_t guard_reasons[] = {
+		[OP_CAPABILITY] = REASON_CAPABILITY, [OP_USER_NAMESPACE] = REASON_USER_NAMESPACE,
+		[OP_TRACE] = REASON_OUTSIDE,         [OP_SIGNAL] = REASON_OUTSIDE,
+		[OP_CONTROL] = REASON_OUTSIDE,       [OP_BPF] = REASON_BPF,
+	};
 
-	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_RECEIVE_SOCKET);
+	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_BPF);
 	event->kind = (uint8_t)op_info(event->op)->kind;
-	event->reason = event->rule ? REASON_RULE : reasons[event->kind][event->reason % 8];
 	event->rule %= FIXTURE_RULES + 2;
-	if (event->reason == REASON_RULE && !event->rule)
-		event->rule = 1;
+	if (event->kind == EVENT_GUARD) {
+		event->rule = RULE_NONE;
+		event->reason = guard_reasons[event->op];
+	} else {
+		event->reason = event->rule ? REASON_RULE :
+					      reasons[event->kind][event->reason % 8];
+	}
 	event->verdict = VERDICT_DENY + event->verdict % 2;
 	event->sequence |= 1;
 	event->slot = 1 + event->slot % (JOB_SLOTS - 1);
@@ -160,7 +169,7 @@ static size_t repair(uint8_t *record, size_t len)
 
 	memcpy(&event, record, sizeof(event));
 	repair_header(&event);
-	part = event.kind == EVENT_NET ? 0 : event.path_len % (left + 1);
+	part = event.kind == EVENT_NET || event.kind == EVENT_GUARD ? 0 : event.path_len % (left + 1);
 	event.path_len = repair_run(strings, part);
 	left -= part;
 	memmove(strings + event.path_len, strings + part, left);

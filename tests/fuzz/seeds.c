@@ -86,7 +86,7 @@ static void put_op(const char *dir, const char *kind, struct event header, size_
 {
 	const struct op_info *op = op_info(header.op);
 
-	put(dir, kind, header, op->kind == EVENT_NET ? NULL : paths[path],
+	put(dir, kind, header, op->kind == EVENT_NET || op->kind == EVENT_GUARD ? NULL : paths[path],
 	    op->has_path2 ? paths[(path + 1) % ARRAY_SIZE(paths)] : NULL);
 }
 
@@ -113,6 +113,8 @@ static void put_ops(const char *dir)
 			struct event header = by_rule(op, rule_of(op_info(op)->kind, i));
 
 			put_op(dir, "default", fixture_event(op), i);
+			if (op_info(op)->kind == EVENT_GUARD)
+				continue;
 			header.verdict = VERDICT_ALLOW + i % 3;
 			header.object_mode = 0100644;
 			put_op(dir, "rule", header, i);

@@ -83,6 +83,7 @@ static int print_decisions(void)
 	err |= print_decision("received-socket", &fixture_job,
 			      by_reason(OP_RECEIVE_SOCKET, REASON_FOREIGN_SOCKET), NULL, NULL, python);
 	err |= print_decision("network-in", &fixture_job, packet, NULL, NULL, NULL);
+	err |= print_decision("guard", &fixture_job, fixture_event(OP_CAPABILITY), NULL, NULL, python);
 	err |= print_decision("audit", &audited, rename, "/etc/train/a.yaml", "/etc/train/b.yaml",
 			      python);
 	return err;

@@ -79,6 +79,16 @@ const struct alert_job fixture_job = {
 	.start_ms = UINT64_C(1767229200000),
 };
 
+static __u8 guard_reason(enum event_op op)
+{
+	switch (op) {
+	case OP_CAPABILITY: return REASON_CAPABILITY;
+	case OP_USER_NAMESPACE: return REASON_USER_NAMESPACE;
+	case OP_BPF: return REASON_BPF;
+	default: return REASON_OUTSIDE;
+	}
+}
+
 struct event fixture_event(enum event_op op)
 {
 	struct event event = {
@@ -101,7 +111,10 @@ struct event fixture_event(enum event_op op)
 		.comm = "python3",
 	};
 
-	if (event.kind == EVENT_NET) {
+	if (event.kind == EVENT_GUARD) {
+		event.reason = guard_reason(op);
+		event.guard = (struct event_guard){ .number = 21, .detail = 9 };
+	} else if (event.kind == EVENT_NET) {
 		event.net = (struct event_net){
 			.addr = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 7 },
 			.port = 443,

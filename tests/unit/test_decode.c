@@ -59,11 +59,11 @@ static void expect_paths(struct event header, const char *path, const char *path
 static void test_every_operation(void **state)
 {
 	(void)state;
-	for (unsigned int op = OP_OPEN_READ; op <= OP_RECEIVE_SOCKET; op++) {
+	for (unsigned int op = OP_OPEN_READ; op <= OP_BPF; op++) {
 		const struct op_info *info = op_info(op);
-		bool is_net = info->kind == EVENT_NET;
+		bool is_pathless = info->kind == EVENT_NET || info->kind == EVENT_GUARD;
 
-		expect_paths(fixture_event(op), is_net ? NULL : "/a/b",
+		expect_paths(fixture_event(op), is_pathless ? NULL : "/a/b",
 			     info->has_path2 ? "/c/d/e" : NULL, EXE);
 	}
 }
@@ -344,8 +344,8 @@ static void test_op_names(void **state)
 	assert_string_equal(event_op_name(OP_OPEN_WRITE), "open for writing");
 	assert_string_equal(event_op_name(OP_RENAME), "rename");
 	assert_string_equal(event_op_name(0), "unknown operation");
-	assert_string_equal(event_op_name(OP_RECEIVE_SOCKET + 1), "unknown operation");
-	for (unsigned int op = OP_OPEN_READ; op <= OP_RECEIVE_SOCKET; op++)
+	assert_string_equal(event_op_name(OP_BPF + 1), "unknown operation");
+	for (unsigned int op = OP_OPEN_READ; op <= OP_BPF; op++)
 		assert_non_null(op_info(op));
 }
 

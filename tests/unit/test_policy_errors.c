@@ -80,10 +80,12 @@ static void keys(void **state)
 		{ HEAD " \"zzz\": {}}",
 		  MUST("2:2", "unknown key 'zzz'; a policy has: $schema, version, name, mode, "
 			      "extends, datasets, filesystem, exec, egress, environment, "
-			      "limits, sockets, ingress, unix, mounts") },
-		{ HEAD "\"devices\": {}, \"dns\": {},\n\"capabilities\": []}",
+			      "limits, sockets, ingress, unix, mounts, "
+			      "capabilities, user_namespaces") },
+		{ HEAD "\"devices\": {}, \"dns\": {},\n\"capabilities\": [\"CAP_SYS_ADMINN\"], \"user_namespaces\": 1}",
 		  MUST("2:1", "'devices'" NOT_ENFORCED) MUST("2:16", "'dns'" NOT_ENFORCED)
-		  MUST("3:1", "'capabilities'" NOT_ENFORCED) },
+		  MUST("3:18", "unknown capability 'CAP_SYS_ADMINN'; did you mean 'CAP_SYS_ADMIN'?")
+		  MUST("3:56", "'user_namespaces' must be true or false, not a whole number") },
 		{ HEAD "\"egress\": {\"dns\": {}, \"allow\": [{\"domain\": \"a.example\", "
 		       "\"ports\": [443]}]}}",
 		  MUST("2:12", "'dns'" NOT_ENFORCED)

@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -41,6 +42,8 @@ static bool is_hook_tried(const char *hook)
 	       is_tried(attr_acts, attr_act_cnt, hook) ||
 	       is_tried(mount_acts, mount_act_cnt, hook) ||
 	       is_tried(net_acts, net_act_cnt, hook) ||
+	       is_tried(guard_acts, guard_act_cnt, hook) || is_tried(&capability_act, 1, hook) ||
+	       is_tried(&user_namespace_act, 1, hook) ||
 	       is_tried(&family_act, 1, hook) ||
 	       is_tried(socket_acts, socket_act_cnt, hook) ||
 	       is_tried(unix_acts, unix_act_cnt, hook) ||
@@ -63,6 +66,32 @@ static void every_hook_has_an_act(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cgroup_hooks); i++)
 		assert_true(is_hook_tried(cgroup_hooks[i]));
 	assert_false(is_hook_tried("file_close"));
+}
+
+/* --- what is lifted ---------------------------------------------------------------------------- */
+
+static uint64_t lifted_by(const struct act *acts, size_t cnt)
+{
+	uint64_t lifted = 0;
+
+	for (size_t i = 0; i < cnt; i++)
+		lifted |= acts[i].capabilities;
+	return lifted;
+}
+
+/* The ceiling is tried on a capability that no act lifts, or nothing would refuse it. */
+static void the_ceiling_itself_stays(void **state)
+{
+	uint64_t lifted = lifted_by(hook_acts, hook_act_cnt) | lifted_by(attr_acts, attr_act_cnt) |
+			  lifted_by(mount_acts, mount_act_cnt) | lifted_by(net_acts, net_act_cnt) |
+			  lifted_by(guard_acts, guard_act_cnt) | lifted_by(unix_acts, unix_act_cnt) |
+			  exec_act.capabilities | exec_rule_act.capabilities | chroot_act.capabilities |
+			  dataset_write_act.capabilities | dataset_read_act.capabilities;
+
+	(void)state;
+	assert_true(lifted & 1ULL << CAP_SYS_ADMIN);
+	assert_false(lifted & 1ULL << CAP_SYS_RESOURCE);
+	assert_int_equal(capability_act.capabilities, 0);
 }
 
 /* --- destinations ----------------------------------------------------------------------------- */
@@ -359,6 +388,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_hook_has_an_act),
+		cmocka_unit_test(the_ceiling_itself_stays),
 		cmocka_unit_test(finds_what_is_denied),
 		cmocka_unit_test(finds_gaps_between_ports),
 		cmocka_unit_test(finds_another_address),

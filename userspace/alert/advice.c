@@ -230,6 +230,22 @@ static int advise_unix(FILE *out, const struct decoded_event *event)
 		     "other.", out) < 0 ? -ENOMEM : 0;
 }
 
+static int advise_guard(FILE *out, const struct event *event)
+{
+	const char *word;
+
+	if (event->reason == REASON_USER_NAMESPACE)
+		return put_json(out, "To allow it, add to the policy: ",
+				json_pack("{s:b}", "user_namespaces", true));
+	word = event->guard.number <= UINT8_MAX ?
+		       word_text(&capability_words, (uint8_t)event->guard.number) :
+		       NULL;
+	if (!word)
+		return fputs("No policy entry can allow it.", out) < 0 ? -ENOMEM : 0;
+	return put_json(out, "To allow it, add to the policy: ",
+			json_pack("{s:[s]}", "capabilities", word));
+}
+
 static int advise_net(FILE *out, const struct decoded_event *event)
 {
 	const char *section = event->event.op == OP_PACKET_IN ? "ingress" : "egress";
@@ -262,6 +278,8 @@ int advice_print(FILE *out, const struct decoded_event *event, const struct caus
 		if (op_info(event->event.op)->is_unix)
 			return advise_unix(out, event);
 		return advise_net(out, event);
+	case EVENT_GUARD:
+		return advise_guard(out, &event->event);
 	default:
 		if (event->event.reason == REASON_MOUNTS)
 			return put_json(out, "To allow it, add to the policy: ",

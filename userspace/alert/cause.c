@@ -86,6 +86,16 @@ static const struct builtin builtins[] = {
 		"it was made outside the job, where nothing judges what is sent through it",
 		"No policy entry can allow it: make the socket in the job.",
 	},
+	[REASON_OUTSIDE] = {
+		"builtin:outside-process",
+		"a job reaches its own processes only, and this one is not of the job",
+		"No policy entry can allow it.",
+	},
+	[REASON_BPF] = {
+		"builtin:bpf",
+		"bpf() could take jobcage's own programs out of the kernel, so it is closed to every job",
+		"No policy entry can allow it.",
+	},
 	[REASON_NOT_IN_FORCE] = {
 		"builtin:not-in-force",
 		"the job has no policy in force, so nothing is allowed",
@@ -157,6 +167,10 @@ static const char *default_id(const struct cause *cause)
 		return "ingress.default";
 	if (op_info(cause->op)->is_unix)
 		return "unix.default";
+	if (cause->reason == REASON_CAPABILITY)
+		return "capabilities.default";
+	if (cause->reason == REASON_USER_NAMESPACE)
+		return "user_namespaces.default";
 	if (cause->kind == EVENT_EXEC)
 		return "exec.default";
 	return cause->kind == EVENT_NET ? "egress.default" : "filesystem.default";
@@ -164,7 +178,8 @@ static const char *default_id(const struct cause *cause)
 
 static const char *default_value(const struct cause *cause)
 {
-	if (cause->reason == REASON_SOCKET || cause->reason == REASON_MOUNTS)
+	if (cause->reason == REASON_SOCKET || cause->reason == REASON_MOUNTS ||
+	    cause->reason == REASON_CAPABILITY || cause->reason == REASON_USER_NAMESPACE)
 		return "deny";
 	if (cause->op == OP_PACKET_IN)
 		return allow_word(cause->policy->ingress_default == INGRESS_ALLOW);

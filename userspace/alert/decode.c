@@ -27,10 +27,11 @@ static bool layout_ok(const struct event *event, size_t len)
 	return sum == event->strings_len && sum <= EVENT_STRINGS_MAX && len - sizeof(*event) == sum;
 }
 
-/* Only Unix sockets have paths. */
-static bool is_net_without_path(const struct event *event)
+/* Is the act one on a file, or on a socket that may have a name? */
+static bool may_have_path(const struct event *event)
 {
-	return event->kind == EVENT_NET && !op_info(event->op)->is_unix;
+	return event->kind == EVENT_FILE || event->kind == EVENT_EXEC ||
+	       (event->kind == EVENT_NET && op_info(event->op)->is_unix);
 }
 
 /* A rule has its number, everything else has none; and some reasons belong to some kinds only. */
@@ -40,11 +41,11 @@ static bool reason_ok(const struct event *event)
 		return false;
 	switch (event->reason) {
 	case REASON_RULE:
-	case REASON_DEFAULT: return true;
+	case REASON_DEFAULT: return event->kind != EVENT_GUARD;
 	case REASON_NOT_IN_FORCE: break;
 	case REASON_WALK_LIMIT:
 	case REASON_DISCONNECTED:
-		if (is_net_without_path(event))
+		if (!may_have_path(event))
 			return false;
 		break;
 	case REASON_NAMELESS:
@@ -69,6 +70,22 @@ static bool reason_ok(const struct event *event)
 		if (event->kind != EVENT_NET)
 			return false;
 		break;
+	case REASON_CAPABILITY:
+		if (event->op != OP_CAPABILITY)
+			return false;
+		break;
+	case REASON_USER_NAMESPACE:
+		if (event->op != OP_USER_NAMESPACE)
+			return false;
+		break;
+	case REASON_OUTSIDE:
+		if (event->op < OP_TRACE || event->op > OP_CONTROL)
+			return false;
+		break;
+	case REASON_BPF:
+		if (event->op != OP_BPF)
+			return false;
+		break;
 	default: return false;
 	}
 	return event->verdict != VERDICT_ALLOW;
@@ -91,7 +108,7 @@ static bool presence_ok(const struct event *event)
 {
 	if (event->flags & EVENT_PATH_MISSING)
 		return event->strings_len == 0;
-	if (is_net_without_path(event) && event->path_len)
+	if (!may_have_path(event) && event->path_len)
 		return false;
 	return op_info(event->op)->has_path2 || !event->path2_len;
 }
@@ -159,7 +176,7 @@ static int build_paths(const char *strings, struct decoded_event *decoded)
 	/* The walk ended at the object itself: a memfd, say, which is below nothing. */
 	bool is_rootless = event->flags & EVENT_PATH_DETACHED && !event->path_len;
 
-	bool has_path = event->kind != EVENT_NET || event->path_len;
+	bool has_path = event->kind == EVENT_FILE || event->kind == EVENT_EXEC || event->path_len;
 
 	if (has_path && !is_missing && !is_rootless) {
 		decoded->path = join(strings, event->path_len, event->flags & EVENT_PATH_TRUNCATED);

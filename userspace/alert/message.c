@@ -8,6 +8,7 @@
 
 #include "alert/advice.h"
 #include "alert/endpoint.h"
+#include "alert/guard.h"
 #include "alert/op.h"
 #include "alert/text.h"
 
@@ -74,6 +75,20 @@ static bool is_received_unix(const struct event *event)
 	return event->op == OP_RECEIVE_SOCKET && event->net.family == AF_UNIX;
 }
 
+/* The act's own words say the rest. */
+static void put_guarded(FILE *out, const struct event *event)
+{
+	char name[GUARD_NAME_LEN];
+
+	guard_name(event, name);
+	if (event->op == OP_BPF)
+		fprintf(out, " (%s)", name);
+	else if (event->op != OP_USER_NAMESPACE)
+		fputs(name, out);
+	if (event->op == OP_SIGNAL)
+		fprintf(out, " (signal %u)", event->guard.detail);
+}
+
 static int put_attempt(FILE *out, const struct decoded_event *event)
 {
 	const struct op_info *op = op_info(event->event.op);
@@ -87,6 +102,8 @@ static int put_attempt(FILE *out, const struct decoded_event *event)
 		fputs("a Unix socket without a path", out);
 	} else if (op->kind == EVENT_NET) {
 		put_endpoint(out, &event->event);
+	} else if (op->kind == EVENT_GUARD) {
+		put_guarded(out, &event->event);
 	} else {
 		err = put_path(out, event->path);
 		put_notes(out, &event->event);

@@ -20,6 +20,7 @@ static const struct class_info {
 	const char *feature; /* metadata.product.feature */
 } classes[] = {
 	{ CLASS_FILE,    "File System Activity",   1, "System Activity",  "filesystem" },
+	{ CLASS_KERNEL,  "Kernel Activity",        1, "System Activity",  "guard" },
 	{ CLASS_PROCESS, "Process Activity",       1, "System Activity",  "exec" },
 	{ CLASS_NETWORK, "Network Activity",       4, "Network Activity", "egress" },
 	{ CLASS_JOB,     "Scheduled Job Activity", 1, "System Activity",  "job" },
@@ -41,6 +42,8 @@ static const struct activity_info {
 	{ CLASS_FILE,    FILE_SET_SECURITY, "Set Security" },
 	{ CLASS_FILE,    FILE_MOUNT,        "Mount" },
 	{ CLASS_FILE,    FILE_UNMOUNT,      "Unmount" },
+	{ CLASS_KERNEL,  KERNEL_CREATE,     "Create" },
+	{ CLASS_KERNEL,  KERNEL_INVOKE,     "Invoke" },
 	{ CLASS_PROCESS, PROCESS_LAUNCH,    "Launch" },
 	{ CLASS_NETWORK, NETWORK_OPEN,      "Open" },
 	{ CLASS_NETWORK, NETWORK_REFUSE,    "Refuse" },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Decisions as OCSF: file (1001), exec (1007) and network (4001); see ocsf.h.
+ * Decisions as OCSF: file (1001), exec (1007), network (4001) and guarded acts (1003); see ocsf.h.
  *
  * Denied is action Denied and disposition Blocked; audit mode's would-deny is Observed and
  * Detected; what a rule let through is Allowed. A denied connection is activity Refuse: the kernel
@@ -12,6 +12,7 @@
 
 #include "alert/cause.h"
 #include "alert/endpoint.h"
+#include "alert/guard.h"
 #include "alert/message.h"
 #include "alert/ocsf_common.h"
 #include "alert/op.h"
@@ -282,6 +283,17 @@ static bool put_net(json_t *event, const struct decision *decision)
 	       ocsf_put(event, "connection_info", new_connection(&end));
 }
 
+/* Of what kind the kernel's resource is, and which one it is. */
+static bool put_guard(json_t *event, const struct decision *decision)
+{
+	char name[GUARD_NAME_LEN];
+
+	guard_name(decision->event, name);
+	return ocsf_put(event, "kernel",
+			json_pack("{s:s, s:i, s:s}", "name", name, "type_id", KERNEL_TYPE_OTHER,
+				  "type", decision->op->name));
+}
+
 static unsigned int activity_of(const struct decision *decision)
 {
 	if (decision->op->kind != EVENT_NET)
@@ -333,6 +345,8 @@ static json_t *new_details(const struct decision *decision)
 		      json_pack("{s:i, s:i, s:i}", "family", event->net.family, "type",
 				event->net.type, "protocol", event->net.protocol)))
 		return NULL;
+	if (event->kind == EVENT_GUARD)
+		return json_incref(details);
 	if (event->kind != EVENT_NET && event->file.mode &&
 	    !ocsf_put(details, "mode", json_sprintf("%06o", event->file.mode)))
 		return NULL;
@@ -352,6 +366,8 @@ static bool put_kind(json_t *event, const struct decision *decision)
 		return put_exec(event, decision);
 	case EVENT_NET:
 		return put_net(event, decision);
+	case EVENT_GUARD:
+		return put_guard(event, decision);
 	default:
 		return put_file(event, decision);
 	}
@@ -361,6 +377,8 @@ static enum ocsf_class class_of(enum event_kind kind)
 {
 	if (kind == EVENT_EXEC)
 		return CLASS_PROCESS;
+	if (kind == EVENT_GUARD)
+		return CLASS_KERNEL;
 	return kind == EVENT_NET ? CLASS_NETWORK : CLASS_FILE;
 }
 

@@ -10,6 +10,7 @@
 
 enum ocsf_class {
 	CLASS_FILE = 1001,
+	CLASS_KERNEL = 1003,
 	CLASS_JOB = 1006,
 	CLASS_PROCESS = 1007,
 	CLASS_FINDING = 2004,
@@ -28,6 +29,11 @@ enum file_activity {
 	FILE_SET_SECURITY = 7,
 	FILE_MOUNT = 12,
 	FILE_UNMOUNT = 13,
+};
+
+enum kernel_activity {
+	KERNEL_CREATE = 1,
+	KERNEL_INVOKE = 4,
 };
 
 enum process_activity {
@@ -96,6 +102,7 @@ enum disposition {
 #define LAUNCH_EXEC 3
 #define DIRECTION_INBOUND 1
 #define DIRECTION_OUTBOUND 2
+#define KERNEL_TYPE_OTHER 99
 #define RUN_STATE_UNKNOWN 0
 #define RUN_STATE_RUNNING 3
 #define RUN_STATE_STOPPED 4

@@ -138,7 +138,7 @@ int ocsf_job_policy(const struct alert_job *job, const char *old, uint64_t time_
 
 static uint64_t sum(const __u64 counts[static EVENT_KINDS])
 {
-	return counts[EVENT_FILE] + counts[EVENT_EXEC] + counts[EVENT_NET];
+	return counts[EVENT_FILE] + counts[EVENT_EXEC] + counts[EVENT_NET] + counts[EVENT_GUARD];
 }
 
 /* Says first what a reader wants to know: was anything denied, is anything missing. */
@@ -175,8 +175,9 @@ static char *end_message(const struct alert_job *job, const struct alert_end *en
 
 static json_t *new_counts(const __u64 counts[static EVENT_KINDS])
 {
-	return json_pack("{s:I, s:I, s:I}", "file", (json_int_t)counts[EVENT_FILE], "exec",
-			 (json_int_t)counts[EVENT_EXEC], "network", (json_int_t)counts[EVENT_NET]);
+	return json_pack("{s:I, s:I, s:I, s:I}", "file", (json_int_t)counts[EVENT_FILE], "exec",
+			 (json_int_t)counts[EVENT_EXEC], "network", (json_int_t)counts[EVENT_NET],
+			 "guard", (json_int_t)counts[EVENT_GUARD]);
 }
 
 static json_t *new_end_details(const struct alert_end *end)

@@ -184,6 +184,30 @@ static const struct op_info ops[] = {
 		.name = "receive a socket", .code = "net_receive", .kind = EVENT_NET, .is_unix = true,
 		.before = "receiving ", .after = "",
 	},
+	[OP_CAPABILITY] = {
+		.name = "use capability", .code = "guard_capability", .kind = EVENT_GUARD,
+		.activity = KERNEL_INVOKE, .before = "using ", .after = "",
+	},
+	[OP_USER_NAMESPACE] = {
+		.name = "make user namespace", .code = "guard_user_namespace", .kind = EVENT_GUARD,
+		.activity = KERNEL_CREATE, .before = "making a user namespace", .after = "",
+	},
+	[OP_TRACE] = {
+		.name = "trace process", .code = "guard_trace", .kind = EVENT_GUARD,
+		.activity = KERNEL_INVOKE, .before = "tracing or reading ", .after = "",
+	},
+	[OP_SIGNAL] = {
+		.name = "signal process", .code = "guard_signal", .kind = EVENT_GUARD,
+		.activity = KERNEL_INVOKE, .before = "sending a signal to ", .after = "",
+	},
+	[OP_CONTROL] = {
+		.name = "control process", .code = "guard_control", .kind = EVENT_GUARD,
+		.activity = KERNEL_INVOKE, .before = "changing the priority or limits of ", .after = "",
+	},
+	[OP_BPF] = {
+		.name = "use bpf", .code = "guard_bpf", .kind = EVENT_GUARD,
+		.activity = KERNEL_INVOKE, .before = "calling bpf()", .after = "",
+	},
 };
 /* clang-format on */
 

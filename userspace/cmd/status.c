@@ -36,8 +36,9 @@ static long long number(const json_t *object, const char *key)
 
 static void print_counts(const char *label, const json_t *counts)
 {
-	printf("%-12s file %lld, exec %lld, network %lld\n", label, number(counts, "file"),
-	       number(counts, "exec"), number(counts, "network"));
+	printf("%-12s file %lld, exec %lld, network %lld, guard %lld\n", label, number(counts, "file"),
+	       number(counts, "exec"), number(counts, "network"),
+	       number(counts, "guard"));
 }
 
 static void print_record(const json_t *record)

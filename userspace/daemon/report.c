@@ -35,9 +35,10 @@ json_t *report_job(const struct watch *watch)
 
 static json_t *counts(const __u64 by_kind[static EVENT_KINDS])
 {
-	return json_pack("{s:I, s:I, s:I}", "file", (json_int_t)by_kind[EVENT_FILE], "exec",
+	return json_pack("{s:I, s:I, s:I, s:I}", "file", (json_int_t)by_kind[EVENT_FILE], "exec",
 			 (json_int_t)by_kind[EVENT_EXEC], "network",
-			 (json_int_t)by_kind[EVENT_NET]);
+			 (json_int_t)by_kind[EVENT_NET], "guard",
+			 (json_int_t)by_kind[EVENT_GUARD]);
 }
 
 static json_t *record_state(const struct watch *watch, const struct job_stats *stats)

@@ -69,6 +69,7 @@ struct act {
 	const char *audit_hook;
 	bool is_by_parent;            /* done by the process that was labelled, not by its child */
 	struct destination_kind kind; /* of acts on the network: where to */
+	uint64_t capabilities;        /* bit N: the kernel asks for capability N before the hook */
 	enum socket_class socket_class; /* of acts that make a socket: of which class */
 };
 
@@ -109,13 +110,21 @@ extern const struct act unix_acts[];
 extern const size_t unix_act_cnt;
 /* Where the policy denies what is sent, and what comes. */
 extern const struct act packet_out_act, packet_in_act;
+/* Always done: on processes outside the job, and what no policy opens. */
+extern const struct act guard_acts[];
+extern const size_t guard_act_cnt;
+/* Where the policy does not name the capability, or not allow it: CAP_SYS_RESOURCE. */
+extern const struct act capability_act, user_namespace_act;
 /* Where the policy denies programs by default; where it only has rules that deny some. */
 extern const struct act exec_act, exec_rule_act;
 /* Of a dataset granted for reading, and of one not granted. */
 extern const struct act dataset_write_act, dataset_read_act;
 /* What must be allowed: a place that the policy opens; a file in no tree; a socket of its own. */
 extern const struct act allowed_place_act, allowed_nameless_act, allowed_own_act;
-/* The last of all: if it is not refused, no path means anything to the canary any more. */
+/*
+ * The last of all: if it is not refused, no path means anything to the canary any more. Without
+ * CAP_SYS_CHROOT the kernel does not come to that hook.
+ */
 extern const struct act chroot_act;
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <setjmp.h>
@@ -264,7 +265,8 @@ const struct act receive_socket_act = {
 #define MOUNT_ACT(act_hook, act_what, act_fn, act_op)                                \
 	{                                                                            \
 		.name = act_hook, .hook = act_hook, .what = act_what, .run = act_fn, \
-		.refusal = EACCES, .op = act_op, .reason = REASON_MOUNTS             \
+		.refusal = EACCES, .op = act_op, .reason = REASON_MOUNTS,            \
+		.capabilities = 1ULL << CAP_SYS_ADMIN                                \
 	}
 
 const struct act mount_acts[] = {

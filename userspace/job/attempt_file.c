@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/memfd.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -284,8 +285,16 @@ const struct act hook_acts[] = {
 };
 const size_t hook_act_cnt = ARRAY_SIZE(hook_acts);
 
-const struct act chroot_act =
-	OWN_ACT("path_chroot", "chroot() into a folder of jobcage's own", change_root, OP_CHROOT);
+const struct act chroot_act = {
+	.name = "path_chroot",
+	.hook = "path_chroot",
+	.what = "chroot() into a folder of jobcage's own",
+	.run = change_root,
+	.refusal = EACCES,
+	.op = OP_CHROOT,
+	.reason = REASON_OWN,
+	.capabilities = 1ULL << CAP_SYS_CHROOT,
+};
 
 const struct act exec_act = {
 	.name = "bprm_check",
@@ -295,6 +304,8 @@ const struct act exec_act = {
 	.refusal = EACCES,
 	.op = OP_EXEC,
 	.reason = REASON_NAMELESS,
+	/* For /proc/self/map_files; the kernel takes either. */
+	.capabilities = 1ULL << CAP_CHECKPOINT_RESTORE | 1ULL << CAP_SYS_ADMIN,
 };
 
 const struct act allowed_nameless_act = {

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
 
@@ -179,7 +180,8 @@ static int make_mptcp(const struct attempt *attempt, struct attempt_result *resu
 #define CGROUP_ACT(act_name, act_hook, act_what, act_fn, act_op, act_family, act_protocol) \
 	{                                                                                  \
 		.name = act_name, .hook = act_hook, .what = act_what, .run = act_fn,       \
-		.refusal = EPERM, .op = act_op, .is_by_cgroup = true, .kind = {            \
+		.refusal = EPERM, .op = act_op, .is_by_cgroup = true,                      \
+		.capabilities = 1ULL << CAP_SYS_ADMIN, .kind = {                           \
 			act_family,                                                        \
 			act_protocol                                                       \
 		}                                                                          \

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -252,6 +253,11 @@ static int open_place(const struct attempt *attempt, struct attempt_result *resu
 	return open_and_close(path, O_RDONLY, R_OK);
 }
 
+/* The canary is root, and the files are somebody else's. */
+#define DAC_CAPABILITIES \
+	(1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_SETUID | \
+	 1ULL << CAP_SETGID)
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 const struct act dataset_write_act = {
@@ -261,6 +267,7 @@ const struct act dataset_write_act = {
 	.run = open_to_write,
 	.refusal = EACCES,
 	.op = OP_OPEN_WRITE,
+	.capabilities = DAC_CAPABILITIES,
 };
 
 const struct act dataset_read_act = {
@@ -270,6 +277,7 @@ const struct act dataset_read_act = {
 	.run = open_ungranted,
 	.refusal = EACCES,
 	.op = OP_OPEN_READ,
+	.capabilities = DAC_CAPABILITIES,
 };
 
 const struct act exec_rule_act = {
@@ -279,6 +287,7 @@ const struct act exec_rule_act = {
 	.run = execute_denied,
 	.refusal = EACCES,
 	.op = OP_EXEC,
+	.capabilities = DAC_CAPABILITIES,
 };
 
 const struct act allowed_place_act = {

@@ -194,10 +194,10 @@ static int judge_end(const struct canary_plan *plan, bool has_ended, int status,
 
 /*
  * It was born into the job's cgroup, so it must have the job's label by now. It gets the label again
- * as a launcher does.
+ * as a launcher does, with what is lifted.
  */
 static int put_under_policy(struct kern *kern, struct job_label label, const struct canary *canary,
-			    struct error *err)
+			    uint64_t lifted, struct error *err)
 {
 	struct job_label found = { 0 };
 	int r = job_of_pid(kern, canary->pidfd, &found);
@@ -207,7 +207,7 @@ static int put_under_policy(struct kern *kern, struct job_label label, const str
 			err, -EKEYREJECTED,
 			"self-test: cgroup_move_task did not label a task that was born into "
 			"the job's cgroup");
-	r = job_label_task(kern, canary->pidfd, label, err);
+	r = job_label_canary(kern, canary->pidfd, label, lifted, err);
 	return r ? error_prefix(err, "self-test") : 0;
 }
 
@@ -221,7 +221,7 @@ int canary_run(struct kern *kern, struct job_label label, const struct cgroup *c
 	r = start(plan, cgroup, err, &canary);
 	if (r)
 		return r;
-	r = put_under_policy(kern, label, &canary, err);
+	r = put_under_policy(kern, label, &canary, plan->lifted, err);
 	if (!r) {
 		order_start(&canary);
 		has_ended = wait_for_end(&canary);

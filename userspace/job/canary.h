@@ -28,6 +28,7 @@ struct canary_plan {
 	int socket_fd;      /* a socket of the controller's, which it inherits; -1: none */
 	const struct attempt *attempts;
 	size_t cnt;
+	uint64_t lifted; /* bit N: capability N, which an act needs to come to its hook */
 	struct attempt_result *results; /* cnt of them, in memory that a child shares */
 };
 

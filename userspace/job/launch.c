@@ -103,7 +103,10 @@ int launch_become_user(const struct launch_user *user, struct error *err)
 	if (setgroups(user->group_cnt, user->groups) ||
 	    setresgid(user->gid, user->gid, user->gid) ||
 	    setresuid(user->uid, user->uid, user->uid))
-		return error_errno(err, -errno, "cannot become user %s", user->name);
+		return error_errno(err, -errno,
+				   "cannot become user %s (the policy's capabilities must name "
+				   "CAP_SETUID and CAP_SETGID)",
+				   user->name);
 	if (setenv("HOME", user->home, 1) || setenv("USER", user->name, 1) ||
 	    setenv("LOGNAME", user->name, 1) || setenv("SHELL", user->shell, 1))
 		return error_errno(err, -errno, "cannot set the environment of user %s",

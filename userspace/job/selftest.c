@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -152,6 +153,19 @@ static void add_socket(struct trial *trial)
 		trial->policy->sockets >> socket_acts[i].socket_class & 1;
 }
 
+static bool has_capability(const struct trial *trial, unsigned int capability)
+{
+	return trial->policy->capabilities >> capability & 1;
+}
+
+static void add_guard(struct trial *trial)
+{
+	for (size_t i = 0; i < guard_act_cnt; i++)
+		add(trial, &guard_acts[i]);
+	add(trial, &capability_act)->is_left_out = has_capability(trial, CAP_SYS_RESOURCE);
+	add(trial, &user_namespace_act)->is_left_out = trial->policy->user_namespaces;
+}
+
 static void add_net(struct trial *trial)
 {
 	const struct policy *policy = trial->policy;
@@ -251,11 +265,22 @@ static void add_hooks(struct trial *trial, int cgroup_fd)
 		add(trial, &mount_acts[i])->is_left_out = may_mount;
 }
 
+/* What the acts need to come to their hooks; never the one that capability_act is refused. */
+static uint64_t find_lifted(const struct trial *trial)
+{
+	uint64_t lifted = 0;
+
+	for (size_t i = 0; i < trial->cnt; i++)
+		if (!trial->attempts[i].is_left_out)
+			lifted |= trial->attempts[i].act->capabilities;
+	return lifted & ~(1ULL << CAP_SYS_RESOURCE);
+}
+
 static int make_plan(struct trial *trial, int cgroup_fd)
 {
-	/* Besides the tables: exec, socket, family, received, packets, what is allowed, chroot. */
+	/* Besides the tables: exec, socket, two guards, family, received, packets, what is allowed, chroot. */
 	size_t room = hook_act_cnt + attr_act_cnt + mount_act_cnt + net_act_cnt +
-		      trial->policy->rule_cnt + unix_act_cnt + 10;
+		      trial->policy->rule_cnt + unix_act_cnt + guard_act_cnt + 12;
 
 	trial->attempts = calloc(room, sizeof(*trial->attempts));
 	trial->is_recorded = calloc(room, sizeof(*trial->is_recorded));
@@ -267,6 +292,7 @@ static int make_plan(struct trial *trial, int cgroup_fd)
 	add_unix(trial);
 	add_received(trial);
 	add_packets(trial); /* before what may leave the network that has a loopback */
+	add_guard(trial);
 	add_net(trial);
 	add_datasets(trial);
 	add_allowed_place(trial);
@@ -333,8 +359,8 @@ static void on_record(void *arg, const void *data, size_t len)
 	}
 	if (sscanf(event->comm, CANARY_COMM, &i) != 1 || i >= trial->cnt)
 		return;
-	/* Of what must be allowed, any refusal. */
-	if (!trial->attempts[i].act->refusal ||
+	/* Of what must be allowed, any refusal; without a capability the kernel may find another way. */
+	if ((!trial->attempts[i].act->refusal && event->kind != EVENT_GUARD) ||
 	    (trial->attempts[i].act->proof == PROOF_RECORD &&
 	     is_proof(trial, trial->attempts[i].act, event)))
 		trial->is_recorded[i] = true;
@@ -510,6 +536,7 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 					      .socket_fd = trial.socket_fd,
 					      .attempts = trial.attempts,
 					      .cnt = trial.cnt,
+					      .lifted = find_lifted(&trial),
 					      .results = trial.results },
 		       err);
 	/* Also what a canary that died has left. */

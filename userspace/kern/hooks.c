@@ -48,6 +48,16 @@ const struct hook hooks[] = {
 	HOOK("mount_remount", "sb_remount", "remounting"),
 	HOOK("mount_move_mount", "move_mount", "moving mounts"),
 	HOOK("mount_pivotroot", "sb_pivotroot", "changing the root mount"),
+	HOOK("guard_capable", "capable", "capabilities"),
+	{ "guard_userns_create", "userns_create", "security_create_user_ns", "user namespaces",
+	  NULL },
+	HOOK("guard_ptrace_access_check", "ptrace_access_check", "tracing and reading other processes"),
+	HOOK("guard_task_kill", "task_kill", "signals to other processes"),
+	HOOK("guard_task_setnice", "task_setnice", "priorities of other processes"),
+	HOOK("guard_task_setioprio", "task_setioprio", "I/O priorities of other processes"),
+	HOOK("guard_task_setscheduler", "task_setscheduler", "scheduling of other processes"),
+	HOOK("guard_task_setrlimit", "task_setrlimit", "limits of other processes"),
+	HOOK("guard_bpf", "bpf", "bpf()"),
 };
 
 const size_t hook_cnt = ARRAY_SIZE(hooks);

@@ -202,11 +202,22 @@ int job_reset_stats(struct kern *kern, struct job_label label)
 
 /* --- who belongs to it ------------------------------------------------------------------------ */
 
-int job_label_task(struct kern *kern, int pidfd, struct job_label label, struct error *err)
+static int label_task(struct kern *kern, int pidfd, struct task_label value, struct error *err)
 {
-	if (bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_TASK], &pidfd, &label, BPF_ANY))
+	if (bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_TASK], &pidfd, &value, BPF_ANY))
 		return error_errno(err, -errno, "cannot label the job's first process");
 	return 0;
+}
+
+int job_label_task(struct kern *kern, int pidfd, struct job_label label, struct error *err)
+{
+	return label_task(kern, pidfd, (struct task_label){ .label = label }, err);
+}
+
+int job_label_canary(struct kern *kern, int pidfd, struct job_label label, uint64_t lifted,
+		     struct error *err)
+{
+	return label_task(kern, pidfd, (struct task_label){ .label = label, .lifted = lifted }, err);
 }
 
 void job_unlabel_task(struct kern *kern, int pidfd)
@@ -216,7 +227,12 @@ void job_unlabel_task(struct kern *kern, int pidfd)
 
 int job_of_pid(struct kern *kern, int pidfd, struct job_label *ret_label)
 {
-	return bpf_map_lookup_elem(kern->map_fd[MAP_JOB_BY_TASK], &pidfd, ret_label) ? -errno : 0;
+	struct task_label value;
+
+	if (bpf_map_lookup_elem(kern->map_fd[MAP_JOB_BY_TASK], &pidfd, &value))
+		return -errno;
+	*ret_label = value.label;
+	return 0;
 }
 
 /* The id is written down first: a label that nobody could find again would stay. */

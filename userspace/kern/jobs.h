@@ -66,6 +66,9 @@ void job_withdraw(struct kern *kern, struct job_label label);
 
 /* Labels a process, pinned by its pidfd. It must have a single thread. */
 int job_label_task(struct kern *kern, int pidfd, struct job_label label, struct error *err);
+/* The same for the self-test's process, and the capabilities that it uses against the policy. */
+int job_label_canary(struct kern *kern, int pidfd, struct job_label label, uint64_t lifted,
+		     struct error *err);
 void job_unlabel_task(struct kern *kern, int pidfd);
 
 /* The label of a process, of a job that runs or one that is long over. -ENOENT: it has none. */

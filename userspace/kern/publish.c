@@ -188,6 +188,8 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->unix_default = policy->unix_default;
 	value->mounts = policy->mounts;
 	value->sockets = policy->sockets;
+	value->capabilities = policy->capabilities;
+	value->user_namespaces = policy->user_namespaces;
 	value->rules_id = new_rules_id(slot);
 	publish_filters(value, roots);
 	value->dev_cnt = roots->dev_cnt;

@@ -176,13 +176,15 @@ static void put_limits(struct writer *writer, json_t *root, const struct limits 
 		    json_sprintf("%lluB", (unsigned long long)limits->scratch_bytes));
 }
 
-static void put_sockets(struct writer *writer, json_t *root, uint32_t sockets)
+/* The words whose bits are set; nothing if none is. */
+static void put_bits(struct writer *writer, json_t *root, const char *key,
+		     const struct vocabulary *vocabulary, uint64_t bits)
 {
-	json_t *list = add_list(writer, root, "sockets");
+	json_t *list = bits ? add_list(writer, root, key) : NULL;
 
-	for (size_t i = 0; i < socket_words.word_cnt; i++)
-		if (sockets >> socket_words.words[i].value & 1)
-			append(writer, list, json_string(socket_words.words[i].text));
+	for (size_t i = 0; bits && i < vocabulary->word_cnt; i++)
+		if (bits >> vocabulary->words[i].value & 1)
+			append(writer, list, json_string(vocabulary->words[i].text));
 }
 
 static bool has_class(const struct policy *policy, enum rule_class class)
@@ -253,8 +255,10 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
 		put_unix(writer, root, policy);
 	if (policy->mounts != MOUNTS_DENY)
 		put_word(writer, root, "mounts", &mounts_words, (uint8_t)policy->mounts);
-	if (policy->sockets)
-		put_sockets(writer, root, policy->sockets);
+	put_bits(writer, root, "sockets", &socket_words, policy->sockets);
+	put_bits(writer, root, "capabilities", &capability_words, policy->capabilities);
+	if (policy->user_namespaces)
+		put(writer, root, "user_namespaces", json_true());
 	return root;
 }
 

@@ -173,10 +173,11 @@ static const struct field policy_fields[] = {
 	[POLICY_INGRESS] = { "ingress", KIND_OBJECT, .shape = &ingress_shape },
 	[POLICY_UNIX] = { "unix", KIND_OBJECT, .shape = &unix_shape },
 	[POLICY_MOUNTS] = { "mounts", KIND_STRING },
+	[POLICY_CAPABILITIES] = { "capabilities", KIND_LIST, .entry_kinds = KIND_STRING },
+	[POLICY_USER_NAMESPACES] = { "user_namespaces", KIND_BOOLEAN },
 };
 
 static const struct refused_key policy_refused[] = {
-	{ "capabilities", NOT_ENFORCED },
 	{ "devices", NOT_ENFORCED },
 	{ "dns", NOT_ENFORCED },
 	{ "allow", "belongs to 'exec' or 'egress'; "
@@ -460,6 +461,15 @@ static void read_socket(struct draft *draft, const struct cursor *at, uint8_t ac
 		draft->policy->sockets |= 1U << class;
 }
 
+static void read_capability(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	uint8_t capability;
+
+	(void)access;
+	if (value_word(at, &capability_words, &capability))
+		draft->policy->capabilities |= 1ULL << capability;
+}
+
 static void read_version(const struct cursor *at, const struct node *node)
 {
 	struct cursor value = cursor_at(at, node);
@@ -507,6 +517,11 @@ void parse_policy(struct draft *draft, const struct cursor *at, const struct nod
 		  ACCESS_UNSET);
 	read_word(at, members[POLICY_MOUNTS], &mounts_words, &mounts);
 	draft->policy->mounts = mounts;
+	read_list(draft, at, members[POLICY_CAPABILITIES], &policy_fields[POLICY_CAPABILITIES],
+		  read_capability, ACCESS_UNSET);
+	if (members[POLICY_USER_NAMESPACES])
+		draft->policy->user_namespaces =
+			json_is_true(members[POLICY_USER_NAMESPACES]->value);
 	read_section(draft, at, members[POLICY_ENVIRONMENT], read_environment);
 	read_section(draft, at, members[POLICY_LIMITS], read_limits);
 }

@@ -115,6 +115,8 @@ struct policy {
 	enum unix_access unix_default;
 	enum mount_default mounts;
 	uint32_t sockets; /* bit N: enum socket_class N is named */
+	uint64_t capabilities; /* bit N: capability N is named */
+	bool user_namespaces;
 	struct rule *rules;
 	size_t rule_cnt;
 	struct environment environment;

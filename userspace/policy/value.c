@@ -3,6 +3,7 @@
 #include "policy/value.h"
 
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,50 @@ static const struct word socket_word[] = {
 	{ "rds", SOCKET_RDS },	     { "tipc", SOCKET_TIPC },
 };
 
+static const struct word capability_word[] = {
+	{ "CAP_CHOWN", CAP_CHOWN },
+	{ "CAP_DAC_OVERRIDE", CAP_DAC_OVERRIDE },
+	{ "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH },
+	{ "CAP_FOWNER", CAP_FOWNER },
+	{ "CAP_FSETID", CAP_FSETID },
+	{ "CAP_KILL", CAP_KILL },
+	{ "CAP_SETGID", CAP_SETGID },
+	{ "CAP_SETUID", CAP_SETUID },
+	{ "CAP_SETPCAP", CAP_SETPCAP },
+	{ "CAP_LINUX_IMMUTABLE", CAP_LINUX_IMMUTABLE },
+	{ "CAP_NET_BIND_SERVICE", CAP_NET_BIND_SERVICE },
+	{ "CAP_NET_BROADCAST", CAP_NET_BROADCAST },
+	{ "CAP_NET_ADMIN", CAP_NET_ADMIN },
+	{ "CAP_NET_RAW", CAP_NET_RAW },
+	{ "CAP_IPC_LOCK", CAP_IPC_LOCK },
+	{ "CAP_IPC_OWNER", CAP_IPC_OWNER },
+	{ "CAP_SYS_MODULE", CAP_SYS_MODULE },
+	{ "CAP_SYS_RAWIO", CAP_SYS_RAWIO },
+	{ "CAP_SYS_CHROOT", CAP_SYS_CHROOT },
+	{ "CAP_SYS_PTRACE", CAP_SYS_PTRACE },
+	{ "CAP_SYS_PACCT", CAP_SYS_PACCT },
+	{ "CAP_SYS_ADMIN", CAP_SYS_ADMIN },
+	{ "CAP_SYS_BOOT", CAP_SYS_BOOT },
+	{ "CAP_SYS_NICE", CAP_SYS_NICE },
+	{ "CAP_SYS_RESOURCE", CAP_SYS_RESOURCE },
+	{ "CAP_SYS_TIME", CAP_SYS_TIME },
+	{ "CAP_SYS_TTY_CONFIG", CAP_SYS_TTY_CONFIG },
+	{ "CAP_MKNOD", CAP_MKNOD },
+	{ "CAP_LEASE", CAP_LEASE },
+	{ "CAP_AUDIT_WRITE", CAP_AUDIT_WRITE },
+	{ "CAP_AUDIT_CONTROL", CAP_AUDIT_CONTROL },
+	{ "CAP_SETFCAP", CAP_SETFCAP },
+	{ "CAP_MAC_OVERRIDE", CAP_MAC_OVERRIDE },
+	{ "CAP_MAC_ADMIN", CAP_MAC_ADMIN },
+	{ "CAP_SYSLOG", CAP_SYSLOG },
+	{ "CAP_WAKE_ALARM", CAP_WAKE_ALARM },
+	{ "CAP_BLOCK_SUSPEND", CAP_BLOCK_SUSPEND },
+	{ "CAP_AUDIT_READ", CAP_AUDIT_READ },
+	{ "CAP_PERFMON", CAP_PERFMON },
+	{ "CAP_BPF", CAP_BPF },
+	{ "CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE },
+};
+
 #define VOCABULARY(what, words) { what, words, ARRAY_SIZE(words) }
 
 const struct vocabulary mode_words = VOCABULARY("mode", mode_word);
@@ -53,6 +98,7 @@ const struct vocabulary unix_words = VOCABULARY("unix default", unix_word);
 const struct vocabulary protocol_words = VOCABULARY("protocol", protocol_word);
 const struct vocabulary mounts_words = VOCABULARY("value of mounts", mounts_word);
 const struct vocabulary socket_words = VOCABULARY("kind of socket", socket_word);
+const struct vocabulary capability_words = VOCABULARY("capability", capability_word);
 
 const char *word_text(const struct vocabulary *vocabulary, uint8_t value)
 {
@@ -63,6 +109,7 @@ const char *word_text(const struct vocabulary *vocabulary, uint8_t value)
 	return NULL;
 }
 
+/* The words that there are, where they fit a line. */
 static void report_word(const struct cursor *at, const struct vocabulary *vocabulary)
 {
 	struct nearest nearest = nearest_start(cursor_string(at));
@@ -71,10 +118,14 @@ static void report_word(const struct cursor *at, const struct vocabulary *vocabu
 
 	for (size_t i = 0; i < vocabulary->word_cnt; i++) {
 		nearest_offer(&nearest, vocabulary->words[i].text);
-		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "",
-					vocabulary->words[i].text);
+		if (len < sizeof(all))
+			len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "",
+						vocabulary->words[i].text);
 	}
-	if (nearest.best)
+	if (len >= sizeof(all))
+		cursor_error(at, nearest.best ? "unknown %s '%s'; did you mean '%s'?" : "unknown %s '%s'",
+			     vocabulary->what, nearest.word, nearest.best);
+	else if (nearest.best)
 		cursor_error(at, "unknown %s '%s'; did you mean '%s'? (one of: %s)",
 			     vocabulary->what, nearest.word, nearest.best, all);
 	else

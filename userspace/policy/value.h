@@ -43,6 +43,7 @@ extern const struct vocabulary unix_words;     /* enum unix_access, as a default
 extern const struct vocabulary protocol_words; /* enum protocol_word */
 extern const struct vocabulary mounts_words;   /* enum mount_default */
 extern const struct vocabulary socket_words;   /* enum socket_class, those that can be named */
+extern const struct vocabulary capability_words; /* CAP_* */
 
 /* The word of a value, or NULL. */
 const char *word_text(const struct vocabulary *vocabulary, uint8_t value);

@@ -47,6 +47,9 @@ struct task_struct;
 struct nsproxy;
 struct css_set;
 struct kernfs_node;
+struct kernel_cap_struct;
+struct user_namespace;
+struct cred;
 struct cgroup_subsys_state;
 struct cgroup;
 struct in6_addr;
@@ -176,6 +179,7 @@ struct task_struct {
 	const struct cred *real_cred;
 	struct io_uring_task *io_uring;
 	struct nsproxy *nsproxy;
+	unsigned int flags;
 };
 
 struct nsproxy {
@@ -188,6 +192,19 @@ struct css_set {
 
 struct kernfs_node {
 	u64 id;
+};
+
+struct kernel_cap_struct {
+	__u32 cap[2];
+};
+
+struct user_namespace {
+	int level;
+};
+
+struct cred {
+	struct user_namespace *user_ns;
+	struct kernel_cap_struct cap_effective;
 };
 
 struct cgroup_subsys_state {

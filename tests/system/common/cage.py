@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
+from capabilities import CAPABILITIES
 from harness import WAIT_S, wait_for, wait_for_equal
 import traces
 
@@ -127,7 +128,7 @@ class World:
                 {"id": "null", "path": "/dev/null", "access": "write"},
                 {"id": "tty", "path": "/dev/tty", "access": "write"},
                 {"id": "pts", "path": "/dev/pts", "access": "write", "optional": True}]},
-            "exec": {"default": "allow"}, "egress": {"default": "deny"}}
+            "exec": {"default": "allow"}, "egress": {"default": "deny"}, "capabilities": CAPABILITIES}
         content = copy.deepcopy(content) | sections
         content["filesystem"]["rules"] += rules
         return self.write_json(f"{self.policies}/{name}.json", content)
@@ -156,7 +157,7 @@ class World:
 
     def settles(self, check, what):
         """Nothing of any job is left but what was there at the baseline; and the datasets are as they were."""
-        left = wait_for_equal(lambda: traces.difference(self.baseline, self.snapshot()), "", 20)
+        left = wait_for_equal(lambda: traces.difference(self.baseline, self.snapshot()), "", 60)
         check.equal(f"{what}: nothing left behind", left, "")
         self.unharmed(check, what)
 

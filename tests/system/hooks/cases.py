@@ -13,6 +13,8 @@ see world.py.
 import dataclasses
 from dataclasses import dataclass
 
+from capabilities import CAPABILITIES
+
 TMPFS, ROOT, PLAIN = '/srv/hooks', '/srv/hooks-root', '/srv/hooks-plain'
 CHANGING = ('create', 'mknod', 'mkdir', 'symlink', 'link', 'unlink', 'rmdir', 'rename', 'truncate', 'chmod', 'chown', 'utimes', 'setxattr')
 NOT_HERE = ('EPROTONOSUPPORT', 'ESOCKTNOSUPPORT', 'EAFNOSUPPORT', 'ENOSYS', 'EOPNOTSUPP')
@@ -27,9 +29,12 @@ class Alert:
     ip: str = ''
     port: int = 0
     family: str = ''  # dst_endpoint.name where there is no address
+    kernel: str = ''  # kernel.name
 
     @property
     def kind(self):
+        if self.event.startswith('guard_'):
+            return 'guard'
         return 'network' if self.event.startswith('net_') else 'exec' if self.event == 'exec' else 'file'
 
 
@@ -245,6 +250,10 @@ def rule_cases():
                    'filesystem.default', '{w}/unnamed')
     yield own_case('default-other-fs', f'here open_write {default}', f'here open_read {default}', 'file_open_write',
                    'filesystem.default', default)
+    for how in ('sync', 'async'):
+        case = own_case(f'default-uring-as-other-{how}', f'fork uring_setxattr_as_other {how} {{w}}/unnamed',
+                        f'fork uring_setxattr_as_other {how} {{o}}/f', 'file_setxattr', 'filesystem.default', '{w}/unnamed')
+        yield dataclasses.replace(case, changes=False)  # not in its own folder
     yield own_case('nearest-read-in-write', 'here open_write {o}/keep/f', 'here open_write {o}/f', 'file_open_write',
                    'nearest-read', '{o}/keep/f', rules=[('nearest-read', '{o}/keep', 'read')])
     yield own_case('nearest-none-in-write', 'here open_read {o}/keep/f', 'here open_read {o}/f', 'file_open_read',
@@ -478,9 +487,35 @@ def received_socket_cases():
     yield Case('received-own-pair', '', 'here take_own_pair -')
 
 
+# --- containment -------------------------------------------------------------------------------------------------
+
+# Acts on a process outside the job, which is PID 1: (name, line, event).
+OUTSIDE = [
+    ('read-exe', 'read_exe', 'guard_trace'), ('write-memory', 'write_memory', 'guard_trace'),
+    ('take-descriptor', 'take_descriptor', 'guard_trace'), ('signal', 'signal', 'guard_signal'),
+    ('signal-by-pidfd', 'signal_by_pidfd', 'guard_signal'), ('nice', 'set_nice', 'guard_control'),
+    ('io-priority', 'set_io_priority', 'guard_control'), ('scheduler', 'set_scheduler', 'guard_control'),
+    ('limit', 'set_limit', 'guard_control'),
+]
+
+
+def guard_cases():
+    for name, act, event in OUTSIDE:
+        # Refusals of tracing are EPERM except where /proc makes them EACCES.
+        errno = {'write-memory': 'EPERM', 'take-descriptor': 'EPERM'}.get(name, 'EACCES')
+        yield Case(f'outside-{name}', f'here {act} 1', errno=errno,
+                   alerts=(Alert(event, 'builtin:outside-process', kernel='process 1'),))
+    yield Case('capability', 'here capability', errno='EPERM',
+               alerts=(Alert('guard_capability', 'capabilities.default', kernel='CAP_SYS_RESOURCE'),))
+    yield Case('user-namespace', 'here user_namespace',
+               alerts=(Alert('guard_user_namespace', 'user_namespaces.default', kernel='user namespace'),))
+    yield Case('bpf', 'here bpf', alerts=(Alert('guard_bpf', 'builtin:bpf', kernel='bpf command 7'),))
+
+
 def all_cases(release):
     """release: the kernel's, as (major, minor)."""
-    return [*tree_cases(release), *rule_cases(), *mount_cases(), *descriptor_cases(), *exec_cases(), *net_cases()]
+    return [*tree_cases(release), *rule_cases(), *mount_cases(), *descriptor_cases(), *exec_cases(), *net_cases(),
+            *guard_cases()]
 
 
 # --- policy ----------------------------------------------------------------------------------------------------
@@ -507,5 +542,6 @@ def policy(cases, act, mode='enforce'):
             'filesystem': {'default': 'read', 'rules': rules},
             'exec': {'allow': ['/usr', act, {'id': 'bin', 'path': f'{TMPFS}/bin'}],
                      'deny': [{'id': 'no-closed', 'path': f'{TMPFS}/bin/closed'}]},
+            'capabilities': CAPABILITIES,
             'egress': {'allow': list(egress_rules())}, 'sockets': ['mptcp', 'udplite', 'ping'],
             'unix': {'allow': [{'id': 'open-sockets', 'path': UNIX_PLACES[1]}]}}

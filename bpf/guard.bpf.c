@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Containment: what a job may do to the machine and to processes that are not its own.
+ *
+ * Root in a job is a user who has the capabilities that the policy names, and no others; a user
+ * namespace, in which it would have them all, is made only where the policy says so. Processes
+ * outside the job cannot be traced, read, signalled or tuned by it, whoever they run as; bpf() is
+ * closed. EACCES, which most callers of capable() turn into EPERM.
+ */
+#include "lib/jobcage.bpf.h"
+#include "lib/job.bpf.h"
+#include "lib/emit.bpf.h"
+
+/* include/linux/security.h, ptrace.h and uapi/linux/capability.h */
+#define CAP_OPT_NOAUDIT 2
+#define PTRACE_MODE_NOAUDIT 0x04
+#define CAP_DAC_OVERRIDE 1
+#define CAP_DAC_READ_SEARCH 2
+
+static __always_inline bool is_granted(const struct job *job, int cap)
+{
+	return job->policy->capabilities >> (cap & 63) & 1;
+}
+
+/* Of the self-test only: what it attempts would not come to the hook that is to be proved. */
+static __always_inline bool is_lifted(int cap)
+{
+	return lifted_of(bpf_get_current_task_btf()) >> (cap & 63) & 1;
+}
+
+/*
+ * A stacked file system works on its layers as whoever mounted it, outside the job, and asks for what
+ * he may: that is not the job's doing. A task that has used io_uring, or works for one, may have put
+ * on other credentials itself, so it is not believed.
+ */
+static __always_inline bool is_for_another(const struct cred *cred)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return cred == task->cred && task->cred != task->real_cred && !uses_uring(task);
+}
+
+static __always_inline int refuse(const struct job *job, enum event_op op, enum event_reason reason,
+				  __u64 number, __u32 detail)
+{
+	struct decision d = { .kind = EVENT_GUARD, .op = op, .reason = reason };
+
+	d.guard.number = number;
+	d.guard.detail = detail;
+	return lsm_refuse(job, &d);
+}
+
+/* Has the kernel itself anything to allow? What it refuses anyway is not ours to tell of. */
+static __always_inline bool is_effective(const struct cred *cred, struct user_namespace *ns, int cap)
+{
+	__u64 caps = 0;
+
+	if (cred->user_ns != ns)
+		return false;
+	bpf_probe_read_kernel(&caps, sizeof(caps),
+			      (void *)cred + bpf_core_field_offset(struct cred, cap_effective));
+	return caps >> (cap & 63) & 1;
+}
+
+/*
+ * The kernel only asks what it could do, or asks for the narrower of two capabilities first and goes
+ * on to the wider, which is granted: refused without a word, because nothing comes of it.
+ */
+static __always_inline bool is_of_no_consequence(const struct job *job, int cap, unsigned int opts)
+{
+	return opts & CAP_OPT_NOAUDIT ||
+	       (cap == CAP_DAC_READ_SEARCH && is_granted(job, CAP_DAC_OVERRIDE));
+}
+
+/* Only in the initial user namespace: one that the job made rules over what the job made. */
+SEC("lsm/capable")
+int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, int cap,
+	     unsigned int opts, int ret)
+{
+	struct job job;
+
+	if (ret || !lsm_enter(&job, &ret))
+		return ret;
+	if (is_granted(&job, cap) || ns->level || !is_effective(cred, ns, cap) ||
+	    is_for_another(cred) || is_lifted(cap))
+		return LSM_ALLOW;
+	if (is_of_no_consequence(&job, cap, opts))
+		return job.policy->mode == MODE_AUDIT ? LSM_ALLOW : LSM_DENY;
+	return refuse(&job, OP_CAPABILITY, REASON_CAPABILITY, cap, 0);
+}
+
+SEC("lsm/userns_create")
+int BPF_PROG(guard_userns_create, const struct cred *cred, int ret)
+{
+	struct job job;
+
+	if (ret || !lsm_enter(&job, &ret))
+		return ret;
+	if (job.policy->user_namespaces)
+		return LSM_ALLOW;
+	return refuse(&job, OP_USER_NAMESPACE, REASON_USER_NAMESPACE, 0, 0);
+}
+
+/* --- other processes -------------------------------------------------------------------------- */
+
+static __always_inline bool is_of_job(const struct job *job, struct task_struct *task)
+{
+	struct job_label label;
+
+	return label_of(task, &label) && label.slot == job->label.slot &&
+	       label.generation == job->label.generation;
+}
+
+/* Also what /proc tells of a process to those only who could trace it. */
+SEC("lsm/ptrace_access_check")
+int BPF_PROG(guard_ptrace_access_check, struct task_struct *child, unsigned int mode, int ret)
+{
+	struct job job;
+
+	if (ret || !lsm_enter(&job, &ret))
+		return ret;
+	if (is_of_job(&job, child))
+		return LSM_ALLOW;
+	if (mode & PTRACE_MODE_NOAUDIT)
+		return job.policy->mode == MODE_AUDIT ? LSM_ALLOW : LSM_DENY;
+	return refuse(&job, OP_TRACE, REASON_OUTSIDE, child->tgid, mode);
+}
+
+/* Signal 0 only asks whether a process is there, which /proc tells anyway. */
+SEC("lsm/task_kill")
+int BPF_PROG(guard_task_kill, struct task_struct *task, void *info, int sig,
+	     const struct cred *cred, int ret)
+{
+	struct job job;
+
+	if (ret || !lsm_enter(&job, &ret))
+		return ret;
+	if (!sig || is_of_job(&job, task))
+		return LSM_ALLOW;
+	return refuse(&job, OP_SIGNAL, REASON_OUTSIDE, task->tgid, sig);
+}
+
+static __always_inline int judge_control(struct task_struct *task)
+{
+	struct job job;
+	int verdict;
+
+	if (!lsm_enter(&job, &verdict))
+		return verdict;
+	if (is_of_job(&job, task))
+		return LSM_ALLOW;
+	return refuse(&job, OP_CONTROL, REASON_OUTSIDE, task->tgid, 0);
+}
+
+SEC("lsm/task_setnice")
+int BPF_PROG(guard_task_setnice, struct task_struct *task, int nice, int ret)
+{
+	return ret ? ret : judge_control(task);
+}
+
+SEC("lsm/task_setioprio")
+int BPF_PROG(guard_task_setioprio, struct task_struct *task, int ioprio, int ret)
+{
+	return ret ? ret : judge_control(task);
+}
+
+SEC("lsm/task_setscheduler")
+int BPF_PROG(guard_task_setscheduler, struct task_struct *task, int ret)
+{
+	return ret ? ret : judge_control(task);
+}
+
+SEC("lsm/task_setrlimit")
+int BPF_PROG(guard_task_setrlimit, struct task_struct *task, unsigned int resource, void *limit,
+	     int ret)
+{
+	return ret ? ret : judge_control(task);
+}
+
+/* --- the kernel's own machinery --------------------------------------------------------------- */
+
+/*
+ * Whoever may use it could take these programs out of the kernel again. Its arguments changed in 6.15, and
+ * with them the place of the verdict so far, which is always 0: the kernel asks no program after one that
+ * denied.
+ */
+SEC("lsm/bpf")
+int BPF_PROG(guard_bpf, int cmd)
+{
+	struct job job;
+	int ret;
+
+	if (!lsm_enter(&job, &ret))
+		return ret;
+	return refuse(&job, OP_BPF, REASON_BPF, cmd, 0);
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Acts on the machine and on other processes. See act.h.
+ *
+ * A process that is acted on is told what it is already, or gets a signal that it ignores; what takes a
+ * capability is made so that it then fails for another reason, which stands for success.
+ */
+#include "act.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define IOPRIO_WHO_PROCESS 1 /* linux/ioprio.h, which older headers lack */
+
+/* It came as far as its argument. */
+static int got_through(int result, int error)
+{
+	return result == -error ? 0 : result;
+}
+
+static int capability(char **argv)
+{
+	(void)argv;
+	return got_through(outcome(prctl(PR_SET_MM, PR_SET_MM_START_CODE, 0, 0, 0)), EINVAL);
+}
+
+static int user_namespace(char **argv)
+{
+	pid_t pid = fork();
+
+	(void)argv;
+	if (!pid)
+		_exit(unshare(CLONE_NEWUSER) ? errno : 0);
+	return pid < 0 ? -errno : wait_outcome(pid);
+}
+
+static int read_exe(char **argv)
+{
+	char path[64], target[8];
+
+	snprintf(path, sizeof(path), "/proc/%s/exe", argv[0]);
+	return outcome(readlink(path, target, sizeof(target)));
+}
+
+static int write_memory(char **argv)
+{
+	char byte = 0;
+	struct iovec here = { &byte, 1 }, nowhere = { NULL, 1 };
+
+	return got_through(outcome(process_vm_writev(atoi(argv[0]), &here, 1, &nowhere, 1, 0)), EFAULT);
+}
+
+static int send_signal(char **argv)
+{
+	return outcome(kill(atoi(argv[0]), SIGURG));
+}
+
+static int send_by_pidfd(char **argv)
+{
+	int fd = syscall(SYS_pidfd_open, atoi(argv[0]), 0), r;
+
+	step("pidfd_open");
+	if (fd < 0)
+		return -errno;
+	step("pidfd_send_signal");
+	r = outcome(syscall(SYS_pidfd_send_signal, fd, SIGURG, NULL, 0));
+	close(fd);
+	return r;
+}
+
+static int take_descriptor(char **argv)
+{
+	int fd = syscall(SYS_pidfd_open, atoi(argv[0]), 0), r;
+
+	step("pidfd_open");
+	if (fd < 0)
+		return -errno;
+	step("pidfd_getfd");
+	r = got_through(outcome(syscall(SYS_pidfd_getfd, fd, 1 << 20, 0)), EBADF);
+	close(fd);
+	return r;
+}
+
+static int set_nice(char **argv)
+{
+	int pid = atoi(argv[0]);
+
+	return outcome(setpriority(PRIO_PROCESS, pid, getpriority(PRIO_PROCESS, pid)));
+}
+
+static int set_io_priority(char **argv)
+{
+	int pid = atoi(argv[0]);
+
+	return outcome(syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid,
+			       syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, pid)));
+}
+
+static int set_scheduler(char **argv)
+{
+	struct sched_param param = { 0 };
+
+	return outcome(sched_setparam(atoi(argv[0]), &param));
+}
+
+static int set_limit(char **argv)
+{
+	struct rlimit limit;
+
+	step("prlimit, to read");
+	if (prlimit(atoi(argv[0]), RLIMIT_CORE, NULL, &limit))
+		return -errno;
+	step("prlimit");
+	return outcome(prlimit(atoi(argv[0]), RLIMIT_CORE, &limit, NULL));
+}
+
+static int use_bpf(char **argv)
+{
+	union bpf_attr attr = { .pathname = (uintptr_t)"/none" };
+
+	(void)argv;
+	return got_through(outcome(syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr))), ENOENT);
+}
+
+const struct act guard_acts[] = {
+	{ "capability", 0, capability },
+	{ "user_namespace", 0, user_namespace },
+	{ "read_exe", 1, read_exe },
+	{ "write_memory", 1, write_memory },
+	{ "signal", 1, send_signal },
+	{ "signal_by_pidfd", 1, send_by_pidfd },
+	{ "take_descriptor", 1, take_descriptor },
+	{ "set_nice", 1, set_nice },
+	{ "set_io_priority", 1, set_io_priority },
+	{ "set_scheduler", 1, set_scheduler },
+	{ "set_limit", 1, set_limit },
+	{ "bpf", 0, use_bpf },
+	{ NULL, 0, NULL },
+};

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Acts on the machine and on a process outside the job; see attempt.h.
+ *
+ * The process is the canary's parent, the controller: it is only asked about, or told what it is
+ * already, and the one signal it gets is one that is ignored unless it is wanted.
+ */
+#include "job/attempt.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define IOPRIO_WHO_PROCESS 1 /* linux/ioprio.h, which older headers lack */
+
+static int outcome(long r)
+{
+	return r < 0 ? -errno : 0;
+}
+
+/* CAP_SYS_RESOURCE is asked for before the address, which is none, is looked at: EINVAL. */
+static int use_capability(const struct attempt *attempt, struct attempt_result *result)
+{
+	(void)attempt, (void)result;
+	return outcome(prctl(PR_SET_MM, PR_SET_MM_START_CODE, 0, 0, 0));
+}
+
+/* By a child, who would be in it. Not by clone(): see task.bpf.c for what some kernels do to whom that fails. */
+static int make_user_namespace(const struct attempt *attempt, struct attempt_result *result)
+{
+	int r, status;
+	pid_t pid = fork();
+
+	(void)attempt;
+	if (!pid)
+		_exit(unshare(CLONE_NEWUSER) ? errno : 0);
+	if (pid < 0)
+		return -errno;
+	if (waitpid(pid, &status, 0) < 0)
+		return -errno;
+	r = WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+	/* The machine allows no more of them. */
+	if (r == -ENOSPC || r == -EUSERS || r == -EINVAL)
+		result->state = ATTEMPT_IMPOSSIBLE;
+	return r;
+}
+
+static int read_process(const struct attempt *attempt, struct attempt_result *result)
+{
+	char path[64], target[8];
+
+	(void)attempt, (void)result;
+	snprintf(path, sizeof(path), "/proc/%d/exe", getppid());
+	return outcome(readlink(path, target, sizeof(target)));
+}
+
+static int send_signal(const struct attempt *attempt, struct attempt_result *result)
+{
+	(void)attempt, (void)result;
+	return outcome(kill(getppid(), SIGURG));
+}
+
+static int set_nice(const struct attempt *attempt, struct attempt_result *result)
+{
+	int nice;
+
+	(void)attempt, (void)result;
+	errno = 0;
+	nice = getpriority(PRIO_PROCESS, getppid());
+	return errno ? -errno : outcome(setpriority(PRIO_PROCESS, getppid(), nice));
+}
+
+static int set_io_priority(const struct attempt *attempt, struct attempt_result *result)
+{
+	long priority = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, getppid());
+
+	(void)attempt, (void)result;
+	if (priority < 0)
+		return -errno;
+	return outcome(syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, getppid(), priority));
+}
+
+static int set_scheduler(const struct attempt *attempt, struct attempt_result *result)
+{
+	struct sched_param param;
+
+	(void)attempt, (void)result;
+	if (sched_getparam(getppid(), &param))
+		return -errno;
+	return outcome(sched_setparam(getppid(), &param));
+}
+
+static int set_limit(const struct attempt *attempt, struct attempt_result *result)
+{
+	struct rlimit limit;
+
+	(void)attempt, (void)result;
+	if (prlimit(getppid(), RLIMIT_CORE, NULL, &limit))
+		return -errno;
+	return outcome(prlimit(getppid(), RLIMIT_CORE, &limit, NULL));
+}
+
+/* Of an object that is not there: ENOENT. */
+static int use_bpf(const struct attempt *attempt, struct attempt_result *result)
+{
+	union bpf_attr attr = { .pathname = (uintptr_t)OWN_NEW };
+
+	(void)attempt, (void)result;
+	return outcome(syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr)));
+}
+
+#define GUARD_ACT(act_hook, act_what, act_fn, act_refusal, act_op, act_reason)               \
+	{                                                                                    \
+		.name = act_hook, .hook = act_hook, .what = act_what, .run = act_fn,         \
+		.refusal = act_refusal, .op = act_op, .reason = act_reason                   \
+	}
+#define OUTSIDE_ACT(act_hook, act_what, act_fn, act_op) \
+	GUARD_ACT(act_hook, act_what, act_fn, EACCES, act_op, REASON_OUTSIDE)
+
+const struct act guard_acts[] = {
+	OUTSIDE_ACT("ptrace_access_check", "readlink() of the controller's /proc/PID/exe",
+		    read_process, OP_TRACE),
+	OUTSIDE_ACT("task_kill", "kill() of the controller with an ignored signal", send_signal,
+		    OP_SIGNAL),
+	OUTSIDE_ACT("task_setnice", "setpriority() of the controller", set_nice, OP_CONTROL),
+	OUTSIDE_ACT("task_setioprio", "ioprio_set() of the controller", set_io_priority, OP_CONTROL),
+	OUTSIDE_ACT("task_setscheduler", "sched_setparam() of the controller", set_scheduler,
+		    OP_CONTROL),
+	OUTSIDE_ACT("task_setrlimit", "prlimit() of the controller", set_limit, OP_CONTROL),
+	{
+		.name = "bpf",
+		.hook = "bpf",
+		.what = "bpf() of an object that is not there",
+		.run = use_bpf,
+		.refusal = EACCES,
+		.op = OP_BPF,
+		.reason = REASON_BPF,
+		.capabilities = 1ULL << CAP_BPF,
+	},
+};
+const size_t guard_act_cnt = ARRAY_SIZE(guard_acts);
+
+const struct act capability_act = GUARD_ACT("capable", "prctl() that takes CAP_SYS_RESOURCE",
+					    use_capability, EPERM, OP_CAPABILITY,
+					    REASON_CAPABILITY);
+const struct act user_namespace_act =
+	GUARD_ACT("userns_create", "unshare() into a new user namespace", make_user_namespace, EACCES,
+		  OP_USER_NAMESPACE, REASON_USER_NAMESPACE);
