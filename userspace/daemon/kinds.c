@@ -2,6 +2,7 @@
 /* What a job was denied, by kind; see kinds.h. */
 #include "daemon/kinds.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,15 +57,19 @@ void kinds_count(struct kinds *kinds, const struct event *event, const json_t *m
 json_t *kinds_report(const struct kinds *kinds)
 {
 	json_t *list = json_array();
+	bool ok = list;
 
-	for (size_t i = 0; list && i < kinds->cnt; i++)
-		json_array_append_new(list, json_pack("{s:s, s:I}", "message",
-						      kinds->items[i].message, "count",
-						      (json_int_t)kinds->items[i].cnt));
-	if (list && kinds->others)
-		json_array_append_new(list,
-				      json_pack("{s:I}", "count", (json_int_t)kinds->others));
-	return list;
+	for (size_t i = 0; ok && i < kinds->cnt; i++)
+		ok = !json_array_append_new(list, json_pack("{s:s, s:I}", "message",
+							    kinds->items[i].message, "count",
+							    (json_int_t)kinds->items[i].cnt));
+	if (ok && kinds->others)
+		ok = !json_array_append_new(
+			list, json_pack("{s:I}", "count", (json_int_t)kinds->others));
+	if (ok)
+		return list;
+	json_decref(list);
+	return NULL;
 }
 
 void kinds_free(struct kinds *kinds)

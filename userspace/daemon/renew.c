@@ -24,6 +24,16 @@
 
 /* --- another policy --------------------------------------------------------------------------- */
 
+/* Once no hook can decide by the old rules any more, the change is told of and they go. */
+static int settle_all(struct controller *controller, struct error *err)
+{
+	int r = policy_barrier(controller->kern, err);
+
+	for (struct watch *watch = controller->watches; !r && watch; watch = watch->next)
+		watch_settle(watch);
+	return r;
+}
+
 static int replace_one(struct controller *controller, struct watch *watch, struct policy *policy,
 		       struct error *err)
 {
@@ -41,19 +51,15 @@ static int replace_one(struct controller *controller, struct watch *watch, struc
 		ruleset_put(&controller->rulesets, rules);
 		return 0;
 	}
-	r = watch_replace(watch, rules, err);
+	/* A change that could not be settled is not forgotten for the next one. */
+	r = watch->previous ? settle_all(controller, err) : 0;
+	if (!r)
+		r = watch_replace(watch, rules, err);
 	if (r)
 		ruleset_put(&controller->rulesets, rules);
 	return r ? r : 1;
 }
 
-static void settle_all(struct controller *controller, struct error *err)
-{
-	if (policy_barrier(controller->kern, err))
-		return;
-	for (struct watch *watch = controller->watches; watch; watch = watch->next)
-		watch_settle(watch);
-}
 
 int renew_policies(struct controller *controller, renew_choose_fn choose, void *arg,
 		   struct error *err)
@@ -72,8 +78,8 @@ int renew_policies(struct controller *controller, renew_choose_fn choose, void *
 		else if (r < 0 && !failure)
 			failure = error_prefix(err, "job %s keeps its rules", watch->job->id);
 	}
-	if (cnt)
-		settle_all(controller, failure ? NULL : err);
+	if (cnt && settle_all(controller, failure ? NULL : err) && !failure)
+		failure = error_prefix(err, "%d jobs obey new rules, which are not told of yet", cnt);
 	return failure ? failure : cnt;
 }
 

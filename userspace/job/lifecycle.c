@@ -268,16 +268,21 @@ int job_label_cgroup_members(struct job *job, struct error *err, size_t *ret_cnt
 	return r;
 }
 
-/* Frozen, nothing in it can fork behind our back. */
+/*
+ * What is likeliest to fail comes first, because labels stay. Frozen, nothing in the cgroup can fork
+ * behind our back.
+ */
 static int admit_cgroup(struct job *job, struct error *err)
 {
 	size_t cnt;
-	int r = cgroup_freeze(&job->cgroup, true, err);
+	int r = limit_processes(job, err);
 
+	if (!r)
+		r = cgroup_freeze(&job->cgroup, true, err);
 	if (!r)
 		r = job_label_cgroup_members(job, err, &cnt);
 	cgroup_freeze(&job->cgroup, false, NULL);
-	return r ? r : limit_processes(job, err);
+	return r;
 }
 
 int job_admit(struct job *job, const struct job_request *request, struct error *err)

@@ -145,6 +145,23 @@ def restarted(check, house):
     house.settles(check, "attached, and the daemon killed")
 
 
+def limit_refused(check, house):
+    """A limit that cannot hold, because a process is in the cgroup above: what is in the cgroup is left as it was."""
+    house.policy("few", limits={"processes": 8})
+    with cgroup("step"):
+        above, within = Crowd(house, 1, 1, "stay"), Crowd(house, 1, 2, "stay")
+        above.enter(CGROUP)
+        within.enter(f"{CGROUP}/step")
+        result = house.ask("attach", "--cgroup", f"{CGROUP}/step", "--policy", "few")
+        check.equal("a limit that cannot hold: exit status", result.returncode, 1)
+        check.that("a limit that cannot hold: says so", "limits.processes" in result.stderr, result.stderr)
+        within.judge()
+        time.sleep(0.2)
+        attempts, wrong = within.end()
+        check.that("what is in the cgroup stays free", attempts and wrong, (attempts, wrong))
+        above.end()
+
+
 def refusals(check, house):
     house.policy("env", environment={"private": ["/tmp"]})
     rows = [
@@ -161,5 +178,6 @@ def refusals(check, house):
         check.equal("a policy with an environment: exit status", result.returncode, 1)
         result = house.ask("attach", "--policy", "plain", "--cgroup", CGROUP, user=ALICE)
         check.equal("an ordinary user: exit status", result.returncode, 1)
+    limit_refused(check, house)
     check.equal("the daemon lives, and has the keeper alone", wait_for_equal(house.job_ids, ["keeper"]), ["keeper"])
     house.settles(check, "refused attachments")
