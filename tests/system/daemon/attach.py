@@ -53,6 +53,15 @@ def enter(pid, cgroup=CGROUP):
         stream.write(str(pid))
 
 
+@contextlib.contextmanager
+def waiting_in(house, at):
+    """A process in a cgroup; what is yielded tells whether it may write a file that a job may not."""
+    with subprocess.Popen(["sh", "-c", 'read line; echo >>"$0" && echo free', f"{house.log}/free"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        enter(process.pid, at)
+        yield lambda: process.communicate("go\n", timeout=WAIT_S)[0] == "free\n"
+
+
 def is_in(pid, at):
     """Also if it is gone."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/cgroup", encoding="ascii") as stream:
@@ -116,12 +125,8 @@ def attached(check, house):
         wait_for(lambda: "batch" not in house.job_ids())
         check.equal("it ends when it is empty, and the cgroup stays", ("batch" in house.job_ids(), os.path.isdir(f"{CGROUP}/step")), (False, True))
         print(f"#    {total} attempts", flush=True)
-        free = Crowd(house, 1, 1, "stay")
-        enter(free.pids[0])
-        free.judge()
-        time.sleep(0.2)
-        attempts, wrong = free.end()
-        check.that("who enters after the end is free", attempts and wrong, (attempts, wrong))
+        with waiting_in(house, CGROUP) as is_free:
+            check.that("who enters after the end is free", is_free())
     house.settles(check, "attached")
 
 
@@ -148,18 +153,11 @@ def restarted(check, house):
 def limit_refused(check, house):
     """A limit that cannot hold, because a process is in the cgroup above: what is in the cgroup is left as it was."""
     house.policy("few", limits={"processes": 8})
-    with cgroup("step"):
-        above, within = Crowd(house, 1, 1, "stay"), Crowd(house, 1, 2, "stay")
-        above.enter(CGROUP)
-        within.enter(f"{CGROUP}/step")
+    with cgroup("step"), waiting_in(house, CGROUP), waiting_in(house, f"{CGROUP}/step") as is_free:
         result = house.ask("attach", "--cgroup", f"{CGROUP}/step", "--policy", "few")
         check.equal("a limit that cannot hold: exit status", result.returncode, 1)
         check.that("a limit that cannot hold: says so", "limits.processes" in result.stderr, result.stderr)
-        within.judge()
-        time.sleep(0.2)
-        attempts, wrong = within.end()
-        check.that("what is in the cgroup stays free", attempts and wrong, (attempts, wrong))
-        above.end()
+        check.that("what is in the cgroup stays free", is_free())
 
 
 def refusals(check, house):
