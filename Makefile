@@ -190,6 +190,10 @@ $(BUILD)/tests/toil $(BUILD)/tests/killpoint: $(BUILD)/tests/%: tests/system/dae
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $<
 
+$(BUILD)/tests/uring_net: tests/system/egress/uring_net.c tests/escapes/uring.c tests/escapes/uring.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
+
 escapes: $(ESCAPES:%=$(BUILD)/escapes/%) ## build the adversary's programs
 
 $(BUILD)/escapes/%: tests/escapes/%.c $(ESCAPE_SRCS) $(wildcard tests/escapes/*.h)

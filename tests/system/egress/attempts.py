@@ -3,7 +3,7 @@
 """Ways to send something somewhere, one function each: attempts.py NAME... prints a JSON object of NAME: answer.
 
 The answer is OK, or the name of the errno. Where data can be sent, it is the attempt's name, so that whoever gets it can
-tell. Done by a job, and by a process in none. Addresses are those of network.py.
+tell. Done by a job, and by a process in none. Addresses are those of network.py; what each must come to is in expected.py.
 """
 import ctypes
 import errno
@@ -12,142 +12,138 @@ import os
 import socket
 import struct
 import sys
-import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from network import (ALLOWED4, ALLOWED6, FORBIDDEN4, FORBIDDEN6, LINK, METADATA4, METADATA6, OPEN_PORT, OTHER_PORT,  # noqa: E402
-                     OUTSIDE_PORT, PRIVATE4)
+import kinds  # noqa: E402
+import local  # noqa: E402
+import rings  # noqa: E402
+import servers  # noqa: E402,F401
+from network import (ALLOWED, FORBIDDEN, GROUP4, GROUP6, LINK, LINK6, LINK_LOCAL, METADATA4, METADATA6, NAT64,  # noqa: E402
+                     OPEN_PORT, OTHER_PORT, OUTSIDE_PORT, PRIVATE4, PRIVATE6, SIX_TO_FOUR, TCP_PORT, UDP_PORT)
+from ways import ATTEMPTS, LIBC, attempt, both_versions, call, make, option, register, tcp, udp  # noqa: E402
 
-PATIENCE_S = 3
-IP_OPTIONS, IPV6_RTHDR = 4, 57
+IP_OPTIONS, IPV6_RTHDR, IP_TRANSPARENT, IPV6_TRANSPARENT = 4, 57, 19, 75
+IP_PKTINFO, IPV6_PKTINFO = 8, 50
 SO_BINDTODEVICE, SO_MARK = 25, 36
 TCP_FASTOPEN_CONNECT, MSG_FASTOPEN = 30, 0x20000000
-PROTOCOL_MPTCP, PROTOCOL_UDPLITE = 262, 136
-ATTEMPTS = {}
+CLONE_NEWNET = 0x40000000
 
 
-def attempt(function):
-    ATTEMPTS[function.__name__] = function
-    return function
-
-
-def family_of(ip):
-    return socket.AF_INET6 if ':' in ip else socket.AF_INET
-
-
-def make(ip, kind, protocol=0):
-    sock = socket.socket(family_of(ip), kind, protocol)
-    sock.settimeout(PATIENCE_S)
-    return sock
-
-
-def tcp(name, ip, port, protocol=0, prepare=lambda sock: None):
-    with make(ip, socket.SOCK_STREAM, protocol) as sock:
-        prepare(sock)
-        sock.connect((ip, port))
-        sock.sendall(name.encode())
-
-
-def udp(name, ip, port, protocol=0, prepare=lambda sock: None):
-    with make(ip, socket.SOCK_DGRAM, protocol) as sock:
-        prepare(sock)
-        sock.sendto(name.encode(), (ip, port))
-
-
-def option(level, number, value):
-    return lambda sock: sock.setsockopt(level, number, value)
-
-
-def register(name, how, *args, **more):
-    ATTEMPTS[name] = lambda: how(name, *args, **more)
-
-
-# --- N1, N2, N10: addresses, ports and protocols ---
-for version, good, bad in (('4', ALLOWED4, FORBIDDEN4), ('6', ALLOWED6, FORBIDDEN6)):
-    for kind, how in (('tcp', tcp), ('udp', udp)):
+# --- N1: addresses, ports and protocols ---
+for version in '46':
+    good, bad = ALLOWED[version], FORBIDDEN[version]
+    for kind, how, closed in (('tcp', tcp, UDP_PORT), ('udp', udp, TCP_PORT)):
         register(f'n1_{kind}{version}_allowed', how, good, OPEN_PORT)
         register(f'n1_{kind}{version}_address', how, bad, OPEN_PORT)
         register(f'n1_{kind}{version}_port', how, good, OTHER_PORT)
-register('n2_mapped_tcp', tcp, f'::ffff:{FORBIDDEN4}', OPEN_PORT)
-register('n2_mapped_udp', udp, f'::ffff:{FORBIDDEN4}', OPEN_PORT)
-register('n2_broadcast', udp, FORBIDDEN4.rsplit('.', 1)[0] + '.255', OPEN_PORT,
-         prepare=option(socket.SOL_SOCKET, socket.SO_BROADCAST, 1))
-register('n2_multicast', udp, '224.0.0.77', OPEN_PORT,
+        register(f'n1_{kind}{version}_protocol', how, good, closed)
+
+# --- N2: other names for the same, and everybody ---
+register('n2_mapped_tcp', tcp, f'::ffff:{FORBIDDEN["4"]}', OPEN_PORT)
+register('n2_mapped_udp', udp, f'::ffff:{FORBIDDEN["4"]}', OPEN_PORT)
+for label, address in (('6to4', SIX_TO_FOUR), ('nat64', NAT64), ('link_local', f'{LINK_LOCAL}%forbidden')):
+    register(f'n2_{label}_tcp', tcp, address, OPEN_PORT)
+    register(f'n2_{label}_udp', udp, address, OPEN_PORT)
+BROADCAST = option(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+register('n2_broadcast', udp, FORBIDDEN['4'].rsplit('.', 1)[0] + '.255', OPEN_PORT, prepare=BROADCAST)
+
+
+@attempt
+def n2_broadcast_all():
+    with make('255.255.255.255', socket.SOCK_DGRAM) as sock:
+        BROADCAST(sock)
+        sock.bind((LINK['forbidden'], 0))  # which says by what device
+        sock.sendto(b'n2_broadcast_all', ('255.255.255.255', OPEN_PORT))
+
+
+register('n2_multicast', udp, GROUP4, OPEN_PORT,
          prepare=lambda sock: sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(LINK['forbidden'])))
-register('n10_metadata4', tcp, METADATA4, OPEN_PORT)
-register('n10_metadata6', tcp, METADATA6, OPEN_PORT)
-register('n10_private', tcp, PRIVATE4, OPEN_PORT)
+register('n2_multicast6', udp, f'{GROUP6}%forbidden', OPEN_PORT)
+
+# --- N10: what must not follow from anything ---
+for label, address in (('metadata4', METADATA4), ('metadata6', METADATA6), ('private', PRIVATE4), ('private6', PRIVATE6)):
+    register(f'n10_{label}', tcp, address, OPEN_PORT)
+    register(f'n10_{label}_udp', udp, address, OPEN_PORT)
 
 
 # --- N3: fast open ---
-@attempt
-def n3_fast_open():
-    with make(FORBIDDEN4, socket.SOCK_STREAM) as sock:
+@both_versions
+def n3_fast_open(name, version):
+    with make(FORBIDDEN[version], socket.SOCK_STREAM) as sock:
         sock.setblocking(True)
-        sock.sendto(b'n3_fast_open', MSG_FASTOPEN, (FORBIDDEN4, OPEN_PORT))
+        sock.sendto(name.encode(), MSG_FASTOPEN, (FORBIDDEN[version], OPEN_PORT))
 
 
-@attempt
-def n3_fast_open_connect():
-    tcp('n3_fast_open_connect', FORBIDDEN6, OPEN_PORT,
-        prepare=option(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1))
+@both_versions
+def n3_fast_open_message(name, version):
+    with make(FORBIDDEN[version], socket.SOCK_STREAM) as sock:
+        sock.setblocking(True)
+        sock.sendmsg([name.encode()], [], MSG_FASTOPEN, (FORBIDDEN[version], OPEN_PORT))
 
 
-# --- N4: other protocols. The policy of the second job names mptcp, udplite, ping and raw ---
-register('n4_mptcp', tcp, FORBIDDEN4, OPEN_PORT, protocol=PROTOCOL_MPTCP)
-register('n4_udplite', udp, FORBIDDEN4, OPEN_PORT, protocol=PROTOCOL_UDPLITE)
-
-
-def icmp(ip):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as sock:
-        sock.sendto(b'\x08\0\0\0\0\0\0\1', (ip, 0))
-
-
-ATTEMPTS['n4_ping'] = lambda: icmp(FORBIDDEN4)
-ATTEMPTS['n4_ping_allowed'] = lambda: icmp(ALLOWED4)
-
-
-def raw_udp(name, ip, port, options=b'', fragment=0):
-    """A datagram with a header of its own making."""
-    data = struct.pack('!HHHH', 40000, port, 8 + len(name), 0) + name.encode()
-    words = 5 + len(options) // 4
-    header = struct.pack('!BBHHHBBH4s4s', 0x40 | words, 0, 0, 0, fragment, 64, socket.IPPROTO_UDP, 0, b'\0' * 4,
-                         socket.inet_aton(ip))
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
-        sock.sendto(header + options + data, (ip, 0))
-
-
-register('n4_raw', raw_udp, FORBIDDEN4, OPEN_PORT)
-register('n4_raw_allowed', raw_udp, ALLOWED4, OPEN_PORT)
-register('n4_raw_port', raw_udp, ALLOWED4, OTHER_PORT)
-register('n4_raw_fragment', raw_udp, ALLOWED4, OPEN_PORT, fragment=1)
+@both_versions
+def n3_fast_open_connect(name, version):
+    tcp(name, FORBIDDEN[version], OPEN_PORT, prepare=option(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1))
 
 
 # --- N5: datagrams that carry an address ---
-@attempt
-def n5_connected_elsewhere():
-    with make(ALLOWED4, socket.SOCK_DGRAM) as sock:
-        sock.connect((ALLOWED4, OPEN_PORT))
-        sock.sendto(b'n5_connected_elsewhere', (FORBIDDEN4, OPEN_PORT))
+@both_versions
+def n5_connected_elsewhere(name, version):
+    with make(ALLOWED[version], socket.SOCK_DGRAM) as sock:
+        sock.connect((ALLOWED[version], OPEN_PORT))
+        sock.sendto(name.encode(), (FORBIDDEN[version], OPEN_PORT))
 
 
-@attempt
-def n5_reconnected():
-    libc = ctypes.CDLL(None, use_errno=True)
-    with make(ALLOWED4, socket.SOCK_DGRAM) as sock:
-        sock.connect((ALLOWED4, OPEN_PORT))
-        libc.connect(sock.fileno(), ctypes.create_string_buffer(16), 16)  # AF_UNSPEC
-        sock.connect((FORBIDDEN4, OPEN_PORT))
-        sock.send(b'n5_reconnected')
+@both_versions
+def n5_reconnected(name, version):
+    with make(ALLOWED[version], socket.SOCK_DGRAM) as sock:
+        sock.connect((ALLOWED[version], OPEN_PORT))
+        LIBC.connect(sock.fileno(), ctypes.create_string_buffer(16), 16)  # AF_UNSPEC
+        sock.connect((FORBIDDEN[version], OPEN_PORT))
+        sock.send(name.encode())
 
 
-@attempt
-def n5_pktinfo():
-    with make(FORBIDDEN4, socket.SOCK_DGRAM) as sock:
-        info = struct.pack('=i4s4s', 0, socket.inet_aton(LINK['forbidden']), socket.inet_aton(FORBIDDEN4))
-        sock.sendmsg([b'n5_pktinfo'], [(socket.IPPROTO_IP, 8, info)], 0, (FORBIDDEN4, OPEN_PORT))
+def packet_info(version):
+    """Where from, and by what device."""
+    if version == '4':
+        addresses = socket.inet_aton(LINK['forbidden']), socket.inet_aton(FORBIDDEN['4'])
+        return socket.IPPROTO_IP, IP_PKTINFO, struct.pack('=i4s4s', 0, *addresses)
+    device = socket.if_nametoindex('forbidden')
+    return socket.IPPROTO_IPV6, IPV6_PKTINFO, socket.inet_pton(socket.AF_INET6, LINK6['forbidden']) + struct.pack('=i', device)
+
+
+@both_versions
+def n5_pktinfo(name, version):
+    with make(FORBIDDEN[version], socket.SOCK_DGRAM) as sock:
+        sock.sendmsg([name.encode()], [packet_info(version)], 0, (FORBIDDEN[version], OPEN_PORT))
+
+
+class Message(ctypes.Structure):
+    """struct mmsghdr"""
+    _fields_ = [('name', ctypes.c_void_p), ('name_len', ctypes.c_uint), ('parts', ctypes.c_void_p), ('part_cnt', ctypes.c_size_t),
+                ('control', ctypes.c_void_p), ('control_len', ctypes.c_size_t), ('flags', ctypes.c_int), ('sent', ctypes.c_uint)]
+
+
+def raw_address(version, address, port):
+    if version == '4':
+        return struct.pack('=H', socket.AF_INET) + struct.pack('!H', port) + socket.inet_aton(address) + bytes(8)
+    return (struct.pack('=H', socket.AF_INET6) + struct.pack('!HI', port, 0) + socket.inet_pton(socket.AF_INET6, address) +
+            bytes(4))
+
+
+@both_versions
+def n5_many_messages(name, version):
+    """sendmmsg() to the forbidden machine and then to the allowed one: the first ends the call."""
+    data = ctypes.create_string_buffer(name.encode())
+    part = struct.pack('=QQ', ctypes.addressof(data), len(name))
+    part = ctypes.create_string_buffer(part, len(part))
+    addresses = [raw_address(version, where[version], OPEN_PORT) for where in (FORBIDDEN, ALLOWED)]
+    buffers = [ctypes.create_string_buffer(address, len(address)) for address in addresses]
+    messages = (Message * 2)(*((ctypes.addressof(buffer), len(buffer), ctypes.addressof(part), 1) for buffer in buffers))
+    with make(FORBIDDEN[version], socket.SOCK_DGRAM) as sock:
+        call(LIBC.sendmmsg, sock.fileno(), messages, 2, 0)
 
 
 # --- N8: led elsewhere ---
@@ -156,22 +152,53 @@ def source_route(ip):
     return b'\x83\x07\x04' + socket.inet_aton(ip) + b'\0'
 
 
-register('n8_source_route', udp, ALLOWED4, OPEN_PORT,
-         prepare=lambda sock: sock.setsockopt(socket.IPPROTO_IP, IP_OPTIONS, source_route(FORBIDDEN4)))
-register('n8_routing_header', udp, ALLOWED6, OPEN_PORT,
+register('n8_source_route', udp, ALLOWED['4'], OPEN_PORT,
+         prepare=lambda sock: sock.setsockopt(socket.IPPROTO_IP, IP_OPTIONS, source_route(FORBIDDEN['4'])))
+register('n8_routing_header', udp, ALLOWED['6'], OPEN_PORT,
          prepare=option(socket.IPPROTO_IPV6, IPV6_RTHDR,
-                        b'\0\2\2\1\0\0\0\0' + socket.inet_pton(socket.AF_INET6, FORBIDDEN6)))
-register('n8_mark', tcp, FORBIDDEN4, OPEN_PORT, prepare=option(socket.SOL_SOCKET, SO_MARK, 7))
-register('n8_device', tcp, FORBIDDEN4, OPEN_PORT, prepare=option(socket.SOL_SOCKET, SO_BINDTODEVICE, b'forbidden\0'))
+                        b'\0\2\2\1\0\0\0\0' + socket.inet_pton(socket.AF_INET6, FORBIDDEN['6'])))
+for version in '46':
+    register(f'n8_mark{version}', tcp, FORBIDDEN[version], OPEN_PORT, prepare=option(socket.SOL_SOCKET, SO_MARK, 7))
+    register(f'n8_device{version}', tcp, FORBIDDEN[version], OPEN_PORT,
+             prepare=option(socket.SOL_SOCKET, SO_BINDTODEVICE, b'forbidden\0'))
+
+
+@both_versions
+def n8_transparent(name, version):
+    """From an address of nobody's."""
+    where = {'4': (socket.IPPROTO_IP, IP_TRANSPARENT, '10.9.2.99'), '6': (socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 'fd09:2::99')}
+    level, number, source = where[version]
+    with make(FORBIDDEN[version], socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(level, number, 1)
+        sock.bind((source, 0))
+        sock.sendto(name.encode(), (FORBIDDEN[version], OPEN_PORT))
+
+
+@both_versions
+def n8_namespace(name, version):
+    """From within the network namespace of the forbidden machine, where its address is one's own."""
+    here = os.open('/proc/self/ns/net', os.O_RDONLY)
+    there = os.open('/run/netns/forbidden', os.O_RDONLY)
+    try:
+        call(LIBC.setns, there, CLONE_NEWNET)
+        tcp(name, FORBIDDEN[version], OPEN_PORT)
+    finally:
+        call(LIBC.setns, here, CLONE_NEWNET)
+        os.close(here)
+        os.close(there)
 
 
 # --- N9: the loopback ---
 register('n9_outside_tcp', tcp, '127.0.0.1', OUTSIDE_PORT)
 register('n9_outside_any', tcp, '0.0.0.0', OUTSIDE_PORT)
+register('n9_outside_any6', tcp, '::', OUTSIDE_PORT)
+register('n9_outside_mapped', tcp, '::ffff:127.0.0.1', OUTSIDE_PORT)
 register('n9_outside_tcp6', tcp, '::1', OUTSIDE_PORT)
 register('n9_outside_udp', udp, '127.0.0.1', OUTSIDE_PORT)
 register('n9_outside_udp6', udp, '::1', OUTSIDE_PORT)
 register('n9_machine_address', tcp, LINK['forbidden'], OUTSIDE_PORT)
+register('n9_machine_address6', tcp, LINK6['forbidden'], OUTSIDE_PORT)
+register('n9_machine_address_udp', udp, LINK['forbidden'], OUTSIDE_PORT)
 register('n9_tied_to_device', tcp, '127.0.0.1', OUTSIDE_PORT + 1)
 
 
@@ -189,13 +216,13 @@ def own(name, ip, kind):
         server.listen()
         client.connect(target)
         accepted, _ = server.accept()
-        accepted.settimeout(PATIENCE_S)
-        for _ in range(3):
-            client.sendall(name.encode())
-            accepted.recv(64)
-            accepted.sendall(b'back')
-            client.recv(64)
-        accepted.close()
+        with accepted:
+            accepted.settimeout(client.gettimeout())
+            for _ in range(3):
+                client.sendall(name.encode())
+                accepted.recv(64)
+                accepted.sendall(b'back')
+                client.recv(64)
 
 
 for label, ip in (('4', '127.0.0.1'), ('6', '::1'), ('_far', '127.9.9.9')):
@@ -214,43 +241,7 @@ def n9_nobody_there():
     with make('127.0.0.1', socket.SOCK_STREAM) as server:
         server.bind(('', OPEN_PORT))
         server.listen()
-        tcp('n9_nobody_there', FORBIDDEN4, OPEN_PORT)
-
-
-# --- N16: inbound ---
-@attempt
-def n16_listen():
-    """Listens on two ports, and tells who came: by the kind of server, [peer, what it said]."""
-    heard = []
-    servers = []
-    for port in (OPEN_PORT, OTHER_PORT):
-        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            sock = socket.socket(socket.AF_INET, kind)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(('', port))
-            sock.setblocking(False)
-            if kind == socket.SOCK_STREAM:
-                sock.listen()
-            servers.append((sock, kind, port))
-    print('ready', flush=True)
-    until = time.monotonic() + float(os.environ.get('LISTEN_S', '4'))
-    while time.monotonic() < until:
-        for sock, kind, port in servers:
-            try:
-                if kind == socket.SOCK_STREAM:
-                    connection, peer = sock.accept()
-                    connection.settimeout(PATIENCE_S)
-                    heard.append(['tcp', port, peer[0], connection.recv(64).decode()])
-                    connection.sendall(b'answer')
-                    connection.close()
-                else:
-                    data, peer = sock.recvfrom(64)
-                    heard.append(['udp', port, peer[0], data.decode()])
-                    sock.sendto(b'answer', peer)
-            except BlockingIOError:
-                pass
-        time.sleep(0.02)
-    return heard
+        tcp('n9_nobody_there', FORBIDDEN['4'], OPEN_PORT)
 
 
 def answer(function):
@@ -263,6 +254,8 @@ def answer(function):
 
 
 def main():
+    for module in (kinds, local, rings):
+        module.register_all()
     print(json.dumps({name: answer(ATTEMPTS[name]) for name in sys.argv[1:]}))
 
 

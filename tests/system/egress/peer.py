@@ -5,12 +5,15 @@
 Packets are those of IPv4 and IPv6 that came to this machine, less what machines tell each other of themselves
 (neighbour discovery, group membership).
 """
+import contextlib
 import json
 import selectors
 import socket
+import struct
 import sys
 
-PORTS = (8001, 8002)
+PORTS = (8001, 8002, 8003, 8004)
+PROTOCOL_SCTP = 132
 ETH_P_ALL, PACKET_OUTGOING = 3, 4
 ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86dd
 NEIGHBOURS = set(range(130, 138)) | {143}  # of ICMPv6
@@ -31,6 +34,7 @@ class Peer:
         for family, any_address in ((socket.AF_INET, ''), (socket.AF_INET6, '::')):
             for port in PORTS:
                 self.listen(family, any_address, port)
+            self.listen_sctp(family, any_address)
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         self.add(raw, self.look)
         self.selector.register(sys.stdin, selectors.EVENT_READ, self.answer)
@@ -48,7 +52,19 @@ class Peer:
             elif family == socket.AF_INET:
                 group = socket.inet_aton('224.0.0.77') + socket.inet_aton('0.0.0.0')
                 sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+            else:
+                group = socket.inet_pton(socket.AF_INET6, 'ff02::77') + struct.pack('=i', socket.if_nametoindex('eth0'))
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
             self.add(sock, self.accept if kind == socket.SOCK_STREAM else self.receive)
+
+    def listen_sctp(self, family, address):
+        with contextlib.suppress(OSError):
+            sock = socket.socket(family, socket.SOCK_STREAM, PROTOCOL_SCTP)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address, PORTS[0]))
+            sock.listen(8)
+            self.add(sock, self.accept)
 
     def add(self, sock, handler):
         sock.setblocking(False)
