@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Making attempts: outside any job, in a job, and with the accomplice; and reading what was said of them."""
-import json
 import os
 import shlex
 import subprocess
-import time
+
+from eventfile import record_until_end
 
 PATIENCE = 60  # seconds, of an emulated machine
 
@@ -77,15 +77,7 @@ class Job:
 
     def events(self):
         """Every line of the record, once the job's end has been written."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            if os.path.exists(self.alerts):
-                with open(self.alerts, encoding='utf-8') as file:
-                    events = [json.loads(line) for line in file if line.endswith('\n')]
-                if events and events[-1]['metadata']['event_code'] == 'job_end':
-                    return events
-            time.sleep(0.05)
-        raise RuntimeError(f'job {self.name} has no end in {self.alerts}')
+        return record_until_end(self.alerts, PATIENCE)
 
 
 def decisions_of(events, pid):

@@ -10,12 +10,13 @@ import subprocess
 import tempfile
 
 from capabilities import CAPABILITIES
+from eventfile import whole_lines
 from harness import WAIT_S, wait_for, wait_for_equal
 import traces
 
 PROJECT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
 # What every line of a file ends with: its place in the chain.
-END_OF_LINE = '"}}}\n'
+END_OF_LINE = '"}}}'
 SECRET = "secret\n"
 DIGITS = "0 1 2\n"
 
@@ -65,10 +66,8 @@ class Job:
 
     def events(self):
         """The lines of this job; not one that is half written, nor what a killed writer left of one."""
-        with contextlib.suppress(FileNotFoundError), open(self.alerts, encoding="utf-8") as stream:
-            events = [json.loads(line) for line in stream if line.endswith(END_OF_LINE) and self.id in line]
-            return [event for event in events if event["metadata"].get("correlation_uid") == self.id]
-        return []
+        events = [json.loads(line) for line in whole_lines(self.alerts) if line.endswith(END_OF_LINE) and self.id in line]
+        return [event for event in events if event["metadata"].get("correlation_uid") == self.id]
 
     def end(self):
         """What job_end counts, or {}."""

@@ -3,7 +3,8 @@
 import json
 import os
 import subprocess
-import time
+
+from eventfile import record_until_end
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 JOBCAGE = os.environ.get('JOBCAGE_BINARY', f'{PROJECT}/build/jobcage')
@@ -59,13 +60,5 @@ class Job:
 
     def events(self):
         """Every line of the record, once the job's end has been written."""
-        until = time.monotonic() + END_PATIENCE
-        while time.monotonic() < until:
-            if os.path.exists(self.alerts_file):
-                with open(self.alerts_file) as file:
-                    events = [json.loads(line) for line in file if line.endswith('\n')]
-                if events and events[-1]['metadata']['event_code'] == 'job_end':
-                    return events
-            time.sleep(0.05)
-        raise RuntimeError(f'job {self.name} has no end in {self.alerts_file}')
+        return record_until_end(self.alerts_file, END_PATIENCE)
 
