@@ -6,7 +6,8 @@
  * An act is written so that no other part of the kernel refuses it, and so that it does no harm if
  * nothing refuses it: files are jobcage's own, a dataset is only opened, programs have no content,
  * sockets are tied to the loopback device. Acts run in the canary, which has nothing but its own
- * folder as its working directory.
+ * folder as its working directory. It is a copy of one thread of the controller: another may have held
+ * any lock at that moment, so acts call async-signal-safe functions and snprintf() only.
  */
 #ifndef JOBCAGE_JOB_ATTEMPT_H
 #define JOBCAGE_JOB_ATTEMPT_H

@@ -39,7 +39,7 @@ static int use_capability(const struct attempt *attempt, struct attempt_result *
 static int make_user_namespace(const struct attempt *attempt, struct attempt_result *result)
 {
 	int r, status;
-	pid_t pid = fork();
+	pid_t pid = _Fork();
 
 	(void)attempt;
 	if (!pid)

@@ -68,6 +68,7 @@ class Daemon:
 
     def launch(self, preexec_fn=None, env=()):
         """Without waiting."""
+        self.house.daemon_cnt += 1
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         name = f"\0jobcage-test-{os.getpid()}-{self.house.new_id()}"
         self.notify.bind(name)
@@ -142,6 +143,7 @@ class House(World):
             self.policy(name)
         # No permission bit may hide a hook that is missing.
         os.chmod(f"{self.digits}/a", 0o666)
+        self.daemon_cnt = 0
         self.daemon = Daemon(self)
 
     def put_site(self, permissions=None, **more):
