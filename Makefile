@@ -22,17 +22,17 @@ BPF_SRCS := file receive attr mount renames exec guard sock egress packet unix t
 BASE_SRCS   := diag error file path
 POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
 	       shape site value
-KERN_SRCS   := backend barrier features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \
+KERN_SRCS   := backend barrier evidence features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \
 	       roots_check
 ALERT_SRCS  := advice audit cause chain decode endpoint guard head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content \
 	       destination environment environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest state
-DAEMON_SRCS := adopt client controller daemon kinds limits lock loop message monitor notify peer prepare reload renew report request \
+DAEMON_SRCS := adopt client controller daemon folds kinds limits lock loop message monitor notify peer prepare reload renew report request \
 	       request_run server session watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
-UNIT_TESTS := test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_guard test_message test_ocsf test_policy test_policy_check \
+UNIT_TESTS := test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_folds test_guard test_message test_ocsf test_policy test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_selftest \
 	      test_record test_sink test_site test_state
 
@@ -146,7 +146,7 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
 
-$(BUILD)/unit/test_decode $(BUILD)/unit/test_guard $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
+$(BUILD)/unit/test_decode $(BUILD)/unit/test_folds $(BUILD)/unit/test_guard $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
 $(BUILD)/unit/test_command $(BUILD)/unit/test_policy_check: $(BUILD)/cmd/command.o
 
@@ -193,6 +193,10 @@ $(BUILD)/tests/toil $(BUILD)/tests/killpoint: $(BUILD)/tests/%: tests/system/dae
 $(BUILD)/tests/uring_net: tests/system/egress/uring_net.c tests/escapes/uring.c tests/escapes/uring.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
+
+$(BUILD)/tests/flood: tests/system/evidence/flood.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $<
 
 escapes: $(ESCAPES:%=$(BUILD)/escapes/%) ## build the adversary's programs
 

@@ -174,24 +174,36 @@ static __always_inline struct ends far_end(const struct packet *p)
 	return ends;
 }
 
-/* settle() where the current task has nothing to do with it. */
+static __noinline int sort_packet(const struct job *job, const struct decision *d)
+{
+	return sort_act(job, d, false);
+}
+
+/* emit() where the current task has nothing to do with it. */
+static __always_inline void emit_packet(const struct job *job, struct decision *d,
+					struct job_stats *stats)
+{
+	struct outlet outlet = { .ring = ring_of(job), .evidence = evidence_of(job) };
+	int sorted;
+
+	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
+	sorted = sort_packet(job, d);
+	outlet.keep = first_of(sorted) ? 0 : RING_FOR_FIRSTS;
+	if (sorted == ACT_FOLDED)
+		count(&stats->folded);
+	else if (outlet.ring && !send_bare(&outlet, job, d, false))
+		count(&stats->emitted);
+	else
+		count_unsent(sorted, job, d, stats);
+}
+
 static __noinline bool settle_packet(const struct job *job, struct decision *d)
 {
 	struct job_stats *stats = count_refusal(job, d);
-	__u32 slot = job->label.slot;
-	struct event event;
-	void *ring;
 
-	if (!stats)
-		return d->verdict == VERDICT_DENY;
-	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
 	d->flags |= EVENT_WITHOUT_TASK;
-	fill_decision(&event, job, d);
-	ring = bpf_map_lookup_elem(&ring_by_job, &slot);
-	if (ring && !bpf_ringbuf_output(ring, &event, sizeof(event), 0))
-		count(&stats->emitted);
-	else
-		count(&stats->lost);
+	if (stats)
+		emit_packet(job, d, stats);
 	return d->verdict == VERDICT_DENY;
 }
 

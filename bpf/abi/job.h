@@ -8,7 +8,7 @@
 
 #include "types.h"
 
-/* 10,000 jobs at once, and room; a slot costs 152 bytes. */
+/* 10,000 jobs at once, and room; a slot costs 200 bytes. */
 #define JOB_SLOTS 16384
 
 /* Slot 0 is never given out: a zeroed label names no job. */
@@ -55,6 +55,9 @@ struct job_value {
 			      next job; 0: none */
 	union job_force force;
 	__u64 cgroup_id; /* for user space: the cgroup that job_by_cgroup names for it; 0: none */
+	__u32 evidence_id; /* for user space: id of the map that evidence_by_group has for the slot's
+			      group; 0: none */
+	__u32 reserved;
 };
 
 enum event_kind {
@@ -67,9 +70,10 @@ enum event_kind {
 
 /* stats_by_job: index is the job slot. All counts only ever grow while the job lives. */
 struct job_stats {
-	__u64 sequence;                /* decisions that were to be recorded = emitted + lost */
+	__u64 sequence;                /* decisions that were to be recorded = emitted + folded + lost */
 	__u64 emitted;                 /* records in the job's ring */
-	__u64 lost;                    /* records that did not fit */
+	__u64 folded;                  /* counted in a fold, see evidence.h */
+	__u64 lost[EVENT_KINDS];       /* records that did not fit, by enum event_kind */
 	__u64 denied[EVENT_KINDS];     /* by enum event_kind */
 	__u64 would_deny[EVENT_KINDS]; /* by enum event_kind, audit mode */
 	__u64 fork_failures; /* forks refused: the child could not be labelled, or would leave */
@@ -108,14 +112,14 @@ _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
 _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
 _Static_assert(sizeof(struct task_label) == 16, "task_label is ABI");
 _Static_assert(sizeof(union job_force) == 8, "job_force is ABI");
-_Static_assert(sizeof(struct job_value) == 24, "job_value is ABI");
-_Static_assert(sizeof(struct job_stats) == 120, "job_stats is ABI");
+_Static_assert(sizeof(struct job_value) == 32, "job_value is ABI");
+_Static_assert(sizeof(struct job_stats) == 160, "job_stats is ABI");
 
 _Static_assert(__builtin_offsetof(struct job_label, generation) == 4, "job_label is ABI");
 _Static_assert(__builtin_offsetof(struct task_label, lifted) == 8, "task_label is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, force) == 8, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, cgroup_id) == 16, "job_value is ABI");
-_Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 112, "job_stats is ABI");
+_Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 152, "job_stats is ABI");
 _Static_assert(__builtin_offsetof(struct kernel_stats, enter_failures) == 16, "kernel_stats is ABI");
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Telling user space: one record into the job's ring, or one more in the count of those that did
- * not fit.
+ * Telling user space: one record into the job's ring, one more in the count of a kind that repeats,
+ * or one more in the count of those that did not fit.
  *
  * This is the path of a denial only, so it may take its time: it names the object in full, across
  * mount points, and the program. Whatever fails here never changes a verdict.
@@ -9,41 +9,13 @@
 #ifndef JOBCAGE_EMIT_BPF_H
 #define JOBCAGE_EMIT_BPF_H
 
-#include "lib/job.bpf.h"
+#include "lib/fold.bpf.h"
 
 /* PATH_MAX: what one path may take of the strings. */
 #define PATH_SIZE 4096
 
 /* More steps than a path of PATH_SIZE bytes has components and mount points. */
 #define PATH_STEPS 4096
-
-/* What a hook decided, and about what. */
-struct decision {
-	__u32 rule;
-	__u8 kind;      /* enum event_kind */
-	__u8 op;        /* enum event_op */
-	__u8 reason;    /* enum event_reason */
-	__u8 verdict;   /* enum event_verdict, set by settle() */
-	__u64 sequence; /* set by emit() */
-	__u32 flags;    /* enum event_flags that the hook sets */
-	__u32 object_mode;
-	union {
-		struct event_file file;
-		struct event_guard guard;
-	};
-	struct event_net net;
-	/* The object and the second name, borrowed from the hook; NULL if there is none. */
-	struct dentry *dentry;
-	struct dentry *dentry2;
-	struct vfsmount *mnt; /* of both */
-};
-
-static __always_inline struct job_stats *stats_of(const struct job *job)
-{
-	__u32 slot = job->label.slot;
-
-	return bpf_map_lookup_elem(&stats_by_job, &slot);
-}
 
 enum path_step {
 	PATH_GO_ON = 0,
@@ -159,11 +131,6 @@ static __always_inline bool is_unhashed(struct dentry *dentry)
 	return !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
 }
 
-static __always_inline struct task_struct *current_task(void)
-{
-	return (struct task_struct *)bpf_get_current_task();
-}
-
 /* More mounts of one file system than a namespace is expected to have. */
 #define MOUNTS_OF_SB 64
 
@@ -243,41 +210,6 @@ static __noinline void add_paths(struct scratch *s, const struct decision *d)
 					       BPF_CORE_READ(exe, f_path.mnt), EVENT_EXE_TRUNCATED);
 }
 
-static __always_inline void fill_decision(struct event *e, const struct job *job,
-					  const struct decision *d)
-{
-	__builtin_memset(e, 0, sizeof(*e));
-	e->time_ns = bpf_ktime_get_boot_ns();
-	e->sequence = d->sequence;
-	e->slot = job->label.slot;
-	e->generation = job->label.generation;
-	e->policy = job->policy_slot;
-	e->rule = d->rule;
-	e->kind = d->kind;
-	e->verdict = d->verdict;
-	e->reason = d->reason;
-	e->op = d->op;
-	e->flags = d->flags;
-	e->object_mode = d->object_mode;
-	e->file = d->file;
-	e->net = d->net;
-}
-
-static __noinline void fill_event(struct event *e, const struct job *job, const struct decision *d)
-{
-	struct task_struct *task = current_task();
-	__u64 ids = bpf_get_current_uid_gid();
-
-	fill_decision(e, job, d);
-	e->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	e->tgid = BPF_CORE_READ(task, tgid);
-	e->tid = BPF_CORE_READ(task, pid);
-	e->ppid = BPF_CORE_READ(task, real_parent, tgid);
-	e->uid = ids;
-	e->gid = ids >> 32;
-	BPF_CORE_READ_INTO(&e->comm, task, comm);
-}
-
 static __always_inline struct scratch *scratch_take(void)
 {
 	struct scratch *s = scratch_get();
@@ -287,50 +219,138 @@ static __always_inline struct scratch *scratch_take(void)
 	return s;
 }
 
-/* The record without its strings, from the stack: no scratch was free. */
-static __noinline long send_bare(void *ring, const struct job *job, const struct decision *d)
+/* What a record of so many bytes takes of a ring. */
+static __always_inline __u64 ring_room(__u64 len)
 {
-	struct event event;
-
-	fill_event(&event, job, d);
-	event.flags |= EVENT_PATH_MISSING;
-	return bpf_ringbuf_output(ring, &event, sizeof(event), 0);
+	return BPF_RINGBUF_HDR_SZ + ((len + 7) & ~7ULL);
 }
 
-static __noinline long send_full(void *ring, struct scratch *s, const struct job *job,
-				 const struct decision *d)
-{
-	__u32 len;
+/* Where a record goes. */
+struct outlet {
+	void *ring;
+	struct evidence *evidence; /* NULL: nothing is kept free */
+	__u64 keep;                /* bytes of the ring that the record leaves free */
+};
 
-	fill_event(&s->event, job, d);
-	add_paths(s, d);
-	len = s->event.strings_len;
+/*
+ * Whether a record of so many bytes may go into the ring; ring_done() when it has. Who claims first
+ * is seen by who claims later, so no number of processors gets past the bound together.
+ */
+static __always_inline bool ring_claim(const struct outlet *outlet, __u64 len)
+{
+	__u64 room = ring_room(len), claimed;
+
+	if (!outlet->evidence)
+		return true;
+	claimed = __sync_fetch_and_add(&outlet->evidence->claimed, room) + room;
+	return bpf_ringbuf_query(outlet->ring, BPF_RB_AVAIL_DATA) + claimed + outlet->keep <=
+	       bpf_ringbuf_query(outlet->ring, BPF_RB_RING_SIZE);
+}
+
+static __always_inline void ring_done(const struct outlet *outlet, __u64 len)
+{
+	if (outlet->evidence)
+		__sync_fetch_and_add(&outlet->evidence->claimed, -ring_room(len));
+}
+
+static __always_inline long ring_put(const struct outlet *outlet, void *data, __u64 len)
+{
+	long err = -ENOSPC;
+
+	if (ring_claim(outlet, len))
+		err = bpf_ringbuf_output(outlet->ring, data, len, 0);
+	ring_done(outlet, len);
+	return err;
+}
+
+/* The record without its strings: no scratch was free, or no room in the ring. */
+static __always_inline long send_bare(const struct outlet *outlet, const struct job *job,
+				      const struct decision *d, bool has_task)
+{
+	struct event *event = NULL;
+
+	if (ring_claim(outlet, sizeof(*event)))
+		event = bpf_ringbuf_reserve(outlet->ring, sizeof(*event), 0);
+	ring_done(outlet, sizeof(*event));
+	if (!event)
+		return -ENOSPC;
+	if (has_task) {
+		fill_event(event, job, d);
+		event->flags |= EVENT_PATH_MISSING;
+	} else {
+		fill_decision(event, job, d);
+	}
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+/*
+ * The record with its strings, in the scratch; NULL: another record is being made there. Made before
+ * anything is known of where it goes, because the kernel verifies what makes it once for each state.
+ */
+static __always_inline struct scratch *record(const struct job *job, const struct decision *d)
+{
+	struct scratch *s = scratch_take();
+
+	if (s) {
+		fill_event(&s->event, job, d);
+		add_paths(s, d);
+	}
+	return s;
+}
+
+static __always_inline long send_full(struct outlet *outlet, struct scratch *s, bool is_first)
+{
+	__u32 len = s->event.strings_len;
+
 	if (len > EVENT_STRINGS_MAX)
 		return -E2BIG;
-	return bpf_ringbuf_output(ring, &s->event, sizeof(s->event) + len, 0);
+	outlet->keep = is_first ? RING_FOR_BARE : RING_FOR_FIRSTS;
+	return ring_put(outlet, &s->event, sizeof(s->event) + len);
 }
 
-static __noinline void emit(const struct job *job, struct decision *d, struct job_stats *stats)
+/* With its strings if that can be; the first of a kind without them if there is no room for them. */
+static __always_inline long send(struct scratch *s, const struct job *job, const struct decision *d,
+				 bool is_first)
 {
-	__u32 slot = job->label.slot;
-	void *ring = bpf_map_lookup_elem(&ring_by_job, &slot);
+	struct outlet outlet = { .ring = ring_of(job), .evidence = evidence_of(job) };
+	struct job_stats *stats = stats_of(job);
+
+	if (!outlet.ring)
+		return -ENOSPC;
+	if (s) {
+		long err = send_full(&outlet, s, is_first);
+
+		if (!err || !is_first)
+			return err;
+	}
+	outlet.keep = is_first ? 0 : RING_FOR_FIRSTS;
+	if (stats)
+		count(&stats->path_failures);
+	return send_bare(&outlet, job, d, true);
+}
+
+/* One record, or one more in a fold, or lost. Inline, because the kernel allows eight frames. */
+static __always_inline void emit(const struct job *job, struct decision *d, struct job_stats *stats)
+{
 	struct scratch *s;
+	int sorted;
 	long err;
 
 	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
-	if (!ring) {
-		count(&stats->lost);
+	sorted = sort_act_of_task(job, d);
+	if (sorted == ACT_FOLDED) {
+		count(&stats->folded);
 		return;
 	}
-	s = scratch_take();
-	if (s) {
-		err = send_full(ring, s, job, d);
+	s = record(job, d);
+	err = send(s, job, d, first_of(sorted));
+	if (s)
 		*(volatile __u32 *)&s->is_busy = 0;
-	} else {
-		count(&stats->path_failures);
-		err = send_bare(ring, job, d);
-	}
-	count(err ? &stats->lost : &stats->emitted);
+	if (!err)
+		count(&stats->emitted);
+	else
+		count_unsent(sorted, job, d, stats);
 }
 
 /* Audit mode turns a denial into would-deny. Both are counted; NULL if they cannot be. */

@@ -16,6 +16,7 @@
 #define ENOMEM 12
 #define EACCES 13
 #define EINVAL 22
+#define ENOSPC 28
 
 /* include/linux/fs.h and include/uapi/linux/stat.h */
 #define FMODE_WRITE 0x2

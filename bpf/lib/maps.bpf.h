@@ -9,6 +9,7 @@
 #define JOBCAGE_MAPS_BPF_H
 
 #include "abi/event.h"
+#include "abi/evidence.h"
 #include "abi/identity.h"
 #include "abi/job.h"
 #include "abi/policy.h"
@@ -69,6 +70,21 @@ struct {
 	__type(key, __u32);
 	__array(values, struct ring_def);
 } ring_by_job SEC(".maps") __weak;
+
+struct evidence_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EVIDENCE_GROUP);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct evidence));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, EVIDENCE_GROUPS);
+	__type(key, __u32);
+	__array(values, struct evidence_def);
+} evidence_by_group SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

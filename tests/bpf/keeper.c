@@ -8,6 +8,7 @@
  * programs away. See tests/system/hooks/keeper.py for who asks.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alert/ocsf.h"
 #include "base/cleanup.h"
 #include "job/cgroup.h"
 #include "kern/jobs.h"
@@ -328,7 +330,7 @@ static int do_stats(char **argv)
 	r = job_read_stats(kern, job->label, &stats);
 	if (r)
 		return error_errno(&err, r, "stats");
-	printf("ok %llu %llu %zu\n", stats.sequence, stats.lost, job->records);
+	printf("ok %llu %" PRIu64 " %zu\n", stats.sequence, alert_sum(stats.lost), job->records);
 	return 0;
 }
 

@@ -146,7 +146,7 @@ def run(check, cage, world, table, user):
     for row, answer in answers:
         judge_alerts(check, row, events, answer)
     end = events[-1]['unmapped']['jobcage']
-    decisions = sum('firewall_rule' in event for event in events)
+    decisions = sum(event['count'] for event in events if 'firewall_rule' in event)
     check.equal('the record is complete, and every denial in it',
                 (end['complete'], sum(end['denied'].values())), (True, decisions))
 

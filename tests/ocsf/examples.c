@@ -56,6 +56,26 @@ static int print_decision(const char *name, const struct alert_job *job, struct 
 	return print_event(name, err, json);
 }
 
+/* What a fold has counted within a second, after the record whose repeats these are. */
+static int print_repeats(struct event head, const char *path, const char *exe)
+{
+	unsigned char record[FIXTURE_RECORD_MAX];
+	size_t len = fixture_record(record, head, path, NULL, exe);
+	struct decoded_event decoded;
+	json_t *json = NULL;
+	int err = decode_event(record, len, &decoded);
+
+	if (!err) {
+		decoded.is_fold = true;
+		decoded.cnt = 48211;
+		decoded.start_ns += 40000000;
+		decoded.event.time_ns += 998000000;
+		err = ocsf_decision(&fixture_job, &decoded, ++sequence, FIXTURE_BOOT_MS, &json);
+		decoded_event_free(&decoded);
+	}
+	return print_event("repeats", err, json);
+}
+
 static int print_decisions(void)
 {
 	struct alert_job audited = fixture_job;
@@ -76,6 +96,7 @@ static int print_decisions(void)
 	child.ppid = fixture_job.pid;
 	err = print_decision("file", &fixture_job, by_rule(OP_OPEN_WRITE, FIXTURE_DIGITS),
 			     "/srv/datasets/digits/train.csv", NULL, python);
+	err |= print_repeats(by_rule(OP_OPEN_WRITE, FIXTURE_DIGITS), "/srv/datasets/digits/train.csv", python);
 	err |= print_decision("exec", &fixture_job, child, "/tmp/.cache/xmrig", NULL, python);
 	err |= print_decision("network", &fixture_job, fixture_event(OP_CONNECT), NULL, NULL,
 			      python);
@@ -220,7 +241,7 @@ static int print_end(void)
 	err = ocsf_job_end(&fixture_job, &end, ++sequence, &event);
 	if (print_event("end", err, event))
 		return -1;
-	end.stats.lost = 2;
+	end.stats.lost[EVENT_FILE] = 2;
 	end.stats.sequence = 5;
 	err = ocsf_job_end(&fixture_job, &end, sequence, &event);
 	return print_event("end-incomplete", err, event);

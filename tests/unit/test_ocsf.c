@@ -41,6 +41,8 @@ static json_t *render(const struct alert_job *job, struct event header, const ch
 {
 	struct decoded_event event = {
 		.event = header,
+		.cnt = 1,
+		.start_ns = header.time_ns,
 		.path = (char *)path,
 		.path2 = (char *)path2,
 		.exe = (char *)exe,
@@ -290,6 +292,31 @@ static void expect_complete(struct alert_end end, bool expected)
 	json_decref(event);
 }
 
+/* Repeats: as many as were counted, from the first to the last, and of which record. */
+static void test_repeats(void **state)
+{
+	struct decoded_event event = {
+		.event = by_rule(OP_OPEN_WRITE, FIXTURE_DIGITS),
+		.path = "/srv/datasets/digits/a",
+		.is_fold = true,
+		.cnt = 5000000000,
+	};
+	json_t *json = NULL;
+
+	(void)state;
+	event.start_ns = event.event.time_ns - 900000000;
+	assert_int_equal(ocsf_decision(&fixture_job, &event, ++sequence, FIXTURE_BOOT_MS, &json), 0);
+	keep(json);
+	assert_int_equal(int_at(json, "count"), 5000000000);
+	assert_int_equal(int_at(json, "end_time") - int_at(json, "start_time"), 900);
+	assert_int_equal(int_at(json, "time"), int_at(json, "end_time"));
+	assert_int_equal(int_at(json, "unmapped.jobcage.repeats_of"), event.event.sequence);
+	assert_null(at(json, "unmapped.jobcage.record"));
+	/* The record's own sentence, so that readers put them together. */
+	assert_non_null(strstr(text_at(json, "message"), "/srv/datasets/digits/a for writing: rule"));
+	json_decref(json);
+}
+
 static void test_complete(void **state)
 {
 	const struct alert_end good = { .stats = { .sequence = 4, .emitted = 4 }, .delivered = 4 };
@@ -298,10 +325,16 @@ static void test_complete(void **state)
 	(void)state;
 	expect_complete((struct alert_end){ 0 }, true);
 	expect_complete(good, true);
-	end.stats.lost = 1;
+	end.stats.lost[EVENT_NET] = 1;
 	expect_complete(end, false);
 	end.stats.sequence = 5;
 	expect_complete(end, false);
+	end = good;
+	end.stats.sequence = 7;
+	end.stats.folded = 3;
+	expect_complete(end, false); /* of what was folded, nothing was delivered */
+	end.delivered = 7;
+	expect_complete(end, true);
 	end = good;
 	end.malformed = 1;
 	expect_complete(end, false);
@@ -483,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_audit),
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_repeats),
 		cmocka_unit_test(test_complete),
 		cmocka_unit_test(test_job),
 		cmocka_unit_test(test_finding),

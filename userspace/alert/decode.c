@@ -207,6 +207,8 @@ int decode_event(const void *data, size_t len, struct decoded_event *ret_event)
 	if (len < sizeof(struct event))
 		return -EBADMSG;
 	memcpy(&decoded.event, data, sizeof(decoded.event)); /* the ring need not align it for us */
+	decoded.cnt = 1;
+	decoded.start_ns = decoded.event.time_ns;
 	if (!layout_ok(&decoded.event, len) || !header_ok(&decoded.event) ||
 	    !presence_ok(&decoded.event) || !strings_ok(&decoded.event, strings))
 		return -EBADMSG;

@@ -9,7 +9,9 @@
 #ifndef JOBCAGE_ALERT_DECODE_H
 #define JOBCAGE_ALERT_DECODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "abi/event.h"
 
@@ -23,6 +25,10 @@ struct decoded_event {
 			       ".../deep/file" */
 	char *path2;
 	char *exe;
+	/* Whoever reads counts sets these; else one act, at event.time_ns. */
+	bool is_fold;      /* repeats of the record, counted; event.time_ns: of the last one */
+	uint64_t cnt;      /* acts */
+	uint64_t start_ns; /* CLOCK_BOOTTIME of the first one */
 };
 
 /* Returns 0, -EBADMSG if the record is malformed, -ENOMEM. Free with decoded_event_free(). */

@@ -36,7 +36,7 @@ struct alert_job {
 struct alert_end {
 	uint64_t end_ms;         /* Unix time */
 	struct job_stats stats;  /* as read from the kernel last */
-	uint64_t delivered;      /* records turned into events */
+	uint64_t delivered;      /* decisions that events tell of */
 	uint64_t malformed;      /* records refused by decode_event() */
 	uint64_t write_failures; /* events that the sink refused */
 	uint64_t waiting;        /* events that it has not taken yet */
@@ -46,6 +46,9 @@ struct alert_end {
 
 /* complete: everything that was to be recorded became an event. */
 bool alert_end_complete(const struct alert_end *end);
+
+/* Of a count by kind of act: all kinds together. */
+uint64_t alert_sum(const __u64 by_kind[static EVENT_KINDS]);
 
 /*
  * sequence: the event's gapless number in its job. boot_offset_ms: Unix time of CLOCK_BOOTTIME's

@@ -163,7 +163,7 @@ json_t *ocsf_event(const struct alert_job *job, const struct ocsf_head *head)
 	    ocsf_put(event, "type_name", json_sprintf("%s: %s", class->name, activity)) &&
 	    ocsf_put_time(event, "start_time", head->start_ms) &&
 	    ocsf_put_time(event, "end_time", head->time_ms) &&
-	    ocsf_put(event, "count", json_integer(1)) &&
+	    ocsf_put(event, "count", json_integer(head->cnt ? (json_int_t)head->cnt : 1)) &&
 	    ocsf_put(event, "metadata", new_metadata(job, head)) &&
 	    ocsf_put(event, "device", ocsf_device(job)) &&
 	    ocsf_put(event, "policy", new_policy(job->policy)))

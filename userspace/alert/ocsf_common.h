@@ -23,6 +23,7 @@ struct ocsf_head {
 	enum severity severity;
 	int64_t time_ms;
 	int64_t start_ms; /* of what the event tells; equals time_ms for a moment */
+	uint64_t cnt; /* of acts that it tells; 0 is 1 */
 	uint64_t sequence;
 	bool is_truncated; /* the event holds less than there was */
 };

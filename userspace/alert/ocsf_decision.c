@@ -333,7 +333,8 @@ static json_t *new_details(const struct decision *decision)
 {
 	const struct event *event = decision->event;
 	json_auto_t *details = json_pack("{s:s, s:s, s:I, s:I}", "operation", decision->op->name,
-					 "verdict", decision->verdict->word, "record",
+					 "verdict", decision->verdict->word,
+					 decision->decoded->is_fold ? "repeats_of" : "record",
 					 (json_int_t)event->sequence, "gid",
 					 (json_int_t)event->gid);
 
@@ -395,7 +396,8 @@ static json_t *new_event(const struct decision *decision, uint64_t sequence, con
 		.message = message,
 		.severity = decision->verdict->severity,
 		.time_ms = time_ms,
-		.start_ms = time_ms,
+		.start_ms = unix_ms(decision, decision->decoded->start_ns),
+		.cnt = decision->decoded->cnt,
 		.sequence = sequence,
 		.is_truncated = decision->event->flags & cut,
 	};

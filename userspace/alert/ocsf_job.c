@@ -11,13 +11,22 @@
 #include "base/cleanup.h"
 #include "policy/value.h"
 
+uint64_t alert_sum(const __u64 by_kind[static EVENT_KINDS])
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < EVENT_KINDS; i++)
+		sum += by_kind[i];
+	return sum;
+}
+
 bool alert_end_complete(const struct alert_end *end)
 {
 	const struct job_stats *stats = &end->stats;
 
-	return stats->lost == 0 && end->malformed == 0 && end->write_failures == 0 &&
-	       end->waiting == 0 &&
-	       end->delivered == stats->emitted && stats->sequence == stats->emitted + stats->lost;
+	return alert_sum(stats->lost) == 0 && end->malformed == 0 && end->write_failures == 0 &&
+	       end->waiting == 0 && end->delivered == stats->emitted + stats->folded &&
+	       stats->sequence == stats->emitted + stats->folded;
 }
 
 static json_t *new_actor(const struct alert_job *job)
@@ -136,11 +145,6 @@ int ocsf_job_policy(const struct alert_job *job, const char *old, uint64_t time_
 	return 0;
 }
 
-static uint64_t sum(const __u64 counts[static EVENT_KINDS])
-{
-	return counts[EVENT_FILE] + counts[EVENT_EXEC] + counts[EVENT_NET] + counts[EVENT_GUARD];
-}
-
 /* Says first what a reader wants to know: was anything denied, is anything missing. */
 static char *end_message(const struct alert_job *job, const struct alert_end *end)
 {
@@ -157,10 +161,10 @@ static char *end_message(const struct alert_job *job, const struct alert_end *en
 	fputs(" ended", out);
 	if (end->reason)
 		fprintf(out, " (%s)", end->reason);
-	fprintf(out, ": %llu denied", (unsigned long long)sum(stats->denied));
-	if (sum(stats->would_deny))
+	fprintf(out, ": %llu denied", (unsigned long long)alert_sum(stats->denied));
+	if (alert_sum(stats->would_deny))
 		fprintf(out, ", %llu would have been denied",
-			(unsigned long long)sum(stats->would_deny));
+			(unsigned long long)alert_sum(stats->would_deny));
 	if (alert_end_complete(end))
 		fputs("; the record is complete", out);
 	else
@@ -168,7 +172,7 @@ static char *end_message(const struct alert_job *job, const struct alert_end *en
 			"; the record is INCOMPLETE: of %llu decisions to record, %llu were delivered, %llu did not fit "
 			"the ring, %llu were malformed and %llu events could not be written; %llu wait",
 			(unsigned long long)stats->sequence, (unsigned long long)end->delivered,
-			(unsigned long long)stats->lost, (unsigned long long)end->malformed,
+			(unsigned long long)alert_sum(stats->lost), (unsigned long long)end->malformed,
 			(unsigned long long)end->write_failures, (unsigned long long)end->waiting);
 	return text_finish(out, &text, err);
 }
@@ -189,17 +193,19 @@ static json_t *new_end_details(const struct alert_end *end)
 	} counts[] = {
 		{ "decisions", stats->sequence },
 		{ "emitted", stats->emitted },
+		{ "folded", stats->folded },
 		{ "delivered", end->delivered },
-		{ "lost", stats->lost },
+		{ "lost", alert_sum(stats->lost) },
 		{ "malformed", end->malformed },
 		{ "write_failures", end->write_failures },
 		{ "waiting", end->waiting },
 		{ "without_path", stats->path_failures },
 		{ "fork_failures", stats->fork_failures },
 	};
-	json_auto_t *details = json_pack("{s:b, s:b, s:o, s:o}", "complete", alert_end_complete(end),
+	json_auto_t *details = json_pack("{s:b, s:b, s:o, s:o, s:o}", "complete", alert_end_complete(end),
 					 "adopted", end->adopted, "denied", new_counts(stats->denied),
-					 "would_deny", new_counts(stats->would_deny));
+					 "would_deny", new_counts(stats->would_deny),
+					 "lost_by_kind", new_counts(stats->lost));
 
 	if (!details)
 		return NULL;

@@ -87,7 +87,9 @@ static const struct {
 	const char *metric, *member, *type, *help;
 } record_metrics[] = {
 	{ "record_decisions_total", "decisions", "counter", "Decisions that were to be recorded." },
-	{ "record_delivered_total", "delivered", "counter", "Records that became events." },
+	{ "record_delivered_total", "delivered", "counter", "Decisions that events tell of." },
+	{ "record_folded_total", "folded", "counter",
+	  "Repeats that were counted instead of recorded." },
 	{ "record_lost_total", "lost", "counter", "Records that did not fit the job's ring." },
 	{ "record_malformed_total", "malformed", "counter", "Records refused as malformed." },
 	{ "record_write_failures_total", "write_failures", "counter",

@@ -462,6 +462,7 @@ static void look_after(struct controller *controller)
 	for (struct watch *watch = controller->watches; watch; watch = next) {
 		next = watch->next;
 		watch_seen(watch);
+		watch_take_repeats(watch);
 		if (is_out_of_time(watch))
 			watch_kill(watch, END_BY_RUNTIME);
 		watch_kill_rest(watch);

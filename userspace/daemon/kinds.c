@@ -42,16 +42,16 @@ static struct kind *add(struct kinds *kinds, const struct event *event, const js
 	return kind;
 }
 
-void kinds_count(struct kinds *kinds, const struct event *event, const json_t *made)
+void kinds_count(struct kinds *kinds, const struct event *event, uint64_t cnt, const json_t *made)
 {
 	struct kind *kind = find(kinds, event);
 
 	if (!kind)
 		kind = add(kinds, event, made);
 	if (kind)
-		kind->cnt++;
+		kind->cnt += cnt;
 	else
-		kinds->others++;
+		kinds->others += cnt;
 }
 
 json_t *kinds_report(const struct kinds *kinds)

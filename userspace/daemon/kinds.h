@@ -30,8 +30,8 @@ struct kinds {
 	uint64_t others;
 };
 
-/* made: the OCSF event of the record. */
-void kinds_count(struct kinds *kinds, const struct event *event, const json_t *made);
+/* made: the OCSF event, which tells of cnt acts. */
+void kinds_count(struct kinds *kinds, const struct event *event, uint64_t cnt, const json_t *made);
 
 /* [{"message", "count"}, ..., {"count"}]: a new reference, or NULL. */
 json_t *kinds_report(const struct kinds *kinds);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "alert/ocsf.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
 #include "job/content.h"
@@ -45,9 +46,10 @@ static json_t *record_state(const struct watch *watch, const struct job_stats *s
 {
 	const struct job_progress *progress = watch->job->state.progress;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "decisions", (json_int_t)stats->sequence,
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "decisions", (json_int_t)stats->sequence,
 			 "delivered", (json_int_t)progress->now.delivered, "lost",
-			 (json_int_t)stats->lost, "malformed", (json_int_t)progress->malformed,
+			 (json_int_t)alert_sum(stats->lost), "folded", (json_int_t)stats->folded,
+			 "malformed", (json_int_t)progress->malformed,
 			 "write_failures", (json_int_t)progress->write_failures, "waiting",
 			 (json_int_t)watch->tally->waiting, "events",
 			 (json_int_t)progress->now.sequence);

@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "alert/ocsf.h"
 #include "alert/record.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -92,6 +93,7 @@ static struct job_progress_step next_step(const struct watch *watch)
 {
 	struct job_progress_step step = watch->job->state.progress->now;
 
+	step.fold = step.fold_told = 0;
 	step.sequence++;
 	return step;
 }
@@ -103,9 +105,14 @@ static void in_order(void)
 }
 
 /* May be interrupted at any point, and done again. */
-static void take_step(struct job_progress *progress)
+static void take_step(struct watch *watch)
 {
-	progress->now = progress->next;
+	struct job_progress *progress = watch->job->state.progress;
+	const struct job_progress_step *next = &progress->next;
+
+	if (next->fold && next->fold <= FOLDS && watch->folds.evidence)
+		fold_told(&watch->folds.evidence->folds[next->fold - 1], next->fold_told);
+	progress->now = *next;
 	in_order();
 	progress->is_writing = 0;
 }
@@ -123,7 +130,7 @@ static void write_step(struct watch *watch, struct job_progress_step step, int b
 		progress->write_failures++;
 		progress->next.sequence--;
 	}
-	take_step(progress);
+	take_step(watch);
 	book(watch);
 	if (!built)
 		json_decref(event);
@@ -198,8 +205,9 @@ void watch_tell_absence(struct watch *watch)
 		 "for %.1f s no controller looked after the job; its rules stayed in force, %llu "
 		 "records waited and %llu did not fit the ring",
 		 (clock_ms(CLOCK_REALTIME) - (int64_t)progress->seen_ms) / 1000.0,
-		 (unsigned long long)(stats.emitted - progress->now.delivered - progress->malformed),
-		 (unsigned long long)stats.lost);
+		 (unsigned long long)(stats.emitted + stats.folded - progress->now.delivered -
+				      progress->malformed),
+		 (unsigned long long)alert_sum(stats.lost));
 	watch_tell(watch, "Controller was away", text);
 }
 
@@ -226,43 +234,84 @@ static struct alert_job about_record(const struct watch *watch, const struct eve
 	return about;
 }
 
+/* One event for a record, or for what a fold has counted. */
+static void tell_decision(struct watch *watch, const struct decoded_event *decoded,
+			  struct job_progress_step step)
+{
+	struct alert_job about = about_record(watch, &decoded->event);
+	json_t *event = NULL;
+	int r = ocsf_decision(&about, decoded, next_sequence(watch),
+			      clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
+
+	if (!r)
+		kinds_count(&watch->kinds, &decoded->event, decoded->cnt, event);
+	write_step(watch, step, r, event);
+}
+
 static void on_record(void *arg, const void *data, size_t len)
 {
 	struct watch *watch = arg;
-	struct job_progress *progress = watch->job->state.progress;
 	struct decoded_event decoded = { 0 };
-	json_t *event = NULL;
-	int r = decode_event(data, len, &decoded);
 
-	if (r) {
-		progress->malformed++;
+	if (decode_event(data, len, &decoded)) {
+		watch->job->state.progress->malformed++;
 		return;
 	}
+	folds_see(&watch->folds, data, len);
 	if (!is_repeat(watch, &decoded.event)) {
-		struct alert_job about = about_record(watch, &decoded.event);
 		struct job_progress_step step = next_step(watch);
 
-		r = ocsf_decision(&about, &decoded, next_sequence(watch),
-				  clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
-		if (!r)
-			kinds_count(&watch->kinds, &decoded.event, event);
 		step.delivered++;
 		step.last_record = decoded.event.sequence;
-		write_step(watch, step, r, event);
+		tell_decision(watch, &decoded, step);
 	}
 	decoded_event_free(&decoded);
+}
+
+static void take_fold(struct watch *watch, size_t i, bool is_drained)
+{
+	struct job_progress_step step = next_step(watch);
+	struct decoded_event decoded = { 0 };
+	struct fold_reading reading;
+	int r = folds_next(&watch->folds, i, is_drained, &decoded, &reading);
+
+	if (r == -EBADMSG) {
+		fold_told(&watch->folds.evidence->folds[i], reading.counted);
+		watch->job->state.progress->malformed += reading.cnt;
+	}
+	if (r <= 0)
+		return;
+	step.delivered += reading.cnt;
+	step.fold = i + 1;
+	step.fold_told = reading.counted;
+	tell_decision(watch, &decoded, step);
+	decoded_event_free(&decoded);
+}
+
+static void take_folds(struct watch *watch, bool is_drained)
+{
+	for (size_t i = 0; i < FOLDS; i++)
+		take_fold(watch, i, is_drained);
 }
 
 void watch_drain(struct watch *watch)
 {
 	if (watch->ring)
 		ring_drain(watch->ring);
+	take_folds(watch, true);
 }
 
 void watch_take(struct watch *watch)
 {
 	if (watch->ring)
 		ring_take(watch->ring, TURN_RECORDS);
+}
+
+void watch_take_repeats(struct watch *watch)
+{
+	bool has_more = watch->ring && ring_take(watch->ring, TURN_RECORDS) > 0;
+
+	take_folds(watch, !has_more);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -273,11 +322,16 @@ static int open_ring(struct watch *watch, struct error *err)
 	int r = ring_open(job->rulesets->kern, job->label, on_record, watch, err, &watch->ring);
 
 	/* Its controller died before the job got that far. */
-	return r == -ENOENT && job->is_adopted ? 0 : r;
+	if (r == -ENOENT && job->is_adopted)
+		return 0;
+	if (!r)
+		r = folds_open(&watch->folds, job->rulesets->kern, job->label);
+	return r;
 }
 
 void watch_drop(struct watch *watch)
 {
+	folds_close(&watch->folds);
 	ring_close(watch->ring);
 	tally_unref(watch->tally);
 	kinds_free(&watch->kinds);
@@ -304,8 +358,9 @@ static void take_back_end(struct job_progress *progress, uint64_t *forgotten)
  * What a controller that is gone was about to write, and what waited for a sink in its memory: the
  * file says whether it was written.
  */
-static void settle_predecessor(const struct job *job)
+static void settle_predecessor(struct watch *watch)
 {
+	const struct job *job = watch->job;
 	struct job_progress *progress = job->state.progress;
 	uint64_t last = 0, forgotten = progress->waiting;
 	int r;
@@ -314,7 +369,7 @@ static void settle_predecessor(const struct job *job)
 		return;
 	r = record_last(job->alerts, job->id, job->start_ms, &last);
 	if (!r && progress->is_writing && last == progress->next.sequence)
-		take_step(progress);
+		take_step(watch);
 	if (!r && progress->now.sequence < last + forgotten)
 		forgotten = progress->now.sequence > last ? progress->now.sequence - last : 0;
 	take_back_end(progress, &forgotten);
@@ -343,7 +398,7 @@ int watch_new(struct controller *controller, struct job *job, struct sink *sink,
 		return r;
 	}
 	watch->sink = sink;
-	settle_predecessor(job);
+	settle_predecessor(watch);
 	watch->ring_source.fd = -1;
 	watch->cgroup_source.fd = -1;
 	*ret_watch = watch;

@@ -9,6 +9,7 @@
 
 #include "alert/ocsf.h"
 #include "alert/sinks.h"
+#include "daemon/folds.h"
 #include "daemon/kinds.h"
 #include "daemon/loop.h"
 #include "job/lifecycle.h"
@@ -26,6 +27,7 @@ struct watch {
 	struct tally *tally;           /* what became of the record's events there; a reference */
 	struct loop_source ring_source, cgroup_source;
 	struct ruleset *previous; /* replaced, while the ring may hold records of it; a reference */
+	struct folds folds;       /* repeats that the kernel counts, until events tell of them */
 	struct kinds kinds;       /* what was denied since this controller looks after it */
 	struct alert_job about;   /* host, machine_id and kernel are owned, the rest is job's */
 	json_t *self_test; /* what it came to, for the record; NULL if adopted or switched off */
@@ -60,10 +62,12 @@ void watch_seen(struct watch *watch);
 /* Writes a finding about the job, which stands in its record beside the decisions. */
 void watch_tell(struct watch *watch, const char *title, const char *text);
 
-/* Turns all records that are there into events. */
+/* Turns all records that are there, and all counts of repeats, into events. */
 void watch_drain(struct watch *watch);
 /* Writes events for some of the records: other jobs and clients wait for their turn. */
 void watch_take(struct watch *watch);
+/* Also for the repeats that were counted: once in a while, so that there are not many of them. */
+void watch_take_repeats(struct watch *watch);
 
 /*
  * Puts the job under other rules; takes the reference over if it succeeds. After a

@@ -24,9 +24,11 @@
 /* What every event changes. */
 struct job_progress_step {
 	uint64_t sequence;    /* events written: metadata.sequence of the last one */
-	uint64_t delivered;   /* records that became events */
+	uint64_t delivered;   /* decisions that events tell of: records, and what folds counted */
 	uint64_t is_ended;    /* 1: the last event has been written */
 	uint64_t last_record; /* event.sequence of the last record taken from the ring */
+	uint64_t fold;        /* 1 + index of the fold that this event tells of, 0: none; and */
+	uint64_t fold_told;   /* how far: abi/evidence.h */
 };
 
 /*

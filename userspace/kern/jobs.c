@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "kern/evidence.h"
 #include "kern/iter.h"
 
 static union job_force read_force(const struct job_value *value)
@@ -110,10 +111,13 @@ static int make_ring(struct kern *kern, __u32 slot, __u32 *ret_id)
 int job_make_ring(struct kern *kern, struct job_label label, struct error *err)
 {
 	struct job_value *value = slot_of(kern, label);
-	int r = 0;
+	int r;
 
 	if (!value || read_force(value).generation)
 		return error_set(err, -EBUSY, "the job's slot is not free");
+	r = evidence_make(kern, label.slot);
+	if (r)
+		return error_errno(err, r, "cannot make the page of the job's evidence");
 	r = job_reset_stats(kern, label);
 	if (r)
 		return error_errno(err, r, "cannot clear the job's counters");
@@ -137,6 +141,8 @@ void job_withdraw(struct kern *kern, struct job_label label)
 	}
 	value->scratch_dev = 0;
 	store_force(value, 0, 0);
+	if (label.slot > RING_SLOTS_KEPT)
+		evidence_release(kern, label.slot);
 }
 
 /* --- what is in force ------------------------------------------------------------------------- */
@@ -195,9 +201,9 @@ int job_reset_stats(struct kern *kern, struct job_label label)
 {
 	struct job_stats stats = { 0 };
 
-	return bpf_map_update_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, &stats, BPF_ANY)
-		       ? -errno
-		       : 0;
+	if (bpf_map_update_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, &stats, BPF_ANY))
+		return -errno;
+	return evidence_reset(kern, label);
 }
 
 /* --- who belongs to it ------------------------------------------------------------------------ */

@@ -19,8 +19,8 @@
 
 /*
  * Making or freeing a ring costs a grace period each time, so slots up to this one keep theirs for
- * their next job. The lowest free slot is always the next to be used; the memory kept is bounded by
- * this many rings, 32 MiB.
+ * their next job, as does the group of evidence pages that they are in. The lowest free slot is
+ * always the next to be used; the memory kept is bounded by this many rings, 32 MiB, and pages, 1 MiB.
  */
 #define RING_SLOTS_KEPT 128
 
@@ -32,8 +32,9 @@
 int job_choose_slot(struct kern *kern, struct error *err, struct job_label *ret_label);
 
 /*
- * Takes the job's slot, gives it a ring and zeroed counters; the job is not in force yet. Records
- * of the slot's last job may still be in the ring; ring_open()'s reader drops them.
+ * Takes the job's slot, gives it a ring, a page for its evidence and zeroed counters; the job is not
+ * in force yet. Records of the slot's last job may still be in the ring; ring_open()'s reader drops
+ * them.
  */
 int job_make_ring(struct kern *kern, struct job_label label, struct error *err);
 
@@ -93,7 +94,10 @@ void job_forget_cgroup(struct kern *kern, struct job_label label);
 int job_label_members(struct kern *kern, uint64_t cgroup_id, struct job_label label,
 		      struct error *err, size_t *ret_cnt);
 
-/* Counts of the job so far; and zeroing them, once what was to be counted apart is over. */
+/*
+ * Counts of the job so far; and zeroing them, with what is folded, once what was to be counted apart
+ * is over.
+ */
 int job_read_stats(struct kern *kern, struct job_label label, struct job_stats *ret_stats);
 int job_reset_stats(struct kern *kern, struct job_label label);
 

@@ -10,6 +10,7 @@ const char *const pin_map_names[KERN_MAPS] = {
 	[MAP_NETS_BY_POLICY] = "nets_by_policy", [MAP_PORTS_BY_POLICY] = "ports_by_policy",
 	[MAP_KERNEL_STATS] = "kernel_stats",     [MAP_IDENTIFY_REQ] = "identify_req",
 	[MAP_LABEL_REQ] = "label_req",           [MAP_KERNEL_BUILD] = "kernel_build",
+	[MAP_EVIDENCE_BY_GROUP] = "evidence_by_group",
 };
 
 const char *const pin_prog_names[KERN_PROGS] = {

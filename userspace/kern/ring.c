@@ -95,12 +95,16 @@ int ring_take(struct ring *ring, size_t max)
 
 	ring->left = max;
 	r = ring_buffer__consume(ring->buffer);
-	return r < 0 && r != ENOUGH ? r : 0;
+	if (r < 0 && r != ENOUGH)
+		return r;
+	return !ring->left;
 }
 
 int ring_drain(struct ring *ring)
 {
-	return ring_take(ring, RECORDS_MAX);
+	int r = ring_take(ring, RECORDS_MAX);
+
+	return r < 0 ? r : 0;
 }
 
 int ring_drain_to(struct ring *ring, ring_record_fn fn, void *arg)

@@ -30,7 +30,7 @@ int ring_fd(const struct ring *ring);
 /* Hands on all records that are there when it is called. Returns 0 or -errno. */
 int ring_drain(struct ring *ring);
 
-/* Hands on at most so many records, at least 1. Returns 0 or -errno. */
+/* Hands on at most so many records, at least 1. Returns 0: all that there were, 1, or -errno. */
 int ring_take(struct ring *ring, size_t max);
 
 /* The same, to somebody else this once. */

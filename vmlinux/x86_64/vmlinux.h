@@ -87,6 +87,9 @@ enum {
 	BPF_F_MMAPABLE = 1024,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_F_CLONE = 512,
+	BPF_RB_AVAIL_DATA = 0,
+	BPF_RB_RING_SIZE = 1,
+	BPF_RINGBUF_HDR_SZ = 8,
 	IPPROTO_TCP = 6,
 	IPPROTO_UDP = 17,
 	IPPROTO_MPTCP = 262,
@@ -117,6 +120,7 @@ struct iattr {
 };
 
 struct qstr {
+	u64 hash_len;
 	const unsigned char *name;
 };
 

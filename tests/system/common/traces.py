@@ -14,7 +14,9 @@ BPFTOOL = next((path for path in ("/usr/sbin/bpftool", "/usr/local/sbin/bpftool"
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 NEXT_ID = {"programs": 11, "maps": 12, "links": 31}
 MAP_GET_FD_BY_ID = 14
-MAP_TYPE_RINGBUF = 27
+
+# What stays for the next job of a slot: its ring, and the pages for evidence of its group; as fdinfo tells of them.
+KEPT = [{"map_type:\t27"}, {"map_type:\t2", "value_size:\t4096", "max_entries:\t16"}]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -32,21 +34,21 @@ def bpf_ids(kind):
     return ids
 
 
-def is_ring(map_id):
+def is_kept(map_id):
     attr = _IdAttr(start_id=map_id)
     fd = _libc.syscall(SYS_BPF, MAP_GET_FD_BY_ID, ctypes.byref(attr), ctypes.sizeof(attr))
     if fd < 0:
         return False
     with open(f"/proc/self/fdinfo/{fd}", encoding="utf-8") as stream:
-        info = stream.read()
+        info = set(stream.read().splitlines())
     os.close(fd)
-    return f"map_type:\t{MAP_TYPE_RINGBUF}\n" in info
+    return any(kept <= info for kept in KEPT)
 
 
 def bpf_maps():
-    """All but the rings that wait for the next job of their slot, as long as another job keeps the programs."""
+    """All but those that wait for the next job of their slot, as long as another job keeps the programs."""
     ids = bpf_ids("maps")
-    return [map_id for map_id in ids if not is_ring(map_id)] if os.path.isdir(PIN_ROOT) else ids
+    return [map_id for map_id in ids if not is_kept(map_id)] if os.path.isdir(PIN_ROOT) else ids
 
 
 def monitors():

@@ -8,10 +8,10 @@ import traces
 
 ATTEMPTS = 3000  # the ring has room for a third of it
 
-# A failed redirection of a builtin: no process per attempt.
+# A failed redirection of a builtin: no process per attempt. Other names, because repeats are counted and do not need the ring.
 FLOOD = rf"""
 until test -e $OUT/flood; do sleep 0.05; done
-i=0; while [ $i -lt {ATTEMPTS} ]; do echo x >>$DIGITS/a; i=$((i+1)); done 2>/dev/null
+i=0; while [ $i -lt {ATTEMPTS} ]; do echo x >>$DIGITS/$i; i=$((i+1)); done 2>/dev/null
 touch $OUT/flooded
 """
 
