@@ -166,27 +166,46 @@ static __always_inline struct mount *next_mount(struct mount *mnt)
 	return mount_at(BPF_CORE_READ(mnt, mnt_instance.next));
 }
 
+/* Numbers, because the kernel forgets of what kind a pointer was from step to step. */
+struct mount_search {
+	__u64 ns;   /* struct mnt_namespace */
+	__u64 root; /* struct dentry */
+	__u64 next; /* struct mount: to be looked at */
+	__u64 found;
+};
+
+static long mount_step(__u32 i, void *ctx)
+{
+	struct mount_search *search = ctx;
+	struct mount *mnt = (struct mount *)search->next;
+	bool is_seen, is_whole;
+
+	if (!mnt)
+		return 1;
+	is_seen = (__u64)BPF_CORE_READ(mnt, mnt_ns) == search->ns;
+	is_whole = (__u64)BPF_CORE_READ(mnt, mnt.mnt_root) == search->root;
+	if (is_seen && (is_whole || !search->found))
+		search->found = (__u64)mnt;
+	search->next = (__u64)next_mount(mnt);
+	return is_seen && is_whole;
+}
+
 /*
  * A mount by which the task sees the file system, for a hook that is not told by which it came: one
  * of the whole if there is one. The list may change meanwhile: then the path is less than full.
  */
 static __noinline struct vfsmount *mount_of(struct super_block *sb)
 {
-	struct mnt_namespace *ns = BPF_CORE_READ(current_task(), nsproxy, mnt_ns);
-	struct dentry *root = BPF_CORE_READ(sb, s_root);
-	struct mount *mnt = first_mount(sb), *found = NULL;
+	struct mount_search search = {
+		.ns = (__u64)BPF_CORE_READ(current_task(), nsproxy, mnt_ns),
+		.root = (__u64)BPF_CORE_READ(sb, s_root),
+		.next = (__u64)first_mount(sb),
+	};
 
-	for (int i = 0; i < MOUNTS_OF_SB && mnt; i++) {
-		bool is_seen = BPF_CORE_READ(mnt, mnt_ns) == ns;
-		bool is_whole = BPF_CORE_READ(mnt, mnt.mnt_root) == root;
-
-		if (is_seen && (is_whole || !found))
-			found = mnt;
-		if (is_seen && is_whole)
-			break;
-		mnt = next_mount(mnt);
-	}
-	return found ? (void *)found + bpf_core_field_offset(struct mount, mnt) : NULL;
+	bpf_loop(MOUNTS_OF_SB, mount_step, &search, 0);
+	if (!search.found)
+		return NULL;
+	return (void *)search.found + bpf_core_field_offset(struct mount, mnt);
 }
 
 static __noinline void add_paths(struct scratch *s, const struct decision *d)
