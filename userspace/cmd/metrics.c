@@ -66,7 +66,7 @@ static void print_job_labels(FILE *out, const json_t *job)
 static void print_by_kind(FILE *out, const json_t *jobs, const char *metric, const char *member,
 			  const char *help)
 {
-	static const char *const kinds[] = { "file", "exec", "network" };
+	static const char *const kinds[] = { "file", "exec", "network", "guard" };
 	json_t *job;
 	size_t i;
 
