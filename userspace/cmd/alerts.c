@@ -39,7 +39,7 @@ static const struct option_row rows[] = {
 		    "go on as lines are written, through rotations"),
 	OPTION_WORD(struct options, job, 0, "job", "JOB", "only this job's"),
 	OPTION_WORD(struct options, kind, 0, "kind", "KIND",
-		    "only file, exec, net, job, finding or log events, or one event_code"),
+		    "only file, exec, net, guard, job, finding or log events, or one event_code"),
 	OPTION_WORD(struct options, since, 0, "since", "TIME",
 		    "only later ones: 90s, 15m, 6h or 2d ago, or 2026-01-31T12:00:00Z"),
 	OPTION_FLAG(struct options, json, 'j', "json", "the lines as they are"),
