@@ -80,19 +80,32 @@ static int make_socket(int folder_fd, const char *name, int type)
 	return TAKE_FD(fd);
 }
 
+/* Empty, but for what a self-test does not know. Returns a descriptor or -errno. */
+static int open_new_folder(const struct trial *trial)
+{
+	int fd, r = mkdir(trial->folder, 0700) ? -errno : 0;
+
+	if (r == -EEXIST) {
+		selftest_sweep(trial->label);
+		r = mkdir(trial->folder, 0700) && errno != EEXIST ? -errno : 0;
+	}
+	if (r)
+		return r;
+	fd = open(trial->folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 static int make_folder(struct trial *trial, struct error *err)
 {
 	_cleanup_fd_ int fd = -1;
 
 	name_folder(trial->label, trial->folder, sizeof(trial->folder));
-	if (mkdir(trial->folder, 0700) && errno == EEXIST) {
-		selftest_sweep(trial->label);
-		mkdir(trial->folder, 0700);
-	}
-	fd = open(trial->folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_new_folder(trial);
+	if (fd < 0)
+		return error_errno(err, fd, "self-test: cannot make %s", trial->folder);
 	trial->file_fd = openat(fd, OWN_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || trial->file_fd < 0 || mkdirat(fd, OWN_DIR, 0700))
-		return error_errno(err, -errno, "self-test: cannot make %s", trial->folder);
+	if (trial->file_fd < 0 || mkdirat(fd, OWN_DIR, 0700))
+		return error_errno(err, -errno, "self-test: cannot fill %s", trial->folder);
 	trial->stream_fd = make_socket(fd, OWN_STREAM, SOCK_STREAM);
 	trial->datagram_fd = make_socket(fd, OWN_DATAGRAM, SOCK_DGRAM);
 	if (trial->stream_fd < 0 || trial->datagram_fd < 0)
