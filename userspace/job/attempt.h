@@ -12,6 +12,7 @@
 #ifndef JOBCAGE_JOB_ATTEMPT_H
 #define JOBCAGE_JOB_ATTEMPT_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -86,6 +87,19 @@ struct attempt {
 	int socket_fd;           /* of IPv4, made by the controller; -1: not there */
 	bool is_left_out;        /* the policy denies nothing of the kind */
 };
+
+/* What a system call returned, as an act returns it. */
+static inline int act_outcome(long r)
+{
+	return r < 0 ? -errno : 0;
+}
+
+/* It cannot be tried here. Returns error, for 'return act_impossible(...)'. */
+static inline int act_impossible(struct attempt_result *result, int error)
+{
+	result->state = ATTEMPT_IMPOSSIBLE;
+	return error;
+}
 
 /* Always done, in this order. */
 extern const struct act hook_acts[];

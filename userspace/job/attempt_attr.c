@@ -29,17 +29,6 @@
 #define ATTRIBUTE "user.jobcage"
 #define ACL "system.posix_acl_access"
 
-static int outcome(long r)
-{
-	return r < 0 ? -errno : 0;
-}
-
-static int impossible(struct attempt_result *result, int error)
-{
-	result->state = ATTEMPT_IMPOSSIBLE;
-	return error;
-}
-
 /* --- descriptors ------------------------------------------------------------------------------ */
 
 /* What another process would send; the kernel asks the same of a descriptor of one's own. */
@@ -48,9 +37,9 @@ static int receive(int own_fd, struct attempt_result *result)
 	_cleanup_fd_ int self = syscall(SYS_pidfd_open, getpid(), 0), fd = -1;
 
 	if (self < 0)
-		return impossible(result, -errno);
+		return act_impossible(result, -errno);
 	fd = syscall(SYS_pidfd_getfd, self, own_fd, 0);
-	return outcome(fd);
+	return act_outcome(fd);
 }
 
 static int receive_descriptor(const struct attempt *attempt, struct attempt_result *result)
@@ -61,14 +50,14 @@ static int receive_descriptor(const struct attempt *attempt, struct attempt_resu
 static int receive_socket(const struct attempt *attempt, struct attempt_result *result)
 {
 	if (attempt->socket_fd < 0)
-		return impossible(result, -EAFNOSUPPORT);
+		return act_impossible(result, -EAFNOSUPPORT);
 	return receive(attempt->socket_fd, result);
 }
 
 static int truncate_descriptor(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)result;
-	return outcome(ftruncate(attempt->file_fd, 0));
+	return act_outcome(ftruncate(attempt->file_fd, 0));
 }
 
 /* --- attributes ------------------------------------------------------------------------------- */
@@ -76,12 +65,12 @@ static int truncate_descriptor(const struct attempt *attempt, struct attempt_res
 static int set_times(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(utimensat(AT_FDCWD, OWN_FILE, NULL, 0));
+	return act_outcome(utimensat(AT_FDCWD, OWN_FILE, NULL, 0));
 }
 
 static int set_xattr(const struct attempt *attempt, struct attempt_result *result)
 {
-	int r = outcome(setxattr(OWN_FILE, ATTRIBUTE, "", 0, 0));
+	int r = act_outcome(setxattr(OWN_FILE, ATTRIBUTE, "", 0, 0));
 
 	(void)attempt, (void)result;
 	if (!r)
@@ -92,7 +81,7 @@ static int set_xattr(const struct attempt *attempt, struct attempt_result *resul
 static int remove_xattr(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(removexattr(OWN_FILE, ATTRIBUTE));
+	return act_outcome(removexattr(OWN_FILE, ATTRIBUTE));
 }
 
 /* Version 2, and the three entries that say what the mode says. */
@@ -107,29 +96,29 @@ static int set_acl(const struct attempt *attempt, struct attempt_result *result)
 	} acl = { 2, { { 0x01, 6, UINT32_MAX }, { 0x04, 0, UINT32_MAX }, { 0x20, 0, UINT32_MAX } } };
 
 	(void)attempt, (void)result;
-	return outcome(setxattr(OWN_FILE, ACL, &acl, sizeof(acl), 0));
+	return act_outcome(setxattr(OWN_FILE, ACL, &acl, sizeof(acl), 0));
 }
 
 static int remove_acl(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(removexattr(OWN_FILE, ACL));
+	return act_outcome(removexattr(OWN_FILE, ACL));
 }
 
 /* If it is not refused, the kernel finds no flags at that address. */
 static int set_flags(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)result;
-	return outcome(syscall(SYS_ioctl, attempt->file_fd, FS_IOC_SETFLAGS, NULL));
+	return act_outcome(syscall(SYS_ioctl, attempt->file_fd, FS_IOC_SETFLAGS, NULL));
 }
 
 static int set_fileattr(const struct attempt *attempt, struct attempt_result *result)
 {
 	static const uint64_t none[3] = { 0 }; /* struct file_attr */
-	int r = outcome(syscall(SYS_file_setattr, AT_FDCWD, OWN_FILE, none, sizeof(none), 0));
+	int r = act_outcome(syscall(SYS_file_setattr, AT_FDCWD, OWN_FILE, none, sizeof(none), 0));
 
 	(void)attempt;
-	return r == -ENOSYS || r == -EOPNOTSUPP ? impossible(result, r) : r;
+	return r == -ENOSYS || r == -EOPNOTSUPP ? act_impossible(result, r) : r;
 }
 
 #ifdef __x86_64__
@@ -162,13 +151,13 @@ static int set_flags_32(const struct attempt *attempt, struct attempt_result *re
 		r = ret;
 	}
 	sigaction(SIGSEGV, &before, NULL);
-	return r == -ENOSYS ? impossible(result, r) : r;
+	return r == -ENOSYS ? act_impossible(result, r) : r;
 }
 #else
 static int set_flags_32(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt;
-	return impossible(result, -ENOSYS);
+	return act_impossible(result, -ENOSYS);
 }
 #endif
 
@@ -178,7 +167,7 @@ static int set_flags_32(const struct attempt *attempt, struct attempt_result *re
 static int mount_somewhere(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(mount(NULL, OWN_DIR, NULL, MS_REMOUNT | MS_BIND, NULL));
+	return act_outcome(mount(NULL, OWN_DIR, NULL, MS_REMOUNT | MS_BIND, NULL));
 }
 
 static int make_file_system(const struct attempt *attempt, struct attempt_result *result)
@@ -187,15 +176,15 @@ static int make_file_system(const struct attempt *attempt, struct attempt_result
 
 	(void)attempt;
 	if (fd < 0)
-		return impossible(result, -errno);
-	return outcome(syscall(SYS_fsconfig, fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+		return act_impossible(result, -errno);
+	return act_outcome(syscall(SYS_fsconfig, fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
 }
 
 /* The root mount does not expire. */
 static int unmount_root(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(umount2("/", MNT_EXPIRE));
+	return act_outcome(umount2("/", MNT_EXPIRE));
 }
 
 /* With the options that it has. */
@@ -205,21 +194,21 @@ static int remount_proc(const struct attempt *attempt, struct attempt_result *re
 
 	(void)attempt;
 	if (fd < 0)
-		return impossible(result, -errno);
-	return outcome(syscall(SYS_fsconfig, fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0));
+		return act_impossible(result, -errno);
+	return act_outcome(syscall(SYS_fsconfig, fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0));
 }
 
 /* A folder is no mount. */
 static int move_folder(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(syscall(SYS_move_mount, AT_FDCWD, OWN_DIR, AT_FDCWD, ".", 0));
+	return act_outcome(syscall(SYS_move_mount, AT_FDCWD, OWN_DIR, AT_FDCWD, ".", 0));
 }
 
 static int pivot_folder(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(syscall(SYS_pivot_root, OWN_DIR, OWN_DIR));
+	return act_outcome(syscall(SYS_pivot_root, OWN_DIR, OWN_DIR));
 }
 
 /* --- the tables ------------------------------------------------------------------------------- */

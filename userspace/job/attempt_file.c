@@ -31,17 +31,6 @@
 /* Neither a program nor a script; printable, so that the kernel loads no module for its format. */
 static const char no_program[] = "no program\n";
 
-static int outcome(long r)
-{
-	return r < 0 ? -errno : 0;
-}
-
-static int impossible(struct attempt_result *result, int error)
-{
-	result->state = ATTEMPT_IMPOSSIBLE;
-	return error;
-}
-
 /* --- membership ------------------------------------------------------------------------------- */
 
 /*
@@ -56,7 +45,7 @@ static int clone_into_cgroup(const struct attempt *attempt, struct attempt_resul
 		.cgroup = attempt->cgroup_fd,
 	};
 	long pid = syscall(SYS_clone3, &args, sizeof(args));
-	int r = outcome(pid);
+	int r = act_outcome(pid);
 
 	(void)result;
 	if (!pid)
@@ -70,7 +59,7 @@ static int clone_into_cgroup(const struct attempt *attempt, struct attempt_resul
 
 static int open_file(const struct attempt *attempt, struct attempt_result *result)
 {
-	int fd = open(OWN_FILE, O_RDONLY | O_CLOEXEC), r = outcome(fd);
+	int fd = open(OWN_FILE, O_RDONLY | O_CLOEXEC), r = act_outcome(fd);
 
 	(void)attempt, (void)result;
 	if (fd >= 0)
@@ -80,7 +69,7 @@ static int open_file(const struct attempt *attempt, struct attempt_result *resul
 
 static int make_node(const struct attempt *attempt, struct attempt_result *result)
 {
-	int r = outcome(mknod(OWN_NEW, S_IFREG | 0600, 0));
+	int r = act_outcome(mknod(OWN_NEW, S_IFREG | 0600, 0));
 
 	(void)attempt, (void)result;
 	if (!r)
@@ -90,7 +79,7 @@ static int make_node(const struct attempt *attempt, struct attempt_result *resul
 
 static int make_directory(const struct attempt *attempt, struct attempt_result *result)
 {
-	int r = outcome(mkdir(OWN_NEW, 0700));
+	int r = act_outcome(mkdir(OWN_NEW, 0700));
 
 	(void)attempt, (void)result;
 	if (!r)
@@ -100,7 +89,7 @@ static int make_directory(const struct attempt *attempt, struct attempt_result *
 
 static int make_symlink(const struct attempt *attempt, struct attempt_result *result)
 {
-	int r = outcome(symlink(OWN_FILE, OWN_NEW));
+	int r = act_outcome(symlink(OWN_FILE, OWN_NEW));
 
 	(void)attempt, (void)result;
 	if (!r)
@@ -110,7 +99,7 @@ static int make_symlink(const struct attempt *attempt, struct attempt_result *re
 
 static int make_link(const struct attempt *attempt, struct attempt_result *result)
 {
-	int r = outcome(link(OWN_FILE, OWN_NEW));
+	int r = act_outcome(link(OWN_FILE, OWN_NEW));
 
 	(void)attempt, (void)result;
 	if (!r)
@@ -120,7 +109,7 @@ static int make_link(const struct attempt *attempt, struct attempt_result *resul
 
 static int rename_file(const struct attempt *attempt, struct attempt_result *result)
 {
-	int r = outcome(rename(OWN_FILE, OWN_NEW));
+	int r = act_outcome(rename(OWN_FILE, OWN_NEW));
 
 	(void)attempt, (void)result;
 	if (!r)
@@ -131,24 +120,24 @@ static int rename_file(const struct attempt *attempt, struct attempt_result *res
 static int truncate_file(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(truncate(OWN_FILE, 0));
+	return act_outcome(truncate(OWN_FILE, 0));
 }
 
 static int change_mode(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(chmod(OWN_FILE, 0600));
+	return act_outcome(chmod(OWN_FILE, 0600));
 }
 
 static int change_owner(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(chown(OWN_FILE, -1, -1));
+	return act_outcome(chown(OWN_FILE, -1, -1));
 }
 
 static int remove_file(const struct attempt *attempt, struct attempt_result *result)
 {
-	int r = outcome(unlink(OWN_FILE));
+	int r = act_outcome(unlink(OWN_FILE));
 
 	(void)attempt, (void)result;
 	if (!r)
@@ -158,7 +147,7 @@ static int remove_file(const struct attempt *attempt, struct attempt_result *res
 
 static int remove_directory(const struct attempt *attempt, struct attempt_result *result)
 {
-	int r = outcome(rmdir(OWN_DIR));
+	int r = act_outcome(rmdir(OWN_DIR));
 
 	(void)attempt, (void)result;
 	if (!r)
@@ -169,7 +158,7 @@ static int remove_directory(const struct attempt *attempt, struct attempt_result
 static int change_root(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(chroot(OWN_DIR));
+	return act_outcome(chroot(OWN_DIR));
 }
 
 /* --- programs --------------------------------------------------------------------------------- */
@@ -214,7 +203,7 @@ static int execute_nameless(const struct attempt *attempt, struct attempt_result
 	if (fd < 0)
 		fd = open_shared_memory();
 	if (fd < 0)
-		return impossible(result, -errno);
+		return act_impossible(result, -errno);
 	syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
 	return -errno;
 }
@@ -228,10 +217,10 @@ static int open_nameless_again(const struct attempt *attempt, struct attempt_res
 
 	(void)attempt;
 	if (fd < 0)
-		return impossible(result, -errno);
+		return act_impossible(result, -errno);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	again = open(path, O_RDONLY | O_CLOEXEC);
-	return outcome(again);
+	return act_outcome(again);
 }
 
 /* --- the tables ------------------------------------------------------------------------------- */

@@ -23,19 +23,17 @@
 
 #define IOPRIO_WHO_PROCESS 1 /* linux/ioprio.h, which older headers lack */
 
-static int outcome(long r)
-{
-	return r < 0 ? -errno : 0;
-}
-
 /* CAP_SYS_RESOURCE is asked for before the address, which is none, is looked at: EINVAL. */
 static int use_capability(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(prctl(PR_SET_MM, PR_SET_MM_START_CODE, 0, 0, 0));
+	return act_outcome(prctl(PR_SET_MM, PR_SET_MM_START_CODE, 0, 0, 0));
 }
 
-/* By a child, who would be in it. Not by clone(): see task.bpf.c for what some kernels do to whom that fails. */
+/*
+ * By a child, who would be in it. Not by clone(): see task.bpf.c for what some kernels do to whom that
+ * fails.
+ */
 static int make_user_namespace(const struct attempt *attempt, struct attempt_result *result)
 {
 	int r, status;
@@ -50,9 +48,7 @@ static int make_user_namespace(const struct attempt *attempt, struct attempt_res
 		return -errno;
 	r = WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
 	/* The machine allows no more of them. */
-	if (r == -ENOSPC || r == -EUSERS || r == -EINVAL)
-		result->state = ATTEMPT_IMPOSSIBLE;
-	return r;
+	return r == -ENOSPC || r == -EUSERS || r == -EINVAL ? act_impossible(result, r) : r;
 }
 
 static int read_process(const struct attempt *attempt, struct attempt_result *result)
@@ -61,13 +57,13 @@ static int read_process(const struct attempt *attempt, struct attempt_result *re
 
 	(void)attempt, (void)result;
 	snprintf(path, sizeof(path), "/proc/%d/exe", getppid());
-	return outcome(readlink(path, target, sizeof(target)));
+	return act_outcome(readlink(path, target, sizeof(target)));
 }
 
 static int send_signal(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(kill(getppid(), SIGURG));
+	return act_outcome(kill(getppid(), SIGURG));
 }
 
 static int set_nice(const struct attempt *attempt, struct attempt_result *result)
@@ -77,7 +73,7 @@ static int set_nice(const struct attempt *attempt, struct attempt_result *result
 	(void)attempt, (void)result;
 	errno = 0;
 	nice = getpriority(PRIO_PROCESS, getppid());
-	return errno ? -errno : outcome(setpriority(PRIO_PROCESS, getppid(), nice));
+	return errno ? -errno : act_outcome(setpriority(PRIO_PROCESS, getppid(), nice));
 }
 
 static int set_io_priority(const struct attempt *attempt, struct attempt_result *result)
@@ -87,7 +83,7 @@ static int set_io_priority(const struct attempt *attempt, struct attempt_result 
 	(void)attempt, (void)result;
 	if (priority < 0)
 		return -errno;
-	return outcome(syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, getppid(), priority));
+	return act_outcome(syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, getppid(), priority));
 }
 
 static int set_scheduler(const struct attempt *attempt, struct attempt_result *result)
@@ -97,7 +93,7 @@ static int set_scheduler(const struct attempt *attempt, struct attempt_result *r
 	(void)attempt, (void)result;
 	if (sched_getparam(getppid(), &param))
 		return -errno;
-	return outcome(sched_setparam(getppid(), &param));
+	return act_outcome(sched_setparam(getppid(), &param));
 }
 
 static int set_limit(const struct attempt *attempt, struct attempt_result *result)
@@ -107,7 +103,7 @@ static int set_limit(const struct attempt *attempt, struct attempt_result *resul
 	(void)attempt, (void)result;
 	if (prlimit(getppid(), RLIMIT_CORE, NULL, &limit))
 		return -errno;
-	return outcome(prlimit(getppid(), RLIMIT_CORE, &limit, NULL));
+	return act_outcome(prlimit(getppid(), RLIMIT_CORE, &limit, NULL));
 }
 
 /* Of an object that is not there: ENOENT. */
@@ -116,7 +112,7 @@ static int use_bpf(const struct attempt *attempt, struct attempt_result *result)
 	union bpf_attr attr = { .pathname = (uintptr_t)OWN_NEW };
 
 	(void)attempt, (void)result;
-	return outcome(syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr)));
+	return act_outcome(syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr)));
 }
 
 #define GUARD_ACT(act_hook, act_what, act_fn, act_refusal, act_op, act_reason)               \

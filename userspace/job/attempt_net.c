@@ -19,9 +19,10 @@
 #define MSG_FASTOPEN 0x20000000
 #endif
 
-static int outcome(long r)
+/* Nothing waits for a connection: one that is under way was not refused. */
+static int outcome_of_send(long r)
 {
-	return r < 0 && errno != EINPROGRESS ? -errno : 0;
+	return r < 0 && errno == EINPROGRESS ? 0 : act_outcome(r);
 }
 
 struct address {
@@ -60,23 +61,21 @@ static int new_socket(sa_family_t family, int type, struct attempt_result *resul
 
 	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, loopback, sizeof(loopback)))
 		return TAKE_FD(fd);
-	if (fd < 0 && errno == EAFNOSUPPORT)
-		result->state = ATTEMPT_IMPOSSIBLE;
-	return -errno;
+	return fd < 0 && errno == EAFNOSUPPORT ? act_impossible(result, -errno) : -errno;
 }
 
 static int connect_to(struct address a, struct attempt_result *result)
 {
 	_cleanup_fd_ int fd = new_socket(a.any.sa_family, SOCK_STREAM, result);
 
-	return fd < 0 ? fd : outcome(connect(fd, &a.any, a.len));
+	return fd < 0 ? fd : outcome_of_send(connect(fd, &a.any, a.len));
 }
 
 static int send_to(struct address a, int type, int flags, struct attempt_result *result)
 {
 	_cleanup_fd_ int fd = new_socket(a.any.sa_family, type, result);
 
-	return fd < 0 ? fd : outcome(sendto(fd, "", 1, flags | MSG_NOSIGNAL, &a.any, a.len));
+	return fd < 0 ? fd : outcome_of_send(sendto(fd, "", 1, flags | MSG_NOSIGNAL, &a.any, a.len));
 }
 
 /*
@@ -91,8 +90,7 @@ static int fast_open(struct address a, struct attempt_result *result)
 		return r;
 	if (!unshare(CLONE_NEWNET))
 		return send_to(a, SOCK_STREAM, MSG_FASTOPEN, result);
-	result->state = ATTEMPT_IMPOSSIBLE;
-	return r;
+	return act_impossible(result, r);
 }
 
 static int tcp_v4(const struct attempt *attempt, struct attempt_result *result)
@@ -135,7 +133,7 @@ static int other_family(const struct attempt *attempt, struct attempt_result *re
 	_cleanup_fd_ int fd = new_socket(AF_INET, SOCK_DGRAM, result);
 
 	(void)attempt;
-	return fd < 0 ? fd : outcome(connect(fd, &a.any, a.len));
+	return fd < 0 ? fd : act_outcome(connect(fd, &a.any, a.len));
 }
 
 /*
@@ -147,7 +145,7 @@ static int make_raw(const struct attempt *attempt, struct attempt_result *result
 	_cleanup_fd_ int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
 
 	(void)attempt, (void)result;
-	return outcome(fd);
+	return act_outcome(fd);
 }
 
 static int make_ping(const struct attempt *attempt, struct attempt_result *result)
@@ -155,7 +153,7 @@ static int make_ping(const struct attempt *attempt, struct attempt_result *resul
 	_cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
 
 	(void)attempt, (void)result;
-	return outcome(fd);
+	return act_outcome(fd);
 }
 
 static int make_mptcp(const struct attempt *attempt, struct attempt_result *result)
@@ -163,7 +161,7 @@ static int make_mptcp(const struct attempt *attempt, struct attempt_result *resu
 	_cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, PROTOCOL_MPTCP);
 
 	(void)attempt, (void)result;
-	return outcome(fd);
+	return act_outcome(fd);
 }
 
 /* --- the table -------------------------------------------------------------------------------- */

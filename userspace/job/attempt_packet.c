@@ -24,12 +24,6 @@ static struct sockaddr_in address_of(const struct destination *at)
 	return a;
 }
 
-static int impossible(struct attempt_result *result, int r)
-{
-	result->state = ATTEMPT_IMPOSSIBLE;
-	return r;
-}
-
 /* At port 0: at one that is free. ret_at is where it came to be. */
 static int new_socket(const struct destination *at, struct sockaddr_in *ret_at)
 {
@@ -79,10 +73,10 @@ static int send_to_own(const struct attempt *attempt, struct attempt_result *res
 	int r = make_pair(attempt, &receiver, &sender, &to);
 
 	if (r)
-		return impossible(result, r);
+		return act_impossible(result, r);
 	r = send_to(sender, &to, 'a');
 	if (is_no_way(r))
-		return impossible(result, r);
+		return act_impossible(result, r);
 	return !r && recv(receiver, &token, 1, 0) != 1 ? -errno : r;
 }
 
@@ -95,11 +89,11 @@ static int send_with_options(const struct attempt *attempt, struct attempt_resul
 	int r = make_pair(attempt, &receiver, &sender, &to);
 
 	if (r)
-		return impossible(result, r);
+		return act_impossible(result, r);
 	if (setsockopt(sender, IPPROTO_IP, IP_OPTIONS, options, sizeof(options)))
-		return impossible(result, -errno);
+		return act_impossible(result, -errno);
 	r = send_to(sender, &to, 'a');
-	return is_no_way(r) ? impossible(result, r) : r;
+	return is_no_way(r) ? act_impossible(result, r) : r;
 }
 
 /*
@@ -119,9 +113,9 @@ static int receive_from_stranger(const struct attempt *attempt, struct attempt_r
 	stranger = new_socket(&attempt->from, &from);
 	sender = new_socket(&any, &other);
 	if (receiver < 0 || stranger < 0 || sender < 0)
-		return impossible(result, -EADDRINUSE);
+		return act_impossible(result, -EADDRINUSE);
 	if (connect(stranger, (struct sockaddr *)&from, sizeof(from)))
-		return is_no_way(-errno) ? impossible(result, -errno) : -errno;
+		return is_no_way(-errno) ? act_impossible(result, -errno) : -errno;
 	r = send_to(stranger, &to, 's');
 	if (!r)
 		r = send_to(sender, &to, 'o');

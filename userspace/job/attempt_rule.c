@@ -191,10 +191,8 @@ static int open_to_write(const struct attempt *attempt, struct attempt_result *r
 	char link[64];
 	int r;
 
-	if (search.fd < 0) {
-		result->state = ATTEMPT_IMPOSSIBLE;
-		return -ENOENT;
-	}
+	if (search.fd < 0)
+		return act_impossible(result, -ENOENT);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", search.fd);
 	r = open_and_close(link, O_WRONLY, W_OK);
 	close(search.fd);
@@ -230,10 +228,8 @@ static int execute_denied(const struct attempt *attempt, struct attempt_result *
 	struct search search = find_file(attempt->rule->path, result);
 	int r;
 
-	if (search.fd < 0) {
-		result->state = ATTEMPT_IMPOSSIBLE;
-		return -ENOENT;
-	}
+	if (search.fd < 0)
+		return act_impossible(result, -ENOENT);
 	r = try_program(search.fd);
 	close(search.fd);
 	return r == -ENOEXEC ? 0 : r;
@@ -246,10 +242,8 @@ static int open_place(const struct attempt *attempt, struct attempt_result *resu
 	const char *path = attempt->rule ? attempt->rule->path : attempt->path;
 	struct stat st;
 
-	if (stat(path, &st) || (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))) {
-		result->state = ATTEMPT_IMPOSSIBLE;
-		return -ENOENT;
-	}
+	if (stat(path, &st) || (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)))
+		return act_impossible(result, -ENOENT);
 	return open_and_close(path, O_RDONLY, R_OK);
 }
 

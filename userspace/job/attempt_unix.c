@@ -26,7 +26,7 @@ static int connect_stream(const struct attempt *attempt, struct attempt_result *
 	struct sockaddr_un a = address_of(OWN_STREAM);
 
 	(void)attempt, (void)result;
-	return fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) ? -errno : 0;
+	return act_outcome(fd < 0 ? fd : connect(fd, (struct sockaddr *)&a, sizeof(a)));
 }
 
 static int send_datagram(const struct attempt *attempt, struct attempt_result *result)
@@ -35,8 +35,8 @@ static int send_datagram(const struct attempt *attempt, struct attempt_result *r
 	struct sockaddr_un a = address_of(OWN_DATAGRAM);
 
 	(void)attempt, (void)result;
-	return fd < 0 || sendto(fd, "", 1, MSG_NOSIGNAL, (struct sockaddr *)&a, sizeof(a)) < 0 ? -errno
-											       : 0;
+	return act_outcome(
+		fd < 0 ? fd : sendto(fd, "", 1, MSG_NOSIGNAL, (struct sockaddr *)&a, sizeof(a)));
 }
 
 #define UNIX_ACT(act_hook, act_what, act_fn)                                                 \
