@@ -132,6 +132,7 @@ static void on_signal(void *arg)
 static int watch_signals(struct daemon *daemon, struct error *err, struct signals *signals)
 {
 	sigset_t mask;
+	int r;
 
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
@@ -144,8 +145,9 @@ static int watch_signals(struct daemon *daemon, struct error *err, struct signal
 	signal(SIGPIPE, SIG_IGN);
 	if (signals->fd < 0)
 		return error_errno(err, -errno, "cannot wait for signals");
-	return loop_add(daemon->controller->loop_fd, &signals->source, signals->fd, EPOLLIN,
-			on_signal, signals);
+	r = loop_add(daemon->controller->loop_fd, &signals->source, signals->fd, EPOLLIN, on_signal,
+		     signals);
+	return r ? error_errno(err, r, "cannot wait for signals") : 0;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
