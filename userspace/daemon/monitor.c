@@ -94,9 +94,7 @@ static void monitor_main(const struct job_request *request, struct policy *polic
 	 */
 	dup2(STDIN_FILENO, STDOUT_FILENO);
 	answer(sock, r, &err);
-	if (controller)
-		r = look_after(controller, &err);
-	if (r)
+	if (controller && look_after(controller, &err))
 		fprintf(stderr, "jobcage: %s\n", err.text);
 	controller_free(controller);
 	_exit(0);
