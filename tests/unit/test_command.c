@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <limits.h>
+#include <stdio_ext.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -221,6 +222,30 @@ static void begins_with_its_name(void **state)
 	       "jobcage two words: 2 of words\njobcage two words: a is wrong" HINT);
 }
 
+/* To standard output, or to the file that is named. */
+static int print(int argc, char **argv)
+{
+	int out = argc > 1 ? redirect(STDOUT_FILENO, argv[1]) : -1;
+	bool is_printed;
+
+	printf("hello\n");
+	is_printed = command_printed(&command);
+	if (out >= 0) {
+		__fpurge(stdout);
+		clearerr(stdout);
+		restore(STDOUT_FILENO, out);
+	}
+	return is_printed ? 0 : 1;
+}
+
+static void notices_what_cannot_be_written(void **state)
+{
+	(void)state;
+	expect(run_command(print, (const char *const[]){ "words", NULL }), 0, "hello\n", "");
+	expect(run_command(print, (const char *const[]){ "words", "/dev/full", NULL }), 1, "",
+	       "jobcage two words: cannot write to standard output: No space left on device\n");
+}
+
 #define prepared(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -236,6 +261,7 @@ int main(void)
 		prepared(prints_its_help),
 		prepared(prints_the_help_of_no_options),
 		prepared(begins_with_its_name),
+		prepared(notices_what_cannot_be_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

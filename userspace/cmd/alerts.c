@@ -274,7 +274,7 @@ static int show(const struct options *options)
 		in = wait_for_more(options, in);
 	}
 	fclose(in);
-	return 0;
+	return command_printed(&command) ? 0 : EXIT_REFUSED;
 }
 
 /* --- the command line ------------------------------------------------------------------------- */

@@ -51,11 +51,16 @@ int ask_about(const struct command *command, const char *op, const char *id, jso
 	return ask(command, op, json_incref(members), ret_answer);
 }
 
-int ask_print_json(const json_t *value)
+int ask_print_json(const struct command *command, const json_t *value)
 {
 	int r = json_dumpf(value, stdout, JSON_INDENT(2));
 
-	return r || putchar('\n') == EOF || fflush(stdout) ? EXIT_REFUSED : 0;
+	putchar('\n');
+	if (!command_printed(command))
+		return EXIT_REFUSED;
+	if (r)
+		command_error(command, "the answer cannot be made into JSON");
+	return r ? EXIT_REFUSED : 0;
 }
 
 const char *ask_text(const json_t *object, const char *key)

@@ -32,8 +32,8 @@ int ask(const struct command *command, const char *op, json_t *members, json_t *
 /* The same about a job; id: NULL for all of them, where the operation can. */
 int ask_about(const struct command *command, const char *op, const char *id, json_t **ret_answer);
 
-/* Prints a value as JSON for a script, with a newline. Returns an exit status. */
-int ask_print_json(const json_t *value);
+/* Prints a value as JSON for a script, with a newline. Returns 0, or EXIT_REFUSED and has said why. */
+int ask_print_json(const struct command *command, const json_t *value);
 
 /* A member as text that a terminal survives, "-" if it is absent. */
 const char *ask_text(const json_t *object, const char *key);

@@ -68,7 +68,8 @@ int cmd_attach(int argc, char **argv)
 		return EXIT_REFUSED;
 	}
 	status = ask(&command, "attach", json_incref(members), &answer);
-	if (!status)
-		puts(ask_text(answer, "job"));
-	return status;
+	if (status)
+		return status;
+	puts(ask_text(answer, "job"));
+	return command_printed(&command) ? 0 : EXIT_REFUSED;
 }

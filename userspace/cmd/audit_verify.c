@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static const struct command command = {
 	.notes =
 		"Without a head from elsewhere, lines that were cut off at the end are not missed.\n"
 		"Exit status: 0 sound, from line 1 on; 1 a fault; 2 wrong usage; 3 sound, but its beginning is\n"
-		"not in the files; 4 a file cannot be read.",
+		"not in the files; 4 a file cannot be read, or the result not be written.",
 	.words_min = 1,
 	.words_max = INT_MAX,
 	.usage_status = EXIT_USAGE,
@@ -102,7 +103,7 @@ static int add_with_rotated(struct files *files, const char *path, bool is_alone
 
 /* --- what came of it -------------------------------------------------------------------------- */
 
-static int print_json(const struct audit_result *result)
+static bool print_json(const struct audit_result *result)
 {
 	json_auto_t *object = json_pack(
 		"{s:b, s:I, s:I, s:I, s:s, s:I, s:I, s:I}", "sound", result->is_sound, "lines",
@@ -111,14 +112,14 @@ static int print_json(const struct audit_result *result)
 		"signatures", (json_int_t)result->signatures, "torn", (json_int_t)result->torn);
 
 	if (!object)
-		return EXIT_UNREADABLE;
+		return false;
 	if (!result->is_sound)
 		json_object_set_new(object, "fault", text_json(result->fault));
 	if (result->file) {
 		json_object_set_new(object, "file", text_json(result->file));
 		json_object_set_new(object, "line", json_integer((json_int_t)result->line));
 	}
-	return ask_print_json(object);
+	return !ask_print_json(&command, object);
 }
 
 static void print_fault(const struct audit_result *result)
@@ -130,7 +131,7 @@ static void print_fault(const struct audit_result *result)
 	printf("the %" PRIu64 " lines before that are sound\n", result->lines);
 }
 
-static void print_result(const struct audit_result *result)
+static void print_text(const struct audit_result *result)
 {
 	if (!result->is_sound) {
 		print_fault(result);
@@ -145,6 +146,14 @@ static void print_result(const struct audit_result *result)
 	       result->signatures);
 	if (result->first > 1)
 		printf("what stood before line %" PRIu64 " is not in the files\n", result->first);
+}
+
+static bool print_result(const struct audit_result *result, bool is_json)
+{
+	if (is_json)
+		return print_json(result);
+	print_text(result);
+	return command_printed(&command);
 }
 
 /* Returns 0, or -errno with the sentence. */
@@ -176,10 +185,8 @@ static int verify(const struct options *options, const struct files *files)
 	}
 	if (result.is_sound)
 		status = result.first > 1 ? EXIT_PARTIAL : 0;
-	if (options->json && print_json(&result))
+	if (!print_result(&result, options->json))
 		status = EXIT_UNREADABLE;
-	else if (!options->json)
-		print_result(&result);
 	audit_result_free(&result);
 	return status;
 }

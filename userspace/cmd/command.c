@@ -3,6 +3,7 @@
 #include "cmd/command.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,6 +51,14 @@ int command_misused(const struct command *command, const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, "; 'jobcage %s --help' says more\n", command->name);
 	return command->usage_status;
+}
+
+bool command_printed(const struct command *command)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return true;
+	command_error(command, "cannot write to standard output: %s", strerror(errno));
+	return false;
 }
 
 /* --- the help --------------------------------------------------------------------------------- */
@@ -121,7 +130,7 @@ static int print_help(const struct command *command)
 	print_rows(rows_of(command));
 	putchar('\n');
 	print_lines(command->notes, "", "");
-	return fflush(stdout) ? command->usage_status : 0;
+	return command_printed(command) ? 0 : command->usage_status;
 }
 
 /* --- parsing ---------------------------------------------------------------------------------- */

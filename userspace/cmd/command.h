@@ -109,4 +109,7 @@ void command_error(const struct command *command, const char *fmt, ...)
 int command_misused(const struct command *command, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Whether standard output has taken all that was printed; says so if it has not. */
+bool command_printed(const struct command *command);
+
 #endif

@@ -257,7 +257,7 @@ int cmd_doctor(int argc, char **argv)
 		print_text(&features);
 	else if (print_json(&features))
 		return fail("cannot make the report");
-	if (fflush(stdout) || ferror(stdout))
-		return fail("cannot write the report");
+	if (!command_printed(&command))
+		return EXIT_LAUNCHER;
 	return features_can_enforce(&features) ? STATUS_CAN_ENFORCE : STATUS_CANNOT_ENFORCE;
 }

@@ -134,10 +134,10 @@ int cmd_jobs(int argc, char **argv)
 	if (status)
 		return status;
 	if (options.json)
-		return ask_print_json(jobs);
+		return ask_print_json(&command, jobs);
 	if (options.quiet)
 		print_ids(jobs);
 	else
 		print_table(jobs);
-	return fflush(stdout) ? EXIT_REFUSED : 0;
+	return command_printed(&command) ? 0 : EXIT_REFUSED;
 }

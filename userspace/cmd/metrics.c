@@ -212,11 +212,15 @@ static int write_file(const char *path, const json_t *answer)
 
 static int write_out(const char *file, const json_t *answer)
 {
-	int r = file ? write_file(file, answer) : print_all(stdout, answer);
+	int r;
 
+	if (!file) {
+		print_all(stdout, answer);
+		return command_printed(&command) ? 0 : EXIT_REFUSED;
+	}
+	r = write_file(file, answer);
 	if (r)
-		command_error(&command, "cannot write %s: %s", file ? file : "standard output",
-			      strerror(-r));
+		command_error(&command, "cannot write %s: %s", file, strerror(-r));
 	return r ? EXIT_REFUSED : 0;
 }
 

@@ -5,12 +5,10 @@
  * Reads what `jobcage run` would read and says all that is wrong with it, with no need of the
  * kernel or of root.
  */
-#include <errno.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "alert/text.h"
 #include "base/diag.h"
@@ -169,11 +167,7 @@ static int run_check(const struct options *options, char **files)
 
 	diag_free(&diags);
 	site_free(site);
-	if (fflush(stdout) || ferror(stdout)) {
-		command_error(&command, "cannot write the result: %s", strerror(errno));
-		return STATUS_ERROR;
-	}
-	return is_ok ? STATUS_OK : STATUS_ERROR;
+	return command_printed(&command) && is_ok ? STATUS_OK : STATUS_ERROR;
 }
 
 int cmd_policy_check(int argc, char **argv)

@@ -3,7 +3,6 @@
  * jobcage policy explain: may a job under this policy connect there, or be connected to, and by which
  * rule?
  */
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,11 +163,7 @@ static int explain_all(const struct options *options, const struct questions *qu
 			print_text(question, &explanation);
 	}
 	egress_tables_free(&tables);
-	if (fflush(stdout) || ferror(stdout)) {
-		command_error(&command, "cannot write the answer: %s", strerror(errno));
-		return STATUS_ERROR;
-	}
-	return status;
+	return command_printed(&command) ? status : STATUS_ERROR;
 }
 
 static int explain_file(const struct options *options, const struct questions *questions,

@@ -34,5 +34,5 @@ int cmd_reload(int argc, char **argv)
 	unchanged = json_integer_value(json_object_get(answer, "unchanged"));
 	printf("%lld job%s new rules, %lld %s unchanged\n", replaced,
 	       replaced == 1 ? " obeys" : "s obey", unchanged, unchanged == 1 ? "is" : "are");
-	return 0;
+	return command_printed(&command) ? 0 : EXIT_REFUSED;
 }

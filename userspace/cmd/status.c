@@ -148,7 +148,7 @@ int cmd_status(int argc, char **argv)
 		return status;
 	job = json_object_get(answer, "job");
 	if (options.json)
-		return ask_print_json(job);
+		return ask_print_json(&command, job);
 	print_status(job);
-	return 0;
+	return command_printed(&command) ? 0 : EXIT_REFUSED;
 }

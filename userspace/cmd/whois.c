@@ -59,8 +59,8 @@ int cmd_whois(int argc, char **argv)
 	if (status)
 		return status;
 	if (options.json)
-		return ask_print_json(answer);
+		return ask_print_json(&command, answer);
 	printf("%s  policy %s (%.12s), user %s\n", ask_text(answer, "job"),
 	       ask_text(answer, "policy"), ask_text(answer, "digest"), ask_text(answer, "user"));
-	return 0;
+	return command_printed(&command) ? 0 : EXIT_REFUSED;
 }
