@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* jobcage jobs: which jobs run. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
-#include "daemon/message.h"
+#include "daemon/client.h"
 #include "daemon/report.h"
 
 struct jobs_options {
@@ -102,23 +104,34 @@ static void print_ids(const json_t *jobs)
 	json_array_foreach(jobs, i, job) puts(ask_text(job, "job"));
 }
 
-/* The state files tell root what there is without a daemon. */
+static int list_state_files(json_t **ret_jobs)
+{
+	json_auto_t *jobs = json_array();
+	int r = jobs ? report_others(NULL, jobs) : -ENOMEM;
+
+	if (r) {
+		command_error(&command, "cannot read the jobs' state files: %s", strerror(-r));
+		return EXIT_REFUSED;
+	}
+	*ret_jobs = json_incref(jobs);
+	return 0;
+}
+
+/* Root is told without a daemon too; one that was killed has left its socket. */
 static int list(json_t **ret_jobs)
 {
 	json_auto_t *answer = NULL;
-	int status;
+	struct error err = { 0 };
+	_cleanup_fd_ int sock = client_connect(&err);
 
-	if (!geteuid() && access(CONTROL_SOCKET, F_OK)) {
-		*ret_jobs = json_array();
-		if (!report_others(NULL, *ret_jobs))
-			return 0;
-		command_error(&command, "cannot read the jobs' state files");
+	if (sock == -ENOENT && !geteuid())
+		return list_state_files(ret_jobs);
+	if (sock < 0 || client_call(sock, "jobs", NULL, &err, &answer)) {
+		command_error(&command, "%s", err.text);
 		return EXIT_REFUSED;
 	}
-	status = ask(&command, "jobs", NULL, &answer);
-	if (!status)
-		*ret_jobs = json_incref(json_object_get(answer, "jobs"));
-	return status;
+	*ret_jobs = json_incref(json_object_get(answer, "jobs"));
+	return 0;
 }
 
 int cmd_jobs(int argc, char **argv)

@@ -5,7 +5,7 @@ import os
 import re
 
 from harness import wait_for
-from house import ALICE, BOB, ROOT
+from house import ALICE, ROOT, SOCKET
 
 KEYS = {"job", "policy", "digest", "mode", "command", "user", "uid", "asked_by", "pid", "start_ms", "cgroup", "attached", "adopted"}
 NO_UTF8 = os.fsdecode(b"a\xff")
@@ -73,6 +73,12 @@ def shown(check, house):
 
 
 def without_daemon(check, house):
+    house.daemon.kill()
+    check.that("killed, its socket is still there", os.path.exists(SOCKET))
+    killed = house.ask("jobs")
+    check.that("jobs, root, of a daemon that was killed: what the state files say", killed.returncode == 0 and "keeper" in killed.stdout,
+               killed.stderr)
+    house.daemon.start()
     house.daemon.stop()
     for words in (["jobs"], ["status", "keeper"], ["kill", "keeper"], ["whois", "1"], ["reload"]):
         for user in (ALICE, ROOT):
