@@ -126,7 +126,7 @@ static int do_drop(char **argv)
 		return no_such("policy", argv[0]);
 	if (policy_slot_in_use(kern, gone->slot))
 		return error_set(&err, -EBUSY, "a job names the slot");
-	r = policy_barrier(kern, &err);
+	r = policy_barrier(&err);
 	if (r)
 		return r;
 	policy_withdraw(kern, gone->slot);
@@ -408,7 +408,7 @@ static int do_time(char **argv)
 	}
 	since = now_us();
 	if (!r)
-		r = policy_barrier(kern, &err);
+		r = policy_barrier(&err);
 	if (!r)
 		printf("ok %.0f %.0f %.0f\n", start / times, end / times, now_us() - since);
 	return r;

@@ -27,7 +27,7 @@
 /* Once no hook can decide by the old rules any more, the change is told of and they go. */
 static int settle_all(struct controller *controller, struct error *err)
 {
-	int r = policy_barrier(controller->kern, err);
+	int r = policy_barrier(err);
 
 	for (struct watch *watch = controller->watches; !r && watch; watch = watch->next)
 		watch_settle(watch);
@@ -101,7 +101,7 @@ static int move_jobs(struct controller *controller, struct ruleset *rules, struc
 		if (watch->job->rules == rules)
 			r = job_refresh(watch->job, r ? NULL : err) ?: r;
 	if (!r)
-		r = policy_barrier(controller->kern, err);
+		r = policy_barrier(err);
 	if (!r)
 		ruleset_settle(&controller->rulesets, rules);
 	return r;

@@ -243,9 +243,8 @@ void policy_withdraw(struct kern *kern, __u32 slot)
 	set_filled(kern, slot, false);
 }
 
-int policy_barrier(struct kern *kern, struct error *err)
+int policy_barrier(struct error *err)
 {
-	(void)kern;
 	return barrier_wait(err);
 }
 
@@ -281,7 +280,7 @@ int policy_withdraw_unused(struct kern *kern, const bool *is_kept, struct error 
 		any = any || is_unused[slot];
 	}
 	if (any)
-		r = policy_barrier(kern, err);
+		r = policy_barrier(err);
 	for (__u32 slot = 0; !r && slot < POLICY_SLOTS; slot++)
 		if (is_unused[slot])
 			policy_withdraw(kern, slot);

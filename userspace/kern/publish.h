@@ -37,7 +37,7 @@ void policy_withdraw(struct kern *kern, __u32 slot);
  * Returns 0 after a grace period: no hook uses a policy slot any more that it read before the call.
  * Some milliseconds.
  */
-int policy_barrier(struct kern *kern, struct error *err);
+int policy_barrier(struct error *err);
 
 /* Of the slot's publication; 0: it is not published. */
 __u64 policy_rules_id(const struct kern *kern, __u32 slot);
