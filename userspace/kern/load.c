@@ -211,7 +211,7 @@ static int load_fresh(const char *folder, struct error *err)
 
 /* --- pinned: open what is there --------------------------------------------------------------- */
 
-static int open_pin(const char *folder, const char *name, int *ret_fd, struct error *err)
+static int open_pin(const char *folder, const char *name, struct error *err, int *ret_fd)
 {
 	_cleanup_free_ char *path = path_join(folder, name);
 	int fd;
@@ -225,7 +225,7 @@ static int open_pin(const char *folder, const char *name, int *ret_fd, struct er
 	return 0;
 }
 
-static int pinned_backend(const char *folder, enum backend *ret_backend, struct error *err)
+static int pinned_backend(const char *folder, struct error *err, enum backend *ret_backend)
 {
 	struct bpf_prog_info info = {};
 	struct bpf_link_info link_info = {};
@@ -235,7 +235,7 @@ static int pinned_backend(const char *folder, enum backend *ret_backend, struct 
 	int r;
 
 	snprintf(name, sizeof(name), PIN_LINK_PREFIX "%s", hooks[0].program);
-	r = open_pin(folder, name, &link_fd, err);
+	r = open_pin(folder, name, err, &link_fd);
 	if (r)
 		return r;
 	if (bpf_obj_get_info_by_fd(link_fd, &link_info, &len))
@@ -292,19 +292,18 @@ static int read_build(struct kern *kern, struct error *err)
 	return 0;
 }
 
-static int open_pinned(const char *folder, struct error *err,
-		       struct kern **ret_kern)
+static int open_pinned(const char *folder, struct error *err, struct kern **ret_kern)
 {
 	_cleanup_(cleanup_kern) struct kern *kern = kern_new();
 	int r;
 
 	if (!kern)
 		return error_errno(err, -ENOMEM, "cannot open %s", folder);
-	r = pinned_backend(folder, &kern->backend, err);
+	r = pinned_backend(folder, err, &kern->backend);
 	for (int i = 0; !r && i < KERN_MAPS; i++)
-		r = open_pin(folder, pin_map_names[i], &kern->map_fd[i], err);
+		r = open_pin(folder, pin_map_names[i], err, &kern->map_fd[i]);
 	for (int i = 0; !r && i < KERN_PROGS; i++)
-		r = open_pin(folder, pin_prog_names[i], &kern->prog_fd[i], err);
+		r = open_pin(folder, pin_prog_names[i], err, &kern->prog_fd[i]);
 	if (!r)
 		r = read_build(kern, err);
 	if (!r)
@@ -474,6 +473,15 @@ void kern_close(struct kern *kern)
 	free(kern);
 }
 
+int kern_read_stats(struct kern *kern, struct kernel_stats *ret_stats)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(kern->map_fd[MAP_KERNEL_STATS], &zero, ret_stats) ? -errno : 0;
+}
+
+/* --- a job's cgroup --------------------------------------------------------------------------- */
+
 int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, struct job_label label,
 		       struct error *err)
 {
@@ -488,13 +496,6 @@ int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, str
 	if (bpf_map_update_elem(kern->map_fd[MAP_JOB_BY_ATTACH], &cgroup_id, &label, BPF_EXIST))
 		return error_errno(err, -errno, "cannot label the programs of the job's cgroup");
 	return 0;
-}
-
-int kern_read_stats(struct kern *kern, struct kernel_stats *ret_stats)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(kern->map_fd[MAP_KERNEL_STATS], &zero, ret_stats) ? -errno : 0;
 }
 
 void kern_detach_cgroup(struct kern *kern, int cgroup_fd)
