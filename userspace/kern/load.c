@@ -315,25 +315,36 @@ static int open_pinned(const char *folder, struct error *err, struct kern **ret_
 
 /* --- removal ---------------------------------------------------------------------------------- */
 
-/* At most one per hook. */
 struct held_links {
-	int fd[64];
+	int *fds;
 	size_t cnt;
 };
+
+/* One that cannot be opened is nobody's to hold. */
+static int hold_link(struct held_links *held, const char *path)
+{
+	int *fds = reallocarray(held->fds, held->cnt + 1, sizeof(*fds));
+	int fd;
+
+	if (!fds)
+		return -ENOMEM;
+	held->fds = fds;
+	fd = bpf_obj_get(path);
+	if (fd >= 0)
+		fds[held->cnt++] = fd;
+	return 0;
+}
 
 static int remove_pin(const char *folder, const char *name, struct held_links *held)
 {
 	_cleanup_free_ char *path = path_join(folder, name);
+	int r = path ? 0 : -ENOMEM;
 
-	if (!path)
-		return -ENOMEM;
-	if (!strncmp(name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX)) && held->cnt < ARRAY_SIZE(held->fd)) {
-		int fd = bpf_obj_get(path);
-
-		if (fd >= 0)
-			held->fd[held->cnt++] = fd;
-	}
-	return unlink(path) ? -errno : 0;
+	if (!r && !strncmp(name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX)))
+		r = hold_link(held, path);
+	if (!r && unlink(path))
+		r = -errno;
+	return r;
 }
 
 /*
@@ -348,14 +359,15 @@ static int release_links(struct held_links *held, struct error *err)
 	for (int i = 0; !r && i < 2; i++)
 		r = barrier_wait(err);
 	for (size_t i = 0; i < held->cnt; i++)
-		close(held->fd[i]);
+		close(held->fds[i]);
+	free(held->fds);
 	return r;
 }
 
 static int remove_folder(const char *folder, struct error *err)
 {
 	_cleanup_dir_ DIR *dir = opendir(folder);
-	struct held_links held = { .cnt = 0 };
+	struct held_links held = { 0 };
 	struct dirent *entry;
 	int r = 0, released;
 
