@@ -68,11 +68,13 @@ static void files_free(struct files *files)
 	free(files->items);
 }
 
-/* Takes path over. One that is there already is passed over. */
+/* Takes path over; NULL: there was no memory for it. One that is there already is passed over. */
 static int add_file(struct files *files, char *path)
 {
 	char **items;
 
+	if (!path)
+		return -ENOMEM;
 	for (size_t i = 0; i < files->cnt; i++)
 		if (!strcmp(files->items[i], path)) {
 			free(path);
@@ -88,17 +90,19 @@ static int add_file(struct files *files, char *path)
 	return 0;
 }
 
+/* Rotated files in a folder that cannot be listed are missing, which the result says. */
 static int add_with_rotated(struct files *files, const char *path, bool is_alone)
 {
-	char **rotated = NULL, *copy;
+	char **rotated = NULL;
 	size_t cnt = 0;
 	int r = is_alone ? 0 : rotate_list(path, &rotated, &cnt);
 
+	if (r != -ENOMEM)
+		r = 0;
 	for (size_t i = 0; i < cnt; i++)
 		r = add_file(files, rotated[i]) ?: r;
 	free(rotated);
-	copy = strdup(path);
-	return copy ? add_file(files, copy) ?: (r == -ENOMEM ? r : 0) : -ENOMEM;
+	return add_file(files, strdup(path)) ?: r;
 }
 
 /* --- what came of it -------------------------------------------------------------------------- */
