@@ -150,14 +150,14 @@ static int request_metrics(struct daemon *daemon, struct request *request, struc
 	(void)request;
 	for (struct watch *watch = daemon->controller->watches; jobs && watch; watch = watch->next)
 		if (json_array_append_new(jobs, report_status(watch)))
-			return error_errno(err, -ENOMEM, "cannot count");
+			return error_errno(err, -ENOMEM, "cannot collect the counters");
 	kern_read_stats(daemon->controller->kern, &stats);
 	*ret_answer = json_pack("{s:O, s:o, s:{s:I, s:I, s:I}}", "jobs", jobs, "sinks",
 				sinks_report(daemon->controller->sinks), "kernel", "not_in_force",
 				(json_int_t)stats.not_in_force, "label_misses",
 				(json_int_t)stats.label_misses, "enter_failures",
 				(json_int_t)stats.enter_failures);
-	return *ret_answer ? 0 : error_errno(err, -ENOMEM, "cannot count");
+	return *ret_answer ? 0 : error_errno(err, -ENOMEM, "cannot collect the counters");
 }
 
 static int request_teardown(struct daemon *daemon, struct request *request, struct error *err,
