@@ -90,8 +90,7 @@ static void monitor_main(const struct job_request *request, struct policy *polic
 		r = controller_set_site(controller, request->site, &err);
 	if (!r)
 		r = start(controller, request, policy, is_self_tested, &err);
-	/* The sink has a copy, which goes with the job: a pipeline must not wait for adopted ones.
-	 */
+	/* The sink has a copy, which goes with the job: a pipeline must not wait for adopted ones. */
 	dup2(STDIN_FILENO, STDOUT_FILENO);
 	answer(sock, r, &err);
 	if (controller && look_after(controller, &err))

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/renew.h"
 #include "daemon/prepare.h"
+#include "daemon/renew.h"
 
 struct reload {
 	struct daemon *daemon;

@@ -60,7 +60,6 @@ static int replace_one(struct controller *controller, struct watch *watch, struc
 	return r ? r : 1;
 }
 
-
 int renew_policies(struct controller *controller, renew_choose_fn choose, void *arg,
 		   struct error *err)
 {

@@ -9,8 +9,7 @@
 
 #include "daemon/controller.h"
 
-/* How often paths are compared with the files that are held; sooner when the mount table changes.
- */
+/* How often paths are compared with the files that are held; sooner when the mounts change. */
 #define RENEW_MS 10000
 
 /*
