@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -31,7 +30,7 @@ struct options {
 	/* What comes of the line. */
 	const char *file;
 	int64_t since_ms;
-	bool has_color;
+	bool has_colour;
 };
 
 static const struct option_row rows[] = {
@@ -61,7 +60,7 @@ struct row {
 	int64_t time_ms;
 	char *job, *code, *message;
 	const char *verdict; /* of a table below */
-	const char *color;
+	const char *colour;
 	json_int_t count;
 };
 
@@ -69,7 +68,7 @@ struct row {
 
 static const struct {
 	json_int_t action;
-	const char *verdict, *color;
+	const char *verdict, *colour;
 } verdicts[] = {
 	{ 1, "allowed", "" },
 	{ 2, "DENIED", "\033[31m" },
@@ -87,15 +86,15 @@ static void set_verdict(struct row *row, const json_t *event)
 {
 	json_int_t action = json_integer_value(json_object_get(event, "action_id"));
 
-	row->verdict = row->color = "";
+	row->verdict = row->colour = "";
 	for (size_t i = 0; i < ARRAY_SIZE(verdicts); i++)
 		if (verdicts[i].action == action) {
 			row->verdict = verdicts[i].verdict;
-			row->color = verdicts[i].color;
+			row->colour = verdicts[i].colour;
 		}
 	if (!action && json_integer_value(json_object_get(event, "severity_id")) >= 3) {
 		row->verdict = "LOOK";
-		row->color = "\033[35m";
+		row->colour = "\033[35m";
 	}
 }
 
@@ -153,8 +152,8 @@ static void print_row(const struct options *options, const struct row *row)
 	print_text(*row->job ? row->job : "-", 20);
 	printf("  ");
 	print_text(row->code, 15);
-	printf("  %s%-10s%s  %6s  ", options->has_color ? row->color : "", row->verdict,
-	       options->has_color && *row->color ? "\033[0m" : "", count);
+	printf("  %s%-10s%s  %6s  ", options->has_colour ? row->colour : "", row->verdict,
+	       options->has_colour && *row->colour ? "\033[0m" : "", count);
 	print_text(row->message, 0);
 	putchar('\n');
 }
@@ -329,7 +328,7 @@ static int show_site(struct options *options)
 
 int cmd_alerts(int argc, char **argv)
 {
-	struct options options = { .has_color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
+	struct options options = { .has_colour = command_has_colour() };
 	char **files;
 	int status = command_parse(&command, argc, argv, &options, &files);
 

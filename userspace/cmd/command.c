@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct option_row help_row = {
 	.kind = OPTION_IS_FLAG,
@@ -53,12 +54,21 @@ int command_misused(const struct command *command, const char *fmt, ...)
 	return command->usage_status;
 }
 
+/* --- standard output -------------------------------------------------------------------------- */
+
 bool command_printed(const struct command *command)
 {
 	if (!fflush(stdout) && !ferror(stdout))
 		return true;
 	command_error(command, "cannot write to standard output: %s", strerror(errno));
 	return false;
+}
+
+bool command_has_colour(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term && strcmp(term, "dumb");
 }
 
 /* --- the help --------------------------------------------------------------------------------- */

@@ -109,7 +109,12 @@ void command_error(const struct command *command, const char *fmt, ...)
 int command_misused(const struct command *command, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* --- standard output -------------------------------------------------------------------------- */
+
 /* Whether standard output has taken all that was printed; says so if it has not. */
 bool command_printed(const struct command *command);
+
+/* Whether to print in colour: to a terminal that shows it, unless NO_COLOR is set. */
+bool command_has_colour(void);
 
 #endif

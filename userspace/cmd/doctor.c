@@ -144,13 +144,6 @@ static struct mark mark_of(const struct need *need)
 				 : (struct mark){ "none", "\033[33m" };
 }
 
-static bool wants_colour(void)
-{
-	const char *term = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term && strcmp(term, "dumb");
-}
-
 static void print_need(const struct need *need, bool is_coloured)
 {
 	struct mark mark = mark_of(need);
@@ -191,7 +184,7 @@ static void print_conclusion(const struct features *features)
 
 static void print_text(const struct features *features)
 {
-	bool is_coloured = wants_colour();
+	bool is_coloured = command_has_colour();
 
 	for (size_t i = 0; i < features->cnt; i++)
 		print_need(&features->needs[i], is_coloured);
