@@ -5,7 +5,6 @@ import os
 import random
 import time
 
-from harness import wait_for
 from house import ALICE, ROOT, Daemon
 from toil import ATTEMPTS, Toil
 import traces

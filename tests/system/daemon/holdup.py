@@ -87,9 +87,9 @@ def lingering(check, house):
         with house.daemon.stopped():
             results = stack.enter_context(acting(check, house, ALICE, act))
         others_are_served(check, house, "while sockets linger")
-        took = time.monotonic()
+        since = time.monotonic()
         gone = wait_for(lambda: threads_of(house) <= before, 30)
-        check.that("who waits for them is interrupted in time", gone, f"{threads_of(house)} threads, {time.monotonic() - took:.0f} s")
+        check.that("who waits for them is interrupted in time", gone, f"{threads_of(house)} threads, {time.monotonic() - since:.0f} s")
     check.equal("they were sent", results, ["sent"])
     house.settles(check, "lingering sockets")
 

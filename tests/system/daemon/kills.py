@@ -10,9 +10,9 @@ import re
 import subprocess
 
 from cage import PROJECT
-from harness import WAIT_S, wait_for
+from harness import wait_for
 from house import ALICE, ROOT
-from toil import Toil
+from toil import ATTEMPTS, BREACHES, Toil
 
 KILLPOINT = os.environ.get("JOBCAGE_KILLPOINT", f"{PROJECT}/build/tests/killpoint")
 
@@ -84,7 +84,7 @@ class Launch(Scenario):
         check.that(f"{what}: it ran obeying, or did not run", ran or self.job.out == "", self.job.out)
         check.equal(f"{what}: status", self.job.status, 0 if ran else 125)
         check.that(f"{what}: status 125 has one line", ran or re.fullmatch(r"jobcage run: .+\n", self.job.err), self.job.err)
-        gone(check, self.house, what, self.job)
+        gone(check, what, self.job)
         if ran:
             self.house.accounted(check, what, self.job, 1)
         else:
@@ -105,9 +105,9 @@ class Finish(Scenario):
         wait_for(lambda: not self.house.daemon.is_alive() or self.toil.job.end() and not state_of(self.toil.job), 3)
 
     def judge(self, check, what):
-        gone(check, self.house, what, self.toil.job)
+        gone(check, what, self.toil.job)
         self.toil.judge(check, what)
-        self.house.accounted(check, what, self.toil.job, self.toil[8])
+        self.house.accounted(check, what, self.toil.job, self.toil[ATTEMPTS])
 
 
 class Reload(Scenario):
@@ -133,7 +133,7 @@ class Reload(Scenario):
 
     def judge(self, check, what):
         check.that(f"{what}: the job goes on", self.toil.attempts_on())
-        check.equal(f"{what}: nothing denied is done", self.toil[16], 0)
+        check.equal(f"{what}: nothing denied is done", self.toil[BREACHES], 0)
         check.equal(f"{what}: a reload after it", self.house.ask("reload", "v-reload").returncode, 0)
         digest = (self.house.status("v-reload") or {}).get("digest")
         check.that(f"{what}: the job obeys the other policy than before", digest and digest != self.digest, digest)
@@ -149,14 +149,14 @@ class Reload(Scenario):
         check.equal("each from what the one before came to",
                     [change["old_digest"] for change in changes[1:]], [change["new_digest"] for change in changes[:-1]])
         end = self.toil.job.end()
-        check.equal("the job of all reloads: attempts, denied", (sum(end.get("denied", {}).values())), self.toil[8])
+        check.equal("the job of all reloads: attempts, denied", sum(end.get("denied", {}).values()), self.toil[ATTEMPTS])
 
 
 def state_of(job):
     return os.path.exists(f"/run/jobcage/jobs/{job.id}.json")
 
 
-def gone(check, house, what, job):
+def gone(check, what, job):
     """The next daemon leaves nothing of a job that is over."""
     check.that(f"{what}: nothing of the job is left", wait_for(lambda: not state_of(job), 25))
 
@@ -226,5 +226,5 @@ def killed(check, house, wanted):
         witness.end()
         witness.job.finish()
         witness.judge(check, witness.job.id)
-        house.accounted(check, witness.job.id, witness.job, witness[8])
+        house.accounted(check, witness.job.id, witness.job, witness[ATTEMPTS])
     house.settles(check, "kills")

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from harness import WAIT_S, wait_for
+from harness import wait_for
 from house import ALICE, ROOT
 from toil import ATTEMPTS, BREACHES, REFUSALS, Toil
 
