@@ -212,8 +212,7 @@ struct watch *controller_find_label(const struct controller *controller, struct 
 {
 	struct watch *watch = controller->watches;
 
-	while (watch && (watch->job->label.slot != label.slot ||
-			 watch->job->label.generation != label.generation))
+	while (watch && !job_label_equal(watch->job->label, label))
 		watch = watch->next;
 	return watch;
 }

@@ -202,7 +202,7 @@ static int put_under_policy(struct kern *kern, struct job_label label, const str
 	struct job_label found = { 0 };
 	int r = job_of_pid(kern, canary->pidfd, &found);
 
-	if (r || found.slot != label.slot || found.generation != label.generation)
+	if (r || !job_label_equal(found, label))
 		return error_set(
 			err, -EKEYREJECTED,
 			"self-test: cgroup_move_task did not label a task that was born into "

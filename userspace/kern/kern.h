@@ -65,6 +65,12 @@ enum kern_prog {
 	KERN_PROGS,
 };
 
+/* Whether both are of one job: a slot gets another generation with each. */
+static inline bool job_label_equal(struct job_label a, struct job_label b)
+{
+	return a.slot == b.slot && a.generation == b.generation;
+}
+
 struct kern {
 	enum backend backend;
 	struct kernel_build build; /* whose programs are in force */

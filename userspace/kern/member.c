@@ -15,11 +15,6 @@
 /* A process that was killed may be seen until it has died. */
 #define KILL_PASSES 10
 
-static bool is_same(struct job_label a, struct job_label b)
-{
-	return a.slot == b.slot && a.generation == b.generation;
-}
-
 static int read_members(struct kern *kern, struct job_member **ret_members, size_t *ret_cnt)
 {
 	void *data;
@@ -43,7 +38,7 @@ int member_any(struct kern *kern, struct job_label label, bool *ret_any)
 	if (r)
 		return r;
 	for (size_t i = 0; i < cnt; i++)
-		any |= is_same(members[i].label, label);
+		any |= job_label_equal(members[i].label, label);
 	*ret_any = any;
 	return 0;
 }
@@ -54,7 +49,7 @@ static void kill_member(struct kern *kern, struct job_label label, pid_t tgid)
 	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, tgid, 0);
 	struct job_label found;
 
-	if (pidfd >= 0 && !job_of_pid(kern, pidfd, &found) && is_same(found, label))
+	if (pidfd >= 0 && !job_of_pid(kern, pidfd, &found) && job_label_equal(found, label))
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 }
 
@@ -69,7 +64,7 @@ static int kill_all(struct kern *kern, struct job_label label, size_t *ret_cnt)
 	if (r)
 		return r;
 	for (size_t i = 0; i < cnt; i++) {
-		if (!is_same(members[i].label, label) || members[i].tgid == last)
+		if (!job_label_equal(members[i].label, label) || members[i].tgid == last)
 			continue;
 		last = members[i].tgid;
 		kill_member(kern, label, last);
