@@ -93,6 +93,11 @@ int controller_set_site(struct controller *controller, const struct site *site, 
 		r = close_sink_path(&controller->rulesets, &site->sinks[i]);
 	if (!r && site && site->audit.key)
 		r = rulesets_close(&controller->rulesets, site->audit.key);
+	if (r == -ENOSPC)
+		return error_set(err, r,
+				 "the site's sinks and key are more than %d files, which is more than can "
+				 "be closed to jobs; leave some out",
+				 CLOSED_MAX);
 	return r ? error_errno(err, r, "cannot close the sinks to jobs") : 0;
 }
 
