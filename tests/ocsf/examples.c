@@ -166,7 +166,7 @@ static int print_start(void)
 
 	if (err)
 		return print_event("start", err, NULL);
-	result = selftest_json(&selftest, false);
+	result = selftest_json(&selftest);
 	err = ocsf_job_start(&fixture_job, ++sequence, "lsm", result, &event);
 	json_decref(result);
 	return print_event("start", err, event);

@@ -326,7 +326,7 @@ static int self_test(struct watch *watch, struct error *err)
 
 	if (r)
 		return r;
-	watch->self_test = selftest_json(&selftest, false);
+	watch->self_test = selftest_json(&selftest);
 	r = selftest_check(&selftest, err);
 	selftest_free(&selftest);
 	return r;

@@ -73,9 +73,9 @@ void selftest_free(struct selftest *selftest);
 
 /*
  * For the job's record: {"passed", "duration_us", "refused", "allowed", "attempts": [...]}. attempts
- * has those that are neither refused nor allowed, or, in full, all. NULL: out of memory.
+ * has those that are neither refused nor allowed. NULL: out of memory.
  */
-json_t *selftest_json(const struct selftest *selftest, bool is_full);
+json_t *selftest_json(const struct selftest *selftest);
 
 /* Removes what the self-test of a controller that died has left. */
 void selftest_sweep(struct job_label label);

@@ -36,14 +36,14 @@ static size_t count(const struct selftest *selftest, enum selftest_outcome outco
 	return cnt;
 }
 
-json_t *selftest_json(const struct selftest *selftest, bool is_full)
+json_t *selftest_json(const struct selftest *selftest)
 {
 	json_t *attempts = json_array();
 
 	for (size_t i = 0; attempts && i < selftest->cnt; i++) {
 		const struct selftest_result *item = &selftest->items[i];
 
-		if (!is_full && item->outcome <= OUTCOME_ALLOWED)
+		if (item->outcome <= OUTCOME_ALLOWED)
 			continue;
 		if (json_array_append_new(attempts, item_json(item))) {
 			json_decref(attempts);
