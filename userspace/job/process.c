@@ -29,7 +29,7 @@ int process_of_fdinfo(int dir_fd, const char *path, pid_t *ret_pid)
 	return 0;
 }
 
-int process_of_pidfd(int pidfd, pid_t *ret_pid)
+static int process_of_pidfd(int pidfd, pid_t *ret_pid)
 {
 	char path[64];
 

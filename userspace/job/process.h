@@ -9,12 +9,10 @@
 #include <sys/types.h>
 
 /*
- * The number that the kernel gives for a pidfd: -1 once the process is reaped. Returns 0, -EBADF for
- * what is no pidfd, or another -errno.
+ * The number that the kernel gives for a pidfd, of this process or of another one: -1 once the process
+ * is reaped. path, relative to dir_fd, is its file in fdinfo. Returns 0, -EBADF for what is no pidfd,
+ * or another -errno.
  */
-int process_of_pidfd(int pidfd, pid_t *ret_pid);
-
-/* The same, for a pidfd of another process: path, relative to dir_fd, is its file in fdinfo. */
 int process_of_fdinfo(int dir_fd, const char *path, pid_t *ret_pid);
 
 /*
