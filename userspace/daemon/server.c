@@ -340,9 +340,9 @@ int server_tick(struct server *server)
 {
 	int64_t now = clock_ms(CLOCK_MONOTONIC), next = send_away_due(server, now);
 
-	if (server->resume_ms && server->resume_ms <= now)
-		listen_again(server);
-	else if (server->resume_ms && (next < 0 || server->resume_ms - now < next))
+	if (server->resume_ms && server->resume_ms <= now && listen_again(server))
+		server->resume_ms = now + PAUSE_MS;
+	if (server->resume_ms && (next < 0 || server->resume_ms - now < next))
 		next = server->resume_ms - now;
 	return next > INT32_MAX ? -1 : (int)next;
 }
