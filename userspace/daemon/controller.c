@@ -475,31 +475,43 @@ static void look_after(struct controller *controller)
 	}
 }
 
+/* Returns 0 if all that is in the job's cgroup has a label now. A failure is told of once. */
+static int mend_labels_of(struct watch *watch, bool is_told)
+{
+	struct error err = { 0 };
+	size_t cnt = 0;
+	int r = job_label_cgroup_members(watch->job, &err, &cnt);
+
+	if (r && !is_told)
+		watch_tell(watch, "Processes without a label", err.text);
+	else if (!r && cnt)
+		watch_tell(watch, "Processes without a label",
+			   "processes entered the job's cgroup while the kernel had no memory for their "
+			   "label; they have it now");
+	return r;
+}
+
 /*
  * Tasks that came into a job's cgroup while the kernel had no memory for a label: they are under no
- * rules until they get it here.
+ * rules until they get it here, so that is tried at every tick until it is done.
  */
 static void mend_labels(struct controller *controller)
 {
 	_cleanup_fd_ int lock = -1;
 	struct kernel_stats stats;
+	bool is_failing = false;
 
 	if (kern_read_stats(controller->kern, &stats) ||
 	    stats.enter_failures == controller->enter_failures)
 		return;
 	lock = state_lock(NULL);
-	for (struct watch *watch = controller->watches; lock >= 0 && watch; watch = watch->next) {
-		struct error err = { 0 };
-		size_t cnt = 0;
-
-		if (job_label_cgroup_members(watch->job, &err, &cnt))
-			watch_tell(watch, "Processes without a label", err.text);
-		else if (cnt)
-			watch_tell(watch, "Processes without a label",
-				   "processes entered the job's cgroup while the kernel had no memory "
-				   "for their label; they have it now");
-	}
-	if (lock >= 0)
+	if (lock < 0)
+		return;
+	for (struct watch *watch = controller->watches; watch; watch = watch->next)
+		if (mend_labels_of(watch, controller->is_mending))
+			is_failing = true;
+	controller->is_mending = is_failing;
+	if (!is_failing)
 		controller->enter_failures = stats.enter_failures;
 }
 

@@ -37,6 +37,7 @@ struct controller {
 	struct sinks *sinks; /* owned */
 	struct loop_source sinks_source;
 	uint64_t enter_failures; /* of kernel_stats, as far as they were mended */
+	bool is_mending; /* not all could be mended; said already */
 	int64_t tick_ms, roots_ms, orphans_ms; /* CLOCK_MONOTONIC: when each is due */
 };
 
