@@ -94,7 +94,7 @@ int kern_try_load(enum backend backend, struct error *err);
 /* Detaches and unpins everything. Only when no job is left. Returns 0 or -errno. */
 int kern_remove(struct error *err);
 
-/* Attaches the socket programs to a job's cgroup, labelled so that they know the job. */
+/* Attaches the cgroup programs to a job's cgroup, labelled so that they know the job. */
 int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, struct job_label label,
 		       struct error *err);
 
