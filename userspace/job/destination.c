@@ -122,16 +122,23 @@ int destination_find_denied(const struct policy *policy, struct destination_kind
 /* Above the ports that need a capability, below those that the kernel gives out. */
 #define OWN_PORT 20009
 
+struct destination destination_loopback(void)
+{
+	struct destination destination = { .port = 0 };
+
+	parse(AF_INET, "127.86.75.30", destination.addr);
+	return destination;
+}
+
 int destination_find_stranger(const struct policy *policy, struct destination *ret_to,
 			      struct destination *ret_from)
 {
 	static const struct destination_kind kind = { AF_INET, IPPROTO_UDP };
-	struct destination to, from;
+	struct destination to = destination_loopback(), from;
 	uint32_t to_port, from_port;
 
 	if (policy->egress_default == EGRESS_ALLOW || policy->ingress_default == INGRESS_ALLOW)
 		return -ENOENT;
-	parse(AF_INET, "127.86.75.30", to.addr);
 	parse(AF_INET, "127.86.75.31", from.addr);
 	to_port = first_denied(policy, RULE_INGRESS, kind, from.addr, OWN_PORT);
 	from_port = first_denied(policy, RULE_EGRESS, kind, from.addr, OWN_PORT);

@@ -29,6 +29,9 @@ struct destination_kind {
 int destination_find_denied(const struct policy *policy, struct destination_kind kind,
 			    struct destination *ret_destination);
 
+/* An IPv4 address of the loopback that nobody uses; port 0. */
+struct destination destination_loopback(void);
+
 /*
  * Two ends on the loopback, at addresses that nobody uses: ret_to has a port to which no ingress rule
  * lets ret_from come by UDP, ret_from one that no egress rule opens. -ENOENT if there are none.

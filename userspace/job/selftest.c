@@ -210,7 +210,7 @@ static void add_received(struct trial *trial)
 
 static void add_packets(struct trial *trial)
 {
-	struct destination to = { .addr = { [10] = 0xff, 0xff, 127, 86, 75, 30 } };
+	struct destination to = destination_loopback();
 	struct attempt *attempt = add(trial, &allowed_own_act);
 
 	attempt->to = to;
