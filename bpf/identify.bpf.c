@@ -27,6 +27,14 @@ static __always_inline void judge_by_policy(struct dentry *dentry, struct identi
 	id->rule = finding.rule;
 }
 
+static __always_inline __u32 family_of(struct file *file)
+{
+	struct socket *sock = bpf_sock_from_file(file);
+	struct sock *sk = sock ? sock->sk : NULL;
+
+	return sk ? sk->__sk_common.skc_family : 0;
+}
+
 SEC("iter/task_file")
 int identify_files(struct bpf_iter__task_file *ctx)
 {
@@ -47,6 +55,7 @@ int identify_files(struct bpf_iter__task_file *ctx)
 	id.ino = inode_number(dentry);
 	id.type = inode_mode(dentry) & S_IFMT;
 	id.is_writable = !!(file->f_mode & FMODE_WRITE);
+	id.family = family_of(file);
 	judge_by_policy(dentry, &id);
 	bpf_seq_write(seq, &id, sizeof(id));
 	return 0;

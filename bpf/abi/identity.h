@@ -25,12 +25,14 @@ struct identity {
 	__u32 access; /* enum access of the nearest rule; ACCESS_UNSET: none, or not asked for */
 	__u32 rule;   /* rule number behind access, or RULE_NONE */
 	__u32 type; /* S_IFMT of inode.i_mode */
+	__u32 family; /* of a socket, AF_*; 0: it is none */
+	__u32 reserved;
 	struct identify_request request; /* by which it was judged: another controller may have
 					    asked at the same time */
 };
 
 _Static_assert(sizeof(struct identify_request) == 8, "identify_request is ABI");
-_Static_assert(sizeof(struct identity) == 40, "identity is ABI");
-_Static_assert(__builtin_offsetof(struct identity, request) == 32, "identity is ABI");
+_Static_assert(sizeof(struct identity) == 48, "identity is ABI");
+_Static_assert(__builtin_offsetof(struct identity, request) == 40, "identity is ABI");
 
 #endif

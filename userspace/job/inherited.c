@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -54,16 +53,8 @@ static bool is_kept(const struct job_request *request, int fd)
 }
 
 /* A network socket belongs to the cgroup that it was made in: what it sends is not judged. */
-static int check_socket(const struct job_request *request, int fd, struct error *err)
+static int refuse_socket(int fd, struct error *err)
 {
-	_cleanup_fd_ int copy = syscall(SYS_pidfd_getfd, request->pidfd, fd, 0);
-	socklen_t len = sizeof(int);
-	int domain;
-
-	if (copy < 0)
-		return error_errno(err, -errno, "descriptor %d cannot be examined", fd);
-	if (getsockopt(copy, SOL_SOCKET, SO_DOMAIN, &domain, &len) || domain == AF_UNIX)
-		return 0;
 	return error_set(err, -EPERM,
 			 "descriptor %d is a network socket made outside the job, which the policy "
 			 "could not govern; redirect it elsewhere",
@@ -77,8 +68,9 @@ static int check_descriptor(const struct job *job, const struct job_request *req
 
 	if (why)
 		return refuse(job, request, id->fd, id, why, err);
-	if (id->type == S_IFSOCK && job->rules->policy->egress_default != EGRESS_ALLOW)
-		return check_socket(request, id->fd, err);
+	if (id->family && id->family != AF_UNIX &&
+	    job->rules->policy->egress_default != EGRESS_ALLOW)
+		return refuse_socket(id->fd, err);
 	return 0;
 }
 
