@@ -7,11 +7,59 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "job/process.h"
+
+#define PIDFS_MAGIC 0x50494446 /* include/uapi/linux/magic.h */
+
+static int refuse_pidfd(int code, struct error *err)
+{
+	return error_set(err, code,
+			 code == -EPERM ? "the request's pidfd is not of its sender"
+					: "the request names no pidfd of its sender");
+}
+
+/*
+ * Since Linux 6.9 every process has an inode of its own on a file system that only pidfds are on. So
+ * what the number stands for is told by its name, and nothing is asked of a file that may be
+ * anything. Returns 1 if this kernel has no such file system.
+ */
+static int check_inode(const struct peer *peer, int number, struct error *err)
+{
+	struct statx ours, theirs;
+	struct statfs fs;
+	char path[64];
+	_cleanup_fd_ int fd = -1;
+
+	if (fstatfs(peer->pidfd, &fs) ||
+	    statx(peer->pidfd, "", AT_EMPTY_PATH, STATX_INO, &ours))
+		return error_errno(err, -errno, "cannot see who asks");
+	if (fs.f_type != PIDFS_MAGIC)
+		return 1;
+	snprintf(path, sizeof(path), "fd/%d", number);
+	fd = number < 0 ? -1 : openat(peer->proc, path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &theirs) ||
+	    theirs.stx_dev_major != ours.stx_dev_major || theirs.stx_dev_minor != ours.stx_dev_minor)
+		return refuse_pidfd(-EINVAL, err);
+	return theirs.stx_ino == ours.stx_ino ? 0 : refuse_pidfd(-EPERM, err);
+}
+
+/* Reading this may wait for whoever has the file: an epoll, if it is no pidfd. */
+static int check_fdinfo(const struct peer *peer, int number, struct error *err)
+{
+	char path[64];
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "fdinfo/%d", number);
+	if (number < 0 || process_of_fdinfo(peer->proc, path, &pid))
+		return refuse_pidfd(-EINVAL, err);
+	return pid == peer->pid ? 0 : refuse_pidfd(-EPERM, err);
+}
 
 /*
  * A process id may be another's by now. That one could be told by a pidfd of itself that it happens
@@ -19,15 +67,9 @@
  */
 static int check_own_pidfd(const struct peer *peer, int number, struct error *err)
 {
-	char path[64];
-	pid_t pid;
+	int r = check_inode(peer, number, err);
 
-	snprintf(path, sizeof(path), "fdinfo/%d", number);
-	if (number < 0 || process_of_fdinfo(peer->proc, path, &pid))
-		return error_set(err, -EINVAL, "the request names no pidfd of its sender");
-	if (pid != peer->pid)
-		return error_set(err, -EPERM, "the request's pidfd is not of its sender");
-	return 0;
+	return r > 0 ? check_fdinfo(peer, number, err) : r;
 }
 
 static int open_process(const struct message *message, struct error *err, struct peer *peer)
