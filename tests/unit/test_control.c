@@ -259,6 +259,37 @@ static void test_descriptors(void **state)
 	}
 }
 
+/* Behind a sound message, and of who has hung up. */
+static void test_descriptors_stay(void **state)
+{
+	struct pair *pair = *state;
+	int pipe_fds[2];
+	char byte;
+
+	assert_int_equal(pipe2(pipe_fds, O_NONBLOCK), 0);
+	send_raw(pair->theirs, "{\"version\": 1}", 14, NULL, 0);
+	send_raw(pair->theirs, "", 0, NULL, 0);
+	send_raw(pair->theirs, "{\"version\": 1}", 14, &pipe_fds[1], 1);
+	close(pipe_fds[1]);
+	close(pair->theirs);
+	pair->theirs = -1;
+	assert_int_equal(receive_code(pair), 1);
+	assert_false(message_discard_all(pair->ours));
+	/* Nobody has closed it. */
+	assert_int_equal(read(pipe_fds[0], &byte, 1), -1);
+	close(pipe_fds[0]);
+}
+
+static void test_discard_all(void **state)
+{
+	struct pair *pair = *state;
+
+	for (int i = 0; i < 3; i++)
+		send_raw(pair->theirs, "{\"version\": 1}", i ? 14 : 0, NULL, 0);
+	assert_true(message_discard_all(pair->ours));
+	assert_int_equal(send(pair->theirs, "1", 1, MSG_NOSIGNAL), -1);
+}
+
 static void test_numbers(void **state)
 {
 	struct pair *pair = *state;
@@ -339,6 +370,8 @@ int main(void)
 		IN_PAIR(test_deep_nesting),
 		IN_PAIR(test_large_packet),
 		IN_PAIR(test_descriptors),
+		IN_PAIR(test_descriptors_stay),
+		IN_PAIR(test_discard_all),
 		IN_PAIR(test_numbers),
 		IN_PAIR(test_body_is_no_memory),
 		IN_PAIR(test_body_size),

@@ -20,6 +20,9 @@ union control {
 	char room[CMSG_SPACE(sizeof(int))];
 };
 
+/* How often looking at a socket may fail before it is left alone. */
+#define DISCARD_ERRORS_MAX 8
+
 union credentials {
 	struct cmsghdr header;
 	char room[CMSG_SPACE(sizeof(struct ucred))];
@@ -166,16 +169,59 @@ static int parse_body(int fd, size_t max, json_t **ret_json)
 	return n == st.st_size ? parse(text, n, ret_json) : -EBADMSG;
 }
 
+/*
+ * Looks at the next packet and leaves it where it is. What comes along with it is not dropped either: whoever drops a
+ * descriptor last may wait for ever. Returns 1; 0 if there is none; -EBADMSG if descriptors come along;
+ * or another -errno.
+ */
+static int peek(int sock)
+{
+	union credentials control;
+	struct msghdr header = { .msg_control = &control, .msg_controllen = sizeof(control) };
+	ssize_t n;
+
+	do
+		n = recvmsg(sock, &header, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return header.msg_flags & MSG_CTRUNC ? -EBADMSG : header.msg_controllen > 0;
+}
+
+bool message_discard_all(int sock)
+{
+	char byte;
+	int error_cnt = 0;
+
+	shutdown(sock, SHUT_RD);
+	while (error_cnt < DISCARD_ERRORS_MAX) {
+		int r = peek(sock);
+
+		if (r == -EBADMSG)
+			return false;
+		if (!r || r == -EAGAIN)
+			return true;
+		/* That the other side has hung up is an error, once; what it sent is there still. */
+		if (r < 0)
+			error_cnt++;
+		else
+			recv(sock, &byte, sizeof(byte), MSG_DONTWAIT);
+	}
+	return false;
+}
+
 int message_receive(int sock, struct message *ret_message)
 {
 	_cleanup_free_ char *packet = malloc(MESSAGE_PACKET_MAX);
 	union credentials control;
 	size_t control_len = sizeof(control);
 	struct message message = { 0 };
-	ssize_t n = packet ? receive_packet(sock, packet, MESSAGE_PACKET_MAX, &control, &control_len)
-			   : -ENOMEM;
+	ssize_t n = packet ? peek(sock) : -ENOMEM;
 	int r;
 
+	if (n < 0)
+		return n;
+	n = receive_packet(sock, packet, MESSAGE_PACKET_MAX, &control, &control_len);
 	if (n <= 0)
 		return n;
 	if (control_len >= CMSG_LEN(sizeof(message.sender)) &&

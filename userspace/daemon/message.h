@@ -6,7 +6,7 @@
  * The daemon takes no descriptor from anybody: closing one can wait for whoever serves the file, as
  * long as he likes. A request names descriptors by their number in the sender's table ("pidfd",
  * "body", "scratch"), and the daemon opens what it can know to be harmless (daemon/peer.h). What
- * comes along unasked is never installed in its table; the kernel drops it with the message.
+ * comes along unasked stays in the socket, which is closed by another process (daemon/discard.h).
  *
  * What does not fit a packet travels in a memfd: of a request, the one that "body" names; of an
  * answer, one that comes with it. Both sides read it into memory of their own, so it cannot change
@@ -51,10 +51,16 @@ struct message {
 
 /*
  * Takes one packet. Returns 1, 0 if the other side has hung up, or -errno: -EBADMSG for what is no
- * message, also if descriptors came with it; -EPROTONOSUPPORT for one of another version; -EAGAIN.
+ * message, also if descriptors come with it, which stay; -EPROTONOSUPPORT for one of another version; -EAGAIN.
  */
 int message_receive(int sock, struct message *ret_message);
 void message_free(struct message *message);
+
+/*
+ * Lets the other side send nothing more, and drops what it has sent. Returns false if descriptors are
+ * in it: then the socket must not be closed by who cannot wait.
+ */
+bool message_discard_all(int sock);
 
 /*
  * The request in a memfd of max bytes at most, in memory of our own. proc: the sender's directory

@@ -15,7 +15,14 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "daemon/discard.h"
+#include "daemon/message.h"
 #include "daemon/session.h"
+
+/* include/uapi/asm-generic/socket.h */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 
 #define CLIENTS_MAX 1024
 #define CLIENTS_OF_USER_MAX 128
@@ -48,6 +55,7 @@ struct server {
 	struct session *sessions;
 	size_t session_cnt;
 	struct session *queue, **queue_end;
+	struct discard left; /* sockets that no thread may close */
 	bool is_closing;
 };
 
@@ -128,11 +136,14 @@ int server_execute(struct session *session, struct request *request, struct erro
 void server_forget(struct session *session)
 {
 	struct server *server = session->server;
+	bool is_empty = message_discard_all(session->sock);
 	struct session **at;
 
-	/* In the list still, so that it is interrupted if this waits. */
-	close(session->sock);
+	if (is_empty)
+		close(session->sock);
 	pthread_mutex_lock(&server->lock);
+	if (!is_empty)
+		discard_add(&server->left, session->sock);
 	for (at = &server->sessions; *at != session;)
 		at = &(*at)->next;
 	*at = session->next;
@@ -338,8 +349,13 @@ static int64_t send_away_due(struct server *server, int64_t now)
 
 int server_tick(struct server *server)
 {
-	int64_t now = clock_ms(CLOCK_MONOTONIC), next = send_away_due(server, now);
+	int64_t now = clock_ms(CLOCK_MONOTONIC), next = send_away_due(server, now), left;
 
+	pthread_mutex_lock(&server->lock);
+	left = discard_tick(&server->left, now);
+	pthread_mutex_unlock(&server->lock);
+	if (left >= 0 && (next < 0 || left < next))
+		next = left;
 	if (server->resume_ms && server->resume_ms <= now && listen_again(server))
 		server->resume_ms = now + PAUSE_MS;
 	if (server->resume_ms && (next < 0 || server->resume_ms - now < next))
@@ -353,10 +369,12 @@ static int bind_socket(struct error *err, int *ret_sock)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = CONTROL_SOCKET };
 	_cleanup_fd_ int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	const int on = 1;
+	const int on = 1, off = 0;
 
 	if (sock < 0 || setsockopt(sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)))
 		return error_errno(err, -errno, "cannot make the control socket");
+	/* Since Linux 6.16 who sends a descriptor is refused. Before, see discard.h. */
+	setsockopt(sock, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 	if (unlink(CONTROL_SOCKET) && errno != ENOENT)
 		return error_errno(err, -errno, "cannot remove the stale " CONTROL_SOCKET);
 	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)) || chmod(CONTROL_SOCKET, 0666) ||
@@ -398,6 +416,7 @@ static void free_server(struct server *server)
 	cleanup_fd(&server->wake_fd);
 	pthread_mutex_destroy(&server->lock);
 	pthread_cond_destroy(&server->gone);
+	free(server->left.fds);
 	free(server);
 }
 
@@ -458,6 +477,9 @@ bool server_close(struct server *server)
 	hang_up(server);
 	while (server->session_cnt && !r)
 		r = pthread_cond_timedwait(&server->gone, &server->lock, &end);
+	/* Who has connected, and was not accepted, may have left something, too. */
+	discard_add(&server->left, TAKE_FD(server->sock));
+	discard_now(&server->left);
 	are_gone = !server->session_cnt;
 	pthread_mutex_unlock(&server->lock);
 	if (are_gone)

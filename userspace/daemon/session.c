@@ -109,8 +109,6 @@ void *session_main(void *arg)
 	else
 		while (!take_one(session, request_cnt))
 			request_cnt++;
-	/* What the client has left in the socket goes with it, and may make this wait. */
-	server_expect(session, 0);
 	server_forget(session);
 	return NULL;
 }

@@ -28,14 +28,22 @@ class Client:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.settimeout(timeout)
         self.sock.connect(SOCKET)
+        self.is_barred = False
 
     def send(self, data, rights=()):
         """As it is. rights: descriptors to go with it, which no jobcage sends."""
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", rights))] if rights else []
-        self.sock.sendmsg([data if isinstance(data, bytes) else json.dumps(data).encode()], ancillary)
+        try:
+            self.sock.sendmsg([data if isinstance(data, bytes) else json.dumps(data).encode()], ancillary)
+        except PermissionError:  # since Linux 6.16 by the kernel
+            if not rights:
+                raise
+            self.is_barred = True
 
     def receive(self):
         """The answer; or CLOSED."""
+        if self.is_barred:
+            return {"ok": False, "errno": "EBADMSG"}
         try:
             data, ancillary, _, _ = self.sock.recvmsg(PACKET_MAX, socket.CMSG_SPACE(16))
         except ConnectionError:
