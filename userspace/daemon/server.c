@@ -136,20 +136,21 @@ int server_execute(struct session *session, struct request *request, struct erro
 void server_forget(struct session *session)
 {
 	struct server *server = session->server;
-	bool is_empty = message_discard_all(session->sock);
+	int sock = session->sock;
+	bool is_empty = message_discard_all(sock);
 	struct session **at;
 
-	if (is_empty)
-		close(session->sock);
 	pthread_mutex_lock(&server->lock);
 	if (!is_empty)
-		discard_add(&server->left, session->sock);
+		discard_add(&server->left, sock);
 	for (at = &server->sessions; *at != session;)
 		at = &(*at)->next;
 	*at = session->next;
 	server->session_cnt--;
 	pthread_cond_signal(&server->gone);
 	pthread_mutex_unlock(&server->lock);
+	if (is_empty)
+		close(sock);
 	pthread_cond_destroy(&session->done);
 	free(session);
 }
