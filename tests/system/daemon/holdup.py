@@ -66,6 +66,13 @@ def lingering_socket(kept):
     return sock.detach()
 
 
+def drop(fd, is_lingering):
+    """If nobody has taken it, the last one is this."""
+    with socket.socket(fileno=fd) as sock:
+        if not is_lingering:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def lingering(check, house):
     """Sent to the daemon, and closed by the sender: the kernel closes them in the daemon."""
     def act():
@@ -76,7 +83,7 @@ def lingering(check, house):
             for _ in range(1 + i % 3):
                 fd = lingering_socket(kept)
                 client.send({"version": 1, "op": "jobs", "pidfd": OWN}, [fd])
-                os.close(fd)
+                drop(fd, is_lingering=not client.is_barred)
             kept.append(client)
         act.kept = kept
         return "sent"
