@@ -153,6 +153,19 @@ int BPF_PROG(attr_file_setattr, struct dentry *dentry, void *attr, int ret)
 #define BTRFS_IOC_SNAP_CREATE 0x50009401
 #define BTRFS_IOC_SNAP_CREATE_V2 0x50009417
 
+/* include/uapi/asm-generic/ioctls.h, include/uapi/linux/tiocl.h */
+#define TIOCSTI 0x5412
+#define TIOCLINUX 0x541c
+
+/*
+ * Puts bytes into a terminal's input, or pastes what is selected on a console: the shell that started
+ * the job would take it for commands. What TIOCLINUX is to do stands in the job's memory.
+ */
+static __always_inline bool types_for_others(__u32 type, __u32 cmd)
+{
+	return type == S_IFCHR && (cmd == TIOCSTI || cmd == TIOCLINUX);
+}
+
 /*
  * Commands that alter nothing. 'T' is of terminals and of descriptors as such (FIOCLEX, FIONREAD):
  * no file system has commands of that type. What is not listed may alter the file.
@@ -189,18 +202,21 @@ static __noinline int judge_ioctl(struct file *file, __u32 cmd)
 	struct decision d = { .op = OP_IOCTL,
 			      .dentry = file->f_path.dentry,
 			      .mnt = file->f_path.mnt };
-	struct finding indirect = { .reason = REASON_INDIRECT };
+	struct finding never = { .reason = REASON_INDIRECT };
 	__u32 type = inode_mode(d.dentry) & S_IFMT;
+	bool is_typing = types_for_others(type, cmd);
 	struct job job;
 	int verdict;
 
-	/* Devices, sockets and pipes have commands of their own. */
-	if ((type != S_IFREG && type != S_IFDIR) || only_reads(cmd))
+	/* All other commands of devices, sockets and pipes are their own. */
+	if (!is_typing && ((type != S_IFREG && type != S_IFDIR) || only_reads(cmd)))
 		return LSM_ALLOW;
 	if (!lsm_enter(&job, &verdict))
 		return verdict;
-	if (is_indirect(cmd))
-		describe(&d, d.dentry, &indirect);
+	if (is_typing)
+		never.reason = REASON_TERMINAL;
+	if (is_typing || is_indirect(cmd))
+		describe(&d, d.dentry, &never);
 	else if (is_granted(&job, &d, d.dentry, ACCESS_WRITE,
 			    is_for_layer(OP_IOCTL) ? ACCESS_WRITE : job.policy->file_default))
 		return LSM_ALLOW;

@@ -45,6 +45,8 @@ enum event_reason {
 	REASON_USER_NAMESPACE = 20, /* the policy does not allow user namespaces */
 	REASON_OUTSIDE = 21,        /* a process that is not of the job */
 	REASON_BPF = 22,            /* bpf() is closed to every job */
+	REASON_DEVICE = 23,         /* a device, which only a rule can open */
+	REASON_TERMINAL = 24, /* input of a terminal, which whoever reads from it next takes for typed */
 };
 
 /* What was attempted. */

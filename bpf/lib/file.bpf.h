@@ -26,6 +26,19 @@
 #define SELINUX_MAGIC 0xf97cff8c
 #define PROC_SUPER_MAGIC 0x9fa0
 
+/* include/uapi/linux/stat.h */
+#define S_IFCHR 0020000
+#define S_IFBLK 0060000
+
+/* include/uapi/linux/major.h, drivers/char/mem.c and include/linux/kdev_t.h */
+#define DEVICE_NULL (1 << 20 | 3)
+#define DEVICE_ZERO (1 << 20 | 5)
+#define DEVICE_FULL (1 << 20 | 7)
+#define DEVICE_RANDOM (1 << 20 | 8)
+#define DEVICE_URANDOM (1 << 20 | 9)
+#define DEVICE_TTY (5 << 20)
+#define DEVICE_PTMX (5 << 20 | 2)
+
 /* Far deeper than anything in procfs. */
 #define PROC_DEPTH 16
 
@@ -82,9 +95,32 @@ static __noinline bool controls_kernel(struct dentry *dentry)
 }
 
 /*
+ * Whoever has a device open, if only for reading, may tell it what to do by ioctl: take a loop device's
+ * file away from under a mount, have the machine reset by its watchdog. Excepted are those that have
+ * nothing but what they give, and the process' own terminal.
+ */
+static __always_inline bool is_device(struct dentry *dentry)
+{
+	__u32 type = inode_mode(dentry) & S_IFMT;
+
+	if (type != S_IFCHR)
+		return type == S_IFBLK;
+	switch ((__u32)dentry->d_inode->i_rdev) {
+	case DEVICE_NULL:
+	case DEVICE_ZERO:
+	case DEVICE_FULL:
+	case DEVICE_RANDOM:
+	case DEVICE_URANDOM:
+	case DEVICE_TTY:
+	case DEVICE_PTMX: return false;
+	default: return true;
+	}
+}
+
+/*
  * What is granted at dentry, where fallback holds if no rule does. On the job's own scratch, which
- * was made after its rules, what no rule closes is writable. What controls the kernel is opened for
- * writing by a rule only, never by a default.
+ * was made after its rules, what no rule closes is writable. A device is opened by a rule only, never by
+ * a default; so is what controls the kernel, for writing.
  */
 static __always_inline void find_access(const struct job *job, struct dentry *dentry,
 					enum access need, enum access fallback,
@@ -97,8 +133,11 @@ static __always_inline void find_access(const struct job *job, struct dentry *de
 	finding->reason = REASON_DEFAULT;
 	if (superblock_has_rules(job->policy, dev))
 		find_file_rule(job, dentry, finding);
-	if (finding->level > ACCESS_READ && need > ACCESS_READ &&
-	    finding->reason == REASON_DEFAULT && controls_kernel(dentry))
+	if (finding->reason != REASON_DEFAULT || finding->level < need)
+		return;
+	if (is_device(dentry))
+		*finding = (struct finding){ .reason = REASON_DEVICE };
+	else if (need > ACCESS_READ && controls_kernel(dentry))
 		*finding = (struct finding){ .reason = REASON_KERNEL_FILE };
 }
 

@@ -135,6 +135,20 @@ static int ask_terminal(char **argv)
 	return r == -ENOTTY ? 0 : r;
 }
 
+/* Into the input of a terminal of its own, as if it were typed there. */
+static int type_ahead(char **argv)
+{
+	int fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), r;
+
+	(void)argv;
+	if (step("open") && fd < 0)
+		return -errno;
+	step("TIOCSTI");
+	r = outcome(ioctl(fd, TIOCSTI, "x"));
+	close(fd);
+	return r;
+}
+
 /* From and to the same file: the kernel looks no further than that. */
 static int dedupe(char **argv)
 {
@@ -348,6 +362,7 @@ const struct act attr_acts[] = {
 	{ "set_flags_32", 1, set_flags_32 },
 	{ "unknown_ioctl", 1, unknown_ioctl },
 	{ "ask_terminal", 1, ask_terminal },
+	{ "type_ahead", 0, type_ahead },
 	{ "dedupe", 1, dedupe },
 	{ "file_setattr", 1, set_fileattr },
 	{ "hold", 1, hold },

@@ -83,6 +83,38 @@ static int loop_over(void)
 	return r;
 }
 
+static int file_of(const char *name)
+{
+	int fd = open(in(out, name), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 || ftruncate(fd, 2 * SECTOR) ? -1 : fd;
+}
+
+/* By descriptors that are open for reading only: a loop device of one file, which then is another's. */
+static int loop_read_only(void)
+{
+	int control = open("/dev/loop-control", O_RDONLY | O_CLOEXEC), number, loop, first, second, r;
+	char path[32];
+
+	if (step("open loop-control") && control < 0)
+		return -errno;
+	number = ioctl(control, LOOP_CTL_GET_FREE);
+	snprintf(path, sizeof(path), "/dev/loop%d", number);
+	loop = open(path, O_RDONLY | O_CLOEXEC);
+	first = file_of("first");
+	second = file_of("second");
+	if (step("LOOP_SET_FD") && (loop < 0 || ioctl(loop, LOOP_SET_FD, first)))
+		return -errno;
+	step("LOOP_CHANGE_FD");
+	r = outcome(ioctl(loop, LOOP_CHANGE_FD, second)) ?: outcome(ioctl(loop, LOOP_CLR_FD));
+	close(loop);
+	close(first);
+	close(second);
+	unlink(in(out, "first"));
+	unlink(in(out, "second"));
+	return r;
+}
+
 static int mount_device(void)
 {
 	const char *spot = in(out, "mnt");
@@ -132,6 +164,7 @@ const struct attempt attempts[] = {
 	{ "blkroset", set_read_only },
 	{ "mknod", own_node },
 	{ "loop", loop_over },
+	{ "loop-read-only", loop_read_only },
 	{ "mount", mount_device },
 	{ "device-mapper", map_device },
 	{ "memory", memory },

@@ -112,6 +112,19 @@ static void test_mount_messages(void **state)
 		       "[{\"path\": \"/proc/sys/vm/swappiness\", \"access\": \"write\"}]}}");
 }
 
+static void test_device_messages(void **state)
+{
+	(void)state;
+	expect_message(by_reason(OP_OPEN_READ, REASON_DEVICE), "/dev/loop0", NULL,
+		       "python3 (pid 812) was denied opening /dev/loop0 for reading: it is a device, which "
+		       "takes orders from whoever has it open, so that only a rule can open it, and no "
+		       "default. To allow it, add to the policy: {\"filesystem\": {\"rules\": "
+		       "[{\"path\": \"/dev/loop0\", \"access\": \"read\"}]}}");
+	expect_message(by_reason(OP_IOCTL, REASON_TERMINAL), "/dev/pts/0", NULL,
+		       "python3 (pid 812) was denied altering /dev/pts/0 by ioctl: whoever reads from the "
+		       "terminal next would take it for typed. No policy entry can allow it.");
+}
+
 static void test_exec_messages(void **state)
 {
 	struct event memfd = by_reason(OP_EXEC, REASON_NAMELESS);
@@ -302,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_file_messages),
 		cmocka_unit_test(test_two_paths),
 		cmocka_unit_test(test_mount_messages),
+		cmocka_unit_test(test_device_messages),
 		cmocka_unit_test(test_exec_messages),
 		cmocka_unit_test(test_net_messages),
 		cmocka_unit_test(test_unnameable),

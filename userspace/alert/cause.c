@@ -66,6 +66,16 @@ static const struct builtin builtins[] = {
 		"it controls the kernel, so that only a rule can open it for writing, and no default",
 		NULL,
 	},
+	[REASON_DEVICE] = {
+		"builtin:devices",
+		"it is a device, which takes orders from whoever has it open, so that only a rule can open it, and no default",
+		NULL,
+	},
+	[REASON_TERMINAL] = {
+		"builtin:terminal-input",
+		"whoever reads from the terminal next would take it for typed",
+		"No policy entry can allow it.",
+	},
 	[REASON_INDIRECT] = {
 		"builtin:indirect-ioctl",
 		"the command works on files that the caller's memory names, which cannot be judged",

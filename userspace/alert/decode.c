@@ -56,6 +56,8 @@ static bool reason_ok(const struct event *event)
 	case REASON_OWN:
 	case REASON_MOUNTS:
 	case REASON_KERNEL_FILE:
+	case REASON_DEVICE:
+	case REASON_TERMINAL:
 	case REASON_INDIRECT:
 	case REASON_RING:
 	case REASON_OVERLAY:

@@ -112,6 +112,7 @@ struct inode {
 	struct super_block *i_sb;
 	long unsigned int i_ino;
 	const unsigned int i_nlink;
+	dev_t i_rdev;
 	__u32 i_generation;
 };
 
@@ -203,12 +204,15 @@ struct kernel_cap_struct {
 };
 
 struct user_namespace {
+	struct user_namespace *parent;
 	int level;
+	struct { unsigned int val; } owner;
 };
 
 struct cred {
-	struct user_namespace *user_ns;
+	struct { unsigned int val; } euid;
 	struct kernel_cap_struct cap_effective;
+	struct user_namespace *user_ns;
 };
 
 struct cgroup_subsys_state {

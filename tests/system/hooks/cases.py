@@ -238,6 +238,9 @@ def descriptor_cases():
     here = places(TMPFS, 'ds', 'dedupe')
     yield Case('dedupe', f'here dedupe {here["t"]}/f', folders=(here['t'],),
                alerts=(Alert('file_ioctl', 'builtin:indirect-ioctl', f'{here["t"]}/f'),))
+    yield Case('type-ahead', 'here type_ahead', alerts=(Alert('file_ioctl', 'builtin:terminal-input', '*'),))
+    yield Case('device', 'here open_read /dev/cpu_dma_latency', 'here open_read /dev/zero',
+               alerts=(Alert('file_open_read', 'builtin:devices', '/dev/cpu_dma_latency'),))
     for act in ('receive_read', 'receive_path', 'get_flags', 'ask_terminal'):
         here = places(TMPFS, 'ds', f'only-{act}')
         yield Case(f'only-{act}', '', f'here {act} {here["t"]}/f', folders=(here['t'],))
@@ -535,7 +538,8 @@ def policy(cases, act, mode='enforce'):
     rules = [{'id': 'out', 'path': f'{TMPFS}/out', 'access': 'write'},
              {'id': 'out-root', 'path': f'{ROOT}/out', 'access': 'write'},
              {'id': 'cgroups', 'path': '/sys/fs/cgroup', 'access': 'write'},
-             {'id': 'null', 'path': '/dev/null', 'access': 'write'}]
+             {'id': 'null', 'path': '/dev/null', 'access': 'write'},
+             {'id': 'ptmx', 'path': '/dev/ptmx', 'access': 'write'}]
     rules += [{'id': rule_id, 'path': path, 'access': access} for case in cases for rule_id, path, access in case.rules]
     return {'version': 1, 'name': f'hooks-{mode}', 'mode': mode,
             'datasets': [{'name': 'ds', 'access': 'read'}, {'name': 'ds-root', 'access': 'read'}],
