@@ -3,7 +3,7 @@
  * Containment: what a job may do to the machine and to processes that are not its own.
  *
  * Root in a job is a user who has the capabilities that the policy names, and no others; a user
- * namespace, in which it would have them all, is made only where the policy says so. Processes
+ * namespace, in which it would have them all, is made, or entered, only where the policy says so. Processes
  * outside the job cannot be traced, read, signalled or tuned by it, whoever they run as; bpf() is
  * closed. EACCES, which most callers of capable() turn into EPERM.
  */
@@ -16,6 +16,9 @@
 #define PTRACE_MODE_NOAUDIT 0x04
 #define CAP_DAC_OVERRIDE 1
 #define CAP_DAC_READ_SEARCH 2
+
+/* kernel/user_namespace.c: not deeper than 32 below the initial one. */
+#define USER_NS_LEVELS 33
 
 static __always_inline bool is_granted(const struct job *job, int cap)
 {
@@ -50,16 +53,48 @@ static __always_inline int refuse(const struct job *job, enum event_op op, enum 
 	return lsm_refuse(job, &d);
 }
 
-/* Has the kernel itself anything to allow? What it refuses anyway is not ours to tell of. */
-static __always_inline bool is_effective(const struct cred *cred, struct user_namespace *ns, int cap)
+static __always_inline bool has_capability(const struct cred *cred, int cap)
 {
 	__u64 caps = 0;
 
-	if (cred->user_ns != ns)
-		return false;
 	bpf_probe_read_kernel(&caps, sizeof(caps),
 			      (void *)cred + bpf_core_field_offset(struct cred, cap_effective));
 	return caps >> (cap & 63) & 1;
+}
+
+/*
+ * Has the kernel itself anything to allow? What it refuses anyway is not ours to tell of. As
+ * cap_capable() does: a capability holds in its namespace and all those below it, and who made a
+ * namespace has all in it, seen from the one above.
+ */
+static __noinline bool is_effective(const struct cred *cred, struct user_namespace *ns, int cap)
+{
+	struct user_namespace *own = BPF_CORE_READ(cred, user_ns);
+
+	for (int i = 0; i < USER_NS_LEVELS; i++) {
+		struct user_namespace *parent;
+
+		if (ns == own)
+			return has_capability(cred, cap);
+		if (BPF_CORE_READ(ns, level) <= BPF_CORE_READ(own, level))
+			return false;
+		parent = BPF_CORE_READ(ns, parent);
+		if (parent == own && BPF_CORE_READ(ns, owner.val) == BPF_CORE_READ(cred, euid.val))
+			return true;
+		ns = parent;
+	}
+	return false;
+}
+
+/*
+ * A namespace that rules over what was made in it: its own, which a container runtime made before the job,
+ * or, where the policy lets the job make some, any below. Else those below are of others: containers and
+ * sandboxes of the same user or, for root, of everybody.
+ */
+static __always_inline bool is_own_namespace(const struct job *job, const struct cred *cred,
+					     struct user_namespace *ns)
+{
+	return ns->level && (cred->user_ns == ns || job->policy->user_namespaces);
 }
 
 /*
@@ -72,7 +107,6 @@ static __always_inline bool is_of_no_consequence(const struct job *job, int cap,
 	       (cap == CAP_DAC_READ_SEARCH && is_granted(job, CAP_DAC_OVERRIDE));
 }
 
-/* Only in the initial user namespace: one that the job made rules over what the job made. */
 SEC("lsm/capable")
 int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, int cap,
 	     unsigned int opts, int ret)
@@ -81,8 +115,8 @@ int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, 
 
 	if (ret || !lsm_enter(&job, &ret))
 		return ret;
-	if (is_granted(&job, cap) || ns->level || !is_effective(cred, ns, cap) ||
-	    is_for_another(cred) || is_lifted(cap))
+	if (is_granted(&job, cap) || is_own_namespace(&job, cred, ns) || is_for_another(cred) ||
+	    is_lifted(cap) || !is_effective(cred, ns, cap))
 		return LSM_ALLOW;
 	if (is_of_no_consequence(&job, cap, opts))
 		return job.policy->mode == MODE_AUDIT ? LSM_ALLOW : LSM_DENY;

@@ -116,6 +116,49 @@ def everything(check, world, folder):
     check.equal("nothing is in the record", told, set())
 
 
+ENTER = """
+import ctypes, errno, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+space = os.open(sys.argv[1], os.O_RDONLY)
+print(errno.errorcode[ctypes.get_errno()] if libc.setns(space, 0x10000000) else "OK")
+"""
+
+
+@contextlib.contextmanager
+def namespace_of_other(world, user):
+    """A user namespace that a process of that user has made outside any job, by a path."""
+    spot = world.write(f"{world.root}/space-of-{user}", "")
+    maker = subprocess.Popen(["setpriv", "--reuid", user, "--clear-groups", "unshare", "--user", "sh", "-c", "echo; exec sleep 1000"],
+                             stdout=subprocess.PIPE)
+    maker.stdout.readline()
+    subprocess.run(["mount", "--bind", f"/proc/{maker.pid}/ns/user", spot], check=True)
+    try:
+        yield spot
+    finally:
+        maker.kill()
+        maker.wait()
+        subprocess.run(["umount", spot], check=True)
+
+
+def namespaces_of_others(check, world):
+    """Who may not make a user namespace does not enter one either, for root has all capabilities in all of them, and others in their own."""
+    for user in ("root", "nobody"):
+        with namespace_of_other(world, "nobody") as spot:
+            enter = ["setpriv", "--reuid", user, "--clear-groups", sys.executable, "-c", ENTER, spot]
+            done = subprocess.run(enter, stdout=subprocess.PIPE, text=True, check=False)
+            check.equal(f"{user} enters it outside", done.stdout, "OK\n")
+            granted = {"capabilities": ["CAP_SETUID", "CAP_SETGID"]}
+            job = world.start(*enter, policy=world.policy(f"closed-{user}", **granted)).finish()
+            check.equal(f"{user} does not enter it in a job", (job.out, job.err), ("EPERM\n", ""))
+            wait_for(job.end, 20)
+            told = [event["kernel"]["name"] for event in job.events() if event["metadata"]["event_code"] == "guard_capability"]
+            check.equal(f"{user}: the record has it", told, ["CAP_SYS_ADMIN"])
+            job = world.start(*enter, policy=world.policy(f"open-{user}", user_namespaces=True, **granted)).finish()
+            check.equal(f"{user} enters it where user namespaces are allowed", (job.out, job.err), ("OK\n", ""))
+            wait_for(job.end, 20)
+    world.settles(check, "user namespaces of others")
+
+
 @contextlib.contextmanager
 def setting(path, value):
     with open(path, encoding="ascii") as stream:
