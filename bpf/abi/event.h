@@ -47,6 +47,7 @@ enum event_reason {
 	REASON_BPF = 22,            /* bpf() is closed to every job */
 	REASON_DEVICE = 23,         /* a device, which only a rule can open */
 	REASON_TERMINAL = 24, /* input of a terminal, which whoever reads from it next takes for typed */
+	REASON_HELPER = 25,   /* a program that the kernel would start outside the job */
 };
 
 /* What was attempted. */
@@ -92,6 +93,7 @@ enum event_op {
 	OP_SIGNAL = 39,  /* guard.number: tgid; guard.detail: the signal */
 	OP_CONTROL = 40, /* scheduling, priority or limits; guard.number: tgid */
 	OP_BPF = 41,     /* guard.number: the command */
+	OP_KEY_REQUEST = 42, /* have the kernel ask its helper for a key; guard.number: 0 */
 };
 
 enum event_flags {

@@ -132,6 +132,12 @@ static int use_bpf(char **argv)
 	return got_through(outcome(syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr))), ENOENT);
 }
 
+static int request_key(char **argv)
+{
+	(void)argv;
+	return got_through(outcome(syscall(SYS_request_key, "user", "jobcage:act", "x", 0)), ENOKEY);
+}
+
 const struct act guard_acts[] = {
 	{ "capability", 0, capability },
 	{ "user_namespace", 0, user_namespace },
@@ -145,5 +151,6 @@ const struct act guard_acts[] = {
 	{ "set_scheduler", 1, set_scheduler },
 	{ "set_limit", 1, set_limit },
 	{ "bpf", 0, use_bpf },
+	{ "request_key", 0, request_key },
 	{ NULL, 0, NULL },
 };

@@ -85,6 +85,7 @@ static __u8 guard_reason(enum event_op op)
 	case OP_CAPABILITY: return REASON_CAPABILITY;
 	case OP_USER_NAMESPACE: return REASON_USER_NAMESPACE;
 	case OP_BPF: return REASON_BPF;
+	case OP_KEY_REQUEST: return REASON_HELPER;
 	default: return REASON_OUTSIDE;
 	}
 }

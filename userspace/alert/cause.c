@@ -106,6 +106,11 @@ static const struct builtin builtins[] = {
 		"bpf() could take jobcage's own programs out of the kernel, so it is closed to every job",
 		"No policy entry can allow it.",
 	},
+	[REASON_HELPER] = {
+		"builtin:kernel-helper",
+		"the kernel would start a program outside the job, with words of the job's",
+		"No policy entry can allow it: use keys that are there already.",
+	},
 	[REASON_NOT_IN_FORCE] = {
 		"builtin:not-in-force",
 		"the job has no policy in force, so nothing is allowed",

@@ -83,7 +83,7 @@ static void put_guarded(FILE *out, const struct event *event)
 	guard_name(event, name);
 	if (event->op == OP_BPF)
 		fprintf(out, " (%s)", name);
-	else if (event->op != OP_USER_NAMESPACE)
+	else if (event->op != OP_USER_NAMESPACE && event->op != OP_KEY_REQUEST)
 		fputs(name, out);
 	if (event->op == OP_SIGNAL)
 		fprintf(out, " (signal %u)", event->guard.detail);

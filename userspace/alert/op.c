@@ -208,6 +208,10 @@ static const struct op_info ops[] = {
 		.name = "use bpf", .code = "guard_bpf", .kind = EVENT_GUARD,
 		.activity = KERNEL_INVOKE, .before = "calling bpf()", .after = "",
 	},
+	[OP_KEY_REQUEST] = {
+		.name = "request key", .code = "guard_key_request", .kind = EVENT_GUARD,
+		.activity = KERNEL_INVOKE, .before = "having the kernel fetch a key", .after = "",
+	},
 };
 /* clang-format on */
 

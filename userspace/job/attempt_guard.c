@@ -115,6 +115,13 @@ static int use_bpf(const struct attempt *attempt, struct attempt_result *result)
 	return act_outcome(syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr)));
 }
 
+/* Of a type whose keys nobody fetches, by a name of our own: without the hook the helper finds no rule for it. */
+static int request_key(const struct attempt *attempt, struct attempt_result *result)
+{
+	(void)attempt, (void)result;
+	return outcome(syscall(SYS_request_key, "user", "jobcage:self-test", "", 0));
+}
+
 #define GUARD_ACT(act_hook, act_what, act_fn, act_refusal, act_op, act_reason)               \
 	{                                                                                    \
 		.name = act_hook, .hook = act_hook, .what = act_what, .run = act_fn,         \
@@ -133,6 +140,8 @@ const struct act guard_acts[] = {
 	OUTSIDE_ACT("task_setscheduler", "sched_setparam() of the controller", set_scheduler,
 		    OP_CONTROL),
 	OUTSIDE_ACT("task_setrlimit", "prlimit() of the controller", set_limit, OP_CONTROL),
+	GUARD_ACT("key_alloc", "request_key() of a key that is not there", request_key, EACCES,
+		  OP_KEY_REQUEST, REASON_HELPER),
 	{
 		.name = "bpf",
 		.hook = "bpf",

@@ -57,6 +57,7 @@ const struct hook hooks[] = {
 	HOOK("guard_task_setioprio", "task_setioprio", "I/O priorities of other processes"),
 	HOOK("guard_task_setscheduler", "task_setscheduler", "scheduling of other processes"),
 	HOOK("guard_task_setrlimit", "task_setrlimit", "limits of other processes"),
+	HOOK("guard_key_alloc", "key_alloc", "keys that a helper of the kernel's fetches"),
 	HOOK("guard_bpf", "bpf", "bpf()"),
 };
 

@@ -50,6 +50,8 @@ struct kernfs_node;
 struct kernel_cap_struct;
 struct user_namespace;
 struct cred;
+struct key_type;
+struct key;
 struct cgroup_subsys_state;
 struct cgroup;
 struct in6_addr;
@@ -213,6 +215,14 @@ struct cred {
 	struct { unsigned int val; } euid;
 	struct kernel_cap_struct cap_effective;
 	struct user_namespace *user_ns;
+};
+
+struct key_type {
+	const char *name;
+};
+
+struct key {
+	struct key_type *type;
 };
 
 struct cgroup_subsys_state {

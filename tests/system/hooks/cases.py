@@ -513,6 +513,7 @@ def guard_cases():
     yield Case('user-namespace', 'here user_namespace',
                alerts=(Alert('guard_user_namespace', 'user_namespaces.default', kernel='user namespace'),))
     yield Case('bpf', 'here bpf', alerts=(Alert('guard_bpf', 'builtin:bpf', kernel='bpf command 7'),))
+    yield Case('request-key', 'here request_key', alerts=(Alert('guard_key_request', 'builtin:kernel-helper', kernel='key request'),))
 
 
 def all_cases(release):
