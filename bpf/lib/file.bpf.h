@@ -39,9 +39,6 @@
 #define DEVICE_TTY (5 << 20)
 #define DEVICE_PTMX (5 << 20 | 2)
 
-/* Far deeper than anything in procfs. */
-#define PROC_DEPTH 16
-
 static __always_inline void describe(struct decision *d, struct dentry *dentry,
 				     const struct finding *finding)
 {
@@ -53,28 +50,41 @@ static __always_inline void describe(struct decision *d, struct dentry *dentry,
 	d->object_mode = inode_mode(dentry);
 }
 
-/* In procfs a number is a process; all other names at its top are the kernel's. */
-static __noinline bool is_of_process(struct dentry *dentry)
+/*
+ * The process that a file of procfs is about; NULL: none, or it is gone. A name that has not been looked up
+ * yet, for which open() with O_CREAT asks first, is its directory's.
+ */
+static __always_inline struct task_struct *process_of(struct dentry *dentry)
 {
-	struct dentry *top = dentry->d_sb->s_root;
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode) ?:
+				      BPF_CORE_READ(dentry, d_parent, d_inode);
+	struct proc_inode *of_proc = container_of(inode, struct proc_inode, vfs_inode);
+	struct hlist_node *first = BPF_CORE_READ(of_proc, pid, tasks[0].first);
 
-	for (int i = 0; i < PROC_DEPTH; i++) {
-		struct dentry *parent = dentry->d_parent;
-		char first = 0;
+	return first ? (void *)first - bpf_core_field_offset(struct task_struct, pid_links) : NULL;
+}
 
-		if (parent == top) {
-			bpf_probe_read_kernel(&first, sizeof(first), dentry->d_name.name);
-			return first >= '0' && first <= '9';
-		}
-		dentry = parent;
-	}
-	return false;
+/*
+ * What a process of the job may be told by its own files in procfs, as by prctl() and ptrace(): names of
+ * threads, its maps of ids, what a core holds. By the job's cgroup, because this process is nobody that
+ * bpf_task_storage_get() would take.
+ */
+static __noinline bool is_of_own_process(const struct job *job, struct dentry *dentry)
+{
+	struct task_struct *task;
+	struct job_label label;
+
+	if (dentry->d_sb->s_magic != PROC_SUPER_MAGIC)
+		return false;
+	task = process_of(dentry);
+	return task && find_label_by_cgroup(task, &label) && label.slot == job->label.slot &&
+	       label.generation == job->label.generation;
 }
 
 static __noinline bool controls_kernel(struct dentry *dentry)
 {
 	switch ((__u32)dentry->d_sb->s_magic) {
-	case PROC_SUPER_MAGIC: return !is_of_process(dentry);
+	case PROC_SUPER_MAGIC:
 	case CGROUP_SUPER_MAGIC:
 	case RDTGROUP_SUPER_MAGIC:
 	case BINFMTFS_MAGIC:
@@ -120,7 +130,7 @@ static __always_inline bool is_device(struct dentry *dentry)
 /*
  * What is granted at dentry, where fallback holds if no rule does. On the job's own scratch, which
  * was made after its rules, what no rule closes is writable. A device is opened by a rule only, never by
- * a default; so is what controls the kernel, for writing.
+ * a default; so is, for writing, what controls the kernel or processes of others.
  */
 static __always_inline void find_access(const struct job *job, struct dentry *dentry,
 					enum access need, enum access fallback,
@@ -133,7 +143,13 @@ static __always_inline void find_access(const struct job *job, struct dentry *de
 	finding->reason = REASON_DEFAULT;
 	if (superblock_has_rules(job->policy, dev))
 		find_file_rule(job, dentry, finding);
-	if (finding->reason != REASON_DEFAULT || finding->level < need)
+	if (finding->reason != REASON_DEFAULT || finding->level == ACCESS_NONE)
+		return;
+	if (need > ACCESS_READ && is_of_own_process(job, dentry)) {
+		finding->level = ACCESS_WRITE;
+		return;
+	}
+	if (finding->level < need)
 		return;
 	if (is_device(dentry))
 		*finding = (struct finding){ .reason = REASON_DEVICE };

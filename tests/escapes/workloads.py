@@ -50,6 +50,15 @@ END''',
         sqlite3 "$DATA/db" "select count(*) from t" ''',
     'tar': 'tar -C "$DATA" -czf "$OUT/data.tar.gz" files && mkdir "$OUT/x" && tar -C "$OUT/x" -xzf "$OUT/data.tar.gz" && ls "$OUT/x/files"',
     'rsync': 'rsync -a --delete "$DATA/files/" "$OUT/copy/" && rsync -ai --delete "$DATA/files/" "$OUT/copy/" && diff -r "$DATA/files" "$OUT/copy"',
+    'its own processes in procfs': '''
+        python3 - <<"END"
+import threading
+for name, text in (("oom_score_adj", "500"), (f"task/{threading.get_native_id()}/comm", "worker"), ("coredump_filter", "00000033")):
+    with open(f"/proc/self/{name}", "r+") as file:
+        file.write(text)
+    with open(f"/proc/self/{name}") as file:
+        print(file.read().strip() == text)
+END''',
     'shared memory and pipes': '''
         python3 -c 'import multiprocessing as m, multiprocessing.shared_memory as s
 b = s.SharedMemory(create=True, size=4096)

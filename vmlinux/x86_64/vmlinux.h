@@ -42,6 +42,11 @@ struct mount;
 struct path;
 struct file;
 struct linux_binprm;
+struct hlist_node;
+struct hlist_head;
+struct upid;
+struct pid;
+struct proc_inode;
 struct mm_struct;
 struct task_struct;
 struct nsproxy;
@@ -167,6 +172,29 @@ struct linux_binprm {
 	struct file *file;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct hlist_head tasks[4];
+	struct upid numbers[0];
+};
+
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
+};
+
 struct mm_struct {
 	struct file *exe_file;
 };
@@ -187,6 +215,8 @@ struct task_struct {
 	struct io_uring_task *io_uring;
 	struct nsproxy *nsproxy;
 	unsigned int flags;
+	struct pid *thread_pid;
+	struct hlist_node pid_links[4];
 };
 
 struct nsproxy {

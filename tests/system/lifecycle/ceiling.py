@@ -159,6 +159,41 @@ def namespaces_of_others(check, world):
     world.settles(check, "user namespaces of others")
 
 
+TELL = """
+import sys
+for path in sys.argv[1:]:
+    try:
+        with open(path, "w") as file:
+            file.write("700")
+        print("OK")
+    except PermissionError:
+        print("EACCES")
+"""
+
+
+def processes_in_procfs(check, world):
+    """A job tells its own processes what it likes, under a default of read, and no others, under a default of write."""
+    maps = world.policy("maps", user_namespaces=True)
+    done = world.shell("unshare --user --map-root-user id -u", policy=maps)
+    check.equal("root in a user namespace of its own", (done.out, done.err), ("0\n", ""))
+    other = subprocess.Popen(["sleep", "1000"])
+    with open(f"/proc/{other.pid}/oom_score_adj", encoding="ascii") as stream:
+        before = stream.read()
+    for name, default in (("reads", "read"), ("writes", "write")):
+        policy = world.policy(name, filesystem={"default": default, "rules": []})
+        job = world.start(sys.executable, "-c", TELL, "/proc/self/oom_score_adj", "/proc/thread-self/oom_score_adj",
+                          f"/proc/{other.pid}/oom_score_adj", policy=policy).finish()
+        check.equal(f"{name}: its own, and another's", (job.out, job.err), ("OK\nOK\nEACCES\n", ""))
+        wait_for(job.end, 20)
+        told = {event["firewall_rule"]["uid"] for event in job.events() if "firewall_rule" in event}
+        check.equal(f"{name}: the rule", told, {"filesystem.default" if default == "read" else "builtin:kernel-files"})
+    with open(f"/proc/{other.pid}/oom_score_adj", encoding="ascii") as stream:
+        check.equal("the other is as it was", stream.read(), before)
+    other.kill()
+    other.wait()
+    world.settles(check, "processes in procfs")
+
+
 @contextlib.contextmanager
 def setting(path, value):
     with open(path, encoding="ascii") as stream:
