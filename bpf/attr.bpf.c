@@ -12,6 +12,7 @@
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/file.bpf.h"
+#include "lib/owner.bpf.h"
 
 #define S_IFREG 0100000
 
@@ -166,6 +167,19 @@ static __always_inline bool types_for_others(__u32 type, __u32 cmd)
 	return type == S_IFCHR && (cmd == TIOCSTI || cmd == TIOCLINUX);
 }
 
+#define S_IFSOCK 0140000
+
+/* include/uapi/asm-generic/{sockios,ioctls}.h: fcntl's F_SETOWN, and O_ASYNC of a terminal, by ioctl. */
+#define FIOSETOWN 0x8901
+#define SIOCSPGRP 0x8902
+#define FIOASYNC 0x5452
+
+static __always_inline bool sets_owner(__u32 type, __u32 cmd)
+{
+	return (type == S_IFSOCK && (cmd == FIOSETOWN || cmd == SIOCSPGRP)) ||
+	       (type == S_IFCHR && cmd == FIOASYNC);
+}
+
 /*
  * Commands that alter nothing. 'T' is of terminals and of descriptors as such (FIOCLEX, FIONREAD):
  * no file system has commands of that type. What is not listed may alter the file.
@@ -208,6 +222,8 @@ static __noinline int judge_ioctl(struct file *file, __u32 cmd)
 	struct job job;
 	int verdict;
 
+	if (sets_owner(type, cmd))
+		return refuse_owner();
 	/* All other commands of devices, sockets and pipes are their own. */
 	if (!is_typing && ((type != S_IFREG && type != S_IFDIR) || only_reads(cmd)))
 		return LSM_ALLOW;

@@ -10,6 +10,7 @@
 #include "lib/jobcage.bpf.h"
 #include "lib/job.bpf.h"
 #include "lib/emit.bpf.h"
+#include "lib/owner.bpf.h"
 
 /* include/linux/security.h, ptrace.h and uapi/linux/capability.h */
 #define CAP_OPT_NOAUDIT 2
@@ -172,6 +173,58 @@ int BPF_PROG(guard_task_kill, struct task_struct *task, void *info, int sig,
 	if (!sig || is_of_job(&job, task))
 		return LSM_ALLOW;
 	return refuse(&job, OP_SIGNAL, REASON_OUTSIDE, task->tgid, sig);
+}
+
+/* include/uapi/asm-generic/fcntl.h and include/uapi/linux/stat.h */
+#define F_SETFL 4
+#define F_SETOWN 8
+#define F_SETOWN_EX 15
+#define O_ASYNC 020000
+#define S_IFCHR 0020000
+
+/* As the caller's PID namespace numbers it. */
+static __always_inline int number_of(struct pid *pid)
+{
+	__u32 level = BPF_CORE_READ(pid, level);
+	int nr = 0;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr),
+			      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				      (__u64)level * bpf_core_type_size(struct upid) +
+				      bpf_core_field_offset(struct upid, nr));
+	return nr;
+}
+
+/* 0: nobody any more. */
+static __always_inline bool is_self(int number)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return !number || number == number_of(BPF_CORE_READ(task, thread_pid)) ||
+	       number == number_of(BPF_CORE_READ(task, group_leader, thread_pid));
+}
+
+/*
+ * What F_SETOWN_EX names stands in the job's memory, where it may change. A terminal that is to signal
+ * takes its foreground group, which may be the shell that started the job.
+ */
+static __always_inline bool names_others(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case F_SETOWN: return !is_self((int)arg);
+	case F_SETOWN_EX: return true;
+	case F_SETFL: return arg & O_ASYNC && (file->f_inode->i_mode & S_IFMT) == S_IFCHR;
+	default: return false;
+	}
+}
+
+/* By ioctl: see attr.bpf.c. */
+SEC("lsm/file_fcntl")
+int BPF_PROG(guard_file_fcntl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+{
+	if (ret || !bpf_get_current_task_btf()->bpf_storage || !names_others(file, cmd, arg))
+		return ret;
+	return refuse_owner();
 }
 
 static __always_inline int judge_control(struct task_struct *task)

@@ -48,6 +48,7 @@ enum event_reason {
 	REASON_DEVICE = 23,         /* a device, which only a rule can open */
 	REASON_TERMINAL = 24, /* input of a terminal, which whoever reads from it next takes for typed */
 	REASON_HELPER = 25,   /* a program that the kernel would start outside the job */
+	REASON_OWNER = 26,    /* whom a descriptor signals: none but the process itself */
 };
 
 /* What was attempted. */
@@ -90,7 +91,7 @@ enum event_op {
 	OP_CAPABILITY = 36,     /* guard.number: the capability */
 	OP_USER_NAMESPACE = 37, /* make one */
 	OP_TRACE = 38,   /* guard.number: tgid; guard.detail: PTRACE_MODE_* */
-	OP_SIGNAL = 39,  /* guard.number: tgid; guard.detail: the signal */
+	OP_SIGNAL = 39,  /* guard.number: tgid, or with REASON_OWNER 0; guard.detail: the signal */
 	OP_CONTROL = 40, /* scheduling, priority or limits; guard.number: tgid */
 	OP_BPF = 41,     /* guard.number: the command */
 	OP_KEY_REQUEST = 42, /* have the kernel ask its helper for a key; guard.number: 0 */

@@ -7,15 +7,20 @@
  */
 #include "act.h"
 
+#include <asm/ioctls.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -132,6 +137,35 @@ static int use_bpf(char **argv)
 	return got_through(outcome(syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr))), ENOENT);
 }
 
+/* The signal comes at once: something is in the pipe. By 'w': F_SETOWN, 'x': F_SETOWN_EX, 's': FIOSETOWN. */
+static int signal_by(char way, int pid)
+{
+	struct f_owner_ex owner = { F_OWNER_PID, pid };
+	int ends[2], r;
+
+	if (way == 's' ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends))
+		return -errno;
+	r = outcome(way == 's' ? ioctl(ends[0], FIOSETOWN, &pid) :
+		    way == 'x' ? fcntl(ends[0], F_SETOWN_EX, &owner) :
+				 fcntl(ends[0], F_SETOWN, pid));
+	r = r ?: outcome(fcntl(ends[0], F_SETSIG, SIGURG)) ?: outcome(fcntl(ends[0], F_SETFL, O_ASYNC)) ?:
+		 outcome(write(ends[1], "x", 1) - 1);
+	close(ends[0]);
+	close(ends[1]);
+	return r;
+}
+
+static int signal_by_owner(char **argv) { return signal_by('w', atoi(argv[0])); }
+static int signal_by_owner_ex(char **argv) { return signal_by('x', atoi(argv[0])); }
+static int signal_by_ioctl(char **argv) { return signal_by('s', atoi(argv[0])); }
+
+static int signal_oneself(char **argv)
+{
+	(void)argv;
+	signal(SIGURG, SIG_IGN);
+	return signal_by('w', getpid());
+}
+
 static int request_key(char **argv)
 {
 	(void)argv;
@@ -152,5 +186,9 @@ const struct act guard_acts[] = {
 	{ "set_limit", 1, set_limit },
 	{ "bpf", 0, use_bpf },
 	{ "request_key", 0, request_key },
+	{ "signal_by_owner", 1, signal_by_owner },
+	{ "signal_by_owner_ex", 1, signal_by_owner_ex },
+	{ "signal_by_ioctl", 1, signal_by_ioctl },
+	{ "signal_oneself", 0, signal_oneself },
 	{ NULL, 0, NULL },
 };

@@ -86,6 +86,10 @@ static void alerts_say_what_to_add(void **state)
 	expect(fixture_event(OP_BPF),
 	       "python3 (pid 812) was denied calling bpf() (bpf command 21): bpf() could take jobcage's own programs "
 	       "out of the kernel, so it is closed to every job. No policy entry can allow it.");
+	expect(by_reason(OP_SIGNAL, REASON_OWNER),
+	       "python3 (pid 812) was denied sending a signal to whom a descriptor signals (signal 9): a descriptor may "
+	       "signal none but the process that asks for it. No policy entry can allow it: use F_SETOWN with the "
+	       "process's own id.");
 	expect(fixture_event(OP_KEY_REQUEST),
 	       "python3 (pid 812) was denied having the kernel fetch a key: the kernel would start a program outside "
 	       "the job, with words of the job's. No policy entry can allow it: use keys that are there already.");

@@ -111,6 +111,11 @@ static const struct builtin builtins[] = {
 		"the kernel would start a program outside the job, with words of the job's",
 		"No policy entry can allow it: use keys that are there already.",
 	},
+	[REASON_OWNER] = {
+		"builtin:signal-owner",
+		"a descriptor may signal none but the process that asks for it",
+		"No policy entry can allow it: use F_SETOWN with the process's own id.",
+	},
 	[REASON_NOT_IN_FORCE] = {
 		"builtin:not-in-force",
 		"the job has no policy in force, so nothing is allowed",

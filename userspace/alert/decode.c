@@ -84,6 +84,10 @@ static bool reason_ok(const struct event *event)
 		if (event->op < OP_TRACE || event->op > OP_CONTROL)
 			return false;
 		break;
+	case REASON_OWNER:
+		if (event->op != OP_SIGNAL)
+			return false;
+		break;
 	case REASON_HELPER:
 		if (event->op != OP_KEY_REQUEST)
 			return false;

@@ -21,6 +21,10 @@ void guard_name(const struct event *event, char ret_name[static GUARD_NAME_LEN])
 {
 	unsigned long long number = event->guard.number;
 
+	if (event->reason == REASON_OWNER) {
+		snprintf(ret_name, GUARD_NAME_LEN, "whom a descriptor signals");
+		return;
+	}
 	switch (event->op) {
 	case OP_CAPABILITY: capability_name(number, ret_name); break;
 	case OP_USER_NAMESPACE: snprintf(ret_name, GUARD_NAME_LEN, "user namespace"); break;

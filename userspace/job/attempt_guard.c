@@ -8,6 +8,7 @@
 #include "job/attempt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -64,6 +65,20 @@ static int send_signal(const struct attempt *attempt, struct attempt_result *res
 {
 	(void)attempt, (void)result;
 	return act_outcome(kill(getppid(), SIGURG));
+}
+
+/* Of a pipe, into which nothing comes. */
+static int set_owner(const struct attempt *attempt, struct attempt_result *result)
+{
+	int ends[2], r;
+
+	(void)attempt, (void)result;
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	r = outcome(fcntl(ends[0], F_SETOWN, getppid()));
+	close(ends[0]);
+	close(ends[1]);
+	return r;
 }
 
 static int set_nice(const struct attempt *attempt, struct attempt_result *result)
@@ -135,6 +150,8 @@ const struct act guard_acts[] = {
 		    read_process, OP_TRACE),
 	OUTSIDE_ACT("task_kill", "kill() of the controller with an ignored signal", send_signal,
 		    OP_SIGNAL),
+	GUARD_ACT("file_fcntl", "fcntl() that has a pipe signal the controller", set_owner, EACCES, OP_SIGNAL,
+		  REASON_OWNER),
 	OUTSIDE_ACT("task_setnice", "setpriority() of the controller", set_nice, OP_CONTROL),
 	OUTSIDE_ACT("task_setioprio", "ioprio_set() of the controller", set_io_priority, OP_CONTROL),
 	OUTSIDE_ACT("task_setscheduler", "sched_setparam() of the controller", set_scheduler,

@@ -53,6 +53,7 @@ const struct hook hooks[] = {
 	  NULL },
 	HOOK("guard_ptrace_access_check", "ptrace_access_check", "tracing and reading other processes"),
 	HOOK("guard_task_kill", "task_kill", "signals to other processes"),
+	HOOK("guard_file_fcntl", "file_fcntl", "signals that descriptors send to other processes"),
 	HOOK("guard_task_setnice", "task_setnice", "priorities of other processes"),
 	HOOK("guard_task_setioprio", "task_setioprio", "I/O priorities of other processes"),
 	HOOK("guard_task_setscheduler", "task_setscheduler", "scheduling of other processes"),

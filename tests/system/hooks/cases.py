@@ -513,6 +513,10 @@ def guard_cases():
     yield Case('user-namespace', 'here user_namespace',
                alerts=(Alert('guard_user_namespace', 'user_namespaces.default', kernel='user namespace'),))
     yield Case('bpf', 'here bpf', alerts=(Alert('guard_bpf', 'builtin:bpf', kernel='bpf command 7'),))
+    for way in ('owner', 'owner_ex', 'ioctl'):
+        yield Case(f'signal-by-{way}', f'here signal_by_{way} 1',
+                   alerts=(Alert('guard_signal', 'builtin:signal-owner', kernel='whom a descriptor signals'),))
+    yield Case('signal-oneself', '', 'here signal_oneself')
     yield Case('request-key', 'here request_key', alerts=(Alert('guard_key_request', 'builtin:kernel-helper', kernel='key request'),))
 
 

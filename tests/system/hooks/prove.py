@@ -45,6 +45,7 @@ HOOKS = {
     'guard_task_setscheduler': ('out', 'here set_scheduler 1', 'EACCES', 'OK'),
     'guard_task_setrlimit': ('out', 'here set_limit 1', 'EACCES', 'OK'),
     'guard_bpf': ('out', 'here bpf', 'EACCES', 'OK'),
+    'guard_file_fcntl': ('out', 'here signal_by_owner 1', 'EACCES', 'OK'),
     'guard_key_alloc': ('out', 'here request_key', 'EACCES', 'OK'),
     'exec_bprm_check': ('out', 'here exec {o}/tool', 'EACCES', 'OK'),
     'attr_setattr': ('ds', 'here utimes {t}/f', 'EACCES', 'OK'),
