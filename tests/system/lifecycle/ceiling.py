@@ -159,6 +159,48 @@ def namespaces_of_others(check, world):
     world.settles(check, "user namespaces of others")
 
 
+SETID = """
+import os, sys
+os.umask(0)
+def by_mode(name): os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o755)); os.chmod(name, 0o4755)
+def by_group(name): os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o755)); os.chmod(name, 0o2755)
+def by_creation(name): os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o4755))
+def by_node(name): os.mknod(name, 0o104755)
+def by_link(name):
+    file = os.open(os.path.dirname(name), os.O_TMPFILE | os.O_WRONLY, 0o4755)
+    os.link(f"/proc/self/fd/{file}", name, follow_symlinks=True)
+def of_folder(name): os.mkdir(name); os.chmod(name, 0o2775)
+for act in by_mode, by_group, by_creation, by_node, by_link, of_folder:
+    name = f"{sys.argv[1]}/{act.__name__}"
+    try:
+        act(name)
+        print(act.__name__, oct(os.stat(name).st_mode & 0o7777))
+    except PermissionError:
+        print(act.__name__, "EACCES")
+"""
+SETID_ACTS = {"by_mode": "0o4755", "by_group": "0o2755", "by_creation": "0o4755", "by_node": "0o4755", "by_link": "0o4755"}
+
+
+def setid_programs(check, world):
+    """A job leaves no program behind that runs as root for whoever starts it."""
+    def tries(name, *options, **sections):
+        out = f"{world.out}/{name}"
+        os.mkdir(out)
+        os.chmod(out, 0o777)
+        return world.start(sys.executable, "-c", SETID, out, policy=world.policy(name, **sections), options=options).finish()
+
+    folder = {"of_folder": "0o2775"}
+    job = tries("setid", capabilities=[])
+    check.equal("refused", (answers(job.out), job.err), (dict.fromkeys(SETID_ACTS, "EACCES") | folder, ""))
+    wait_for(job.end, 20)
+    told = [(event["kernel"]["name"], event.get("count", 1)) for event in job.events() if event["metadata"]["event_code"] == "guard_capability"]
+    check.equal("the record has them all", ({name for name, _ in told}, sum(count for _, count in told)), ({"CAP_SETFCAP"}, len(SETID_ACTS)))
+    job = tries("setid-granted", capabilities=["CAP_SETFCAP"])
+    check.equal("granted", (answers(job.out), job.err), (SETID_ACTS | folder, ""))
+    wait_for(job.end, 20)
+    world.settles(check, "set-user-ID programs")
+
+
 TELL = """
 import sys
 for path in sys.argv[1:]:

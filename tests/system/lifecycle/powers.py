@@ -132,7 +132,7 @@ def fsetid():
     """The kernel drops the bit without a word."""
     fd = os.open(fresh("file"), os.O_RDWR)
     os.fchown(fd, ME, OTHER)
-    os.fchmod(fd, 0o2750)
+    os.fchmod(fd, 0o2640)
     return None if os.fstat(fd).st_mode & 0o2000 else "DROPPED"
 
 
