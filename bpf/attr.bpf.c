@@ -14,7 +14,6 @@
 #include "lib/file.bpf.h"
 #include "lib/owner.bpf.h"
 
-#define S_IFREG 0100000
 
 /* include/linux/fs.h: what path_chmod, path_chown and the truncate hooks have judged. */
 #define ATTR_MODE (1 << 0)

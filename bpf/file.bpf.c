@@ -18,42 +18,6 @@
 /* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
 #define FMODE_NOACCOUNT 0x20000000 /* opened by the kernel itself, as by a stacked file system */
 #define O_TRUNC 01000
-#define S_IFREG 0100000
-
-/* include/uapi/linux/stat.h and capability.h */
-#define S_ISUID 0004000
-#define S_ISGID 0002000
-#define S_IXGRP 0000010
-#define CAP_SETFCAP 31
-
-/* A program that runs as its owner, or with its group, whoever starts it, who may be outside. */
-static __always_inline bool is_setid(__u32 mode)
-{
-	if (mode & S_IFMT && (mode & S_IFMT) != S_IFREG)
-		return false;
-	return mode & S_ISUID || (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
-}
-
-/*
- * The kernel asks for no capability before the owner of a file makes it such a program. The ceiling does,
- * for the one by which a program gets capabilities. In a user namespace ids are not those of outside.
- */
-static __noinline int judge_setid(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct decision d = { .kind = EVENT_GUARD,
-			      .op = OP_CAPABILITY,
-			      .reason = REASON_CAPABILITY,
-			      .guard.number = CAP_SETFCAP };
-	struct job job;
-	int verdict;
-
-	if (!lsm_enter(&job, &verdict) || job.policy->capabilities >> CAP_SETFCAP & 1 ||
-	    task->cred->user_ns->level)
-		return verdict;
-	return lsm_refuse(&job, &d);
-}
-
 /* Rename and removal: write access to the place, and the object itself must be free to go. */
 static __noinline bool may_move(const struct job *job, struct decision *d, struct dentry *dentry)
 {
@@ -110,7 +74,7 @@ static __always_inline bool is_new_setid(struct dentry *dentry)
 {
 	struct inode *inode = dentry->d_inode;
 
-	return inode && !inode->i_nlink && is_setid(inode->i_mode);
+	return inode && !inode->i_nlink && is_setid(inode->i_mode, inode->i_mode);
 }
 
 /*
@@ -132,9 +96,12 @@ static __noinline int judge_open(struct file *file)
 	find_access(&job, dentry, need,
 		    file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job.policy->file_default,
 		    &finding);
-	if (finding.level < need)
-		return refuse_open(&job, file, is_write ? OP_OPEN_WRITE : OP_OPEN_READ, &finding);
-	return is_write && is_new_setid(dentry) ? judge_setid() : LSM_ALLOW;
+	if (finding.level >= need) {
+		if (!is_write || !is_new_setid(dentry) || may_make_setid(&job))
+			return LSM_ALLOW;
+		finding = (struct finding){ .reason = REASON_SETID };
+	}
+	return refuse_open(&job, file, is_write ? OP_OPEN_WRITE : OP_OPEN_READ, &finding);
 }
 
 /* Apart from the judging, so that an outsider's open pays for nothing but the look at its storage. */
@@ -163,9 +130,8 @@ int BPF_PROG(file_path_mknod, const struct path *dir, struct dentry *dentry, umo
 
 	if (ret)
 		return ret;
-	ret = judge(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD,
-		    ACCESS_WRITE, mode);
-	return !ret && is_setid(mode) ? judge_setid() : ret;
+	return judge(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD,
+		     ACCESS_WRITE, mode);
 }
 
 SEC("lsm/path_mkdir")
@@ -253,9 +219,7 @@ int BPF_PROG(file_path_chmod, const struct path *path, umode_t mode, int ret)
 {
 	if (ret)
 		return ret;
-	ret = judge(path->dentry, path->mnt, OP_CHMOD, ACCESS_WRITE, mode);
-	return !ret && is_setid((inode_mode(path->dentry) & S_IFMT) | (mode & ~S_IFMT)) ? judge_setid() :
-											  ret;
+	return judge(path->dentry, path->mnt, OP_CHMOD, ACCESS_WRITE, mode);
 }
 
 SEC("lsm/path_chown")

@@ -49,6 +49,7 @@ enum event_reason {
 	REASON_TERMINAL = 24, /* input of a terminal, which whoever reads from it next takes for typed */
 	REASON_HELPER = 25,   /* a program that the kernel would start outside the job */
 	REASON_OWNER = 26,    /* whom a descriptor signals: none but the process itself */
+	REASON_SETID = 27,    /* a program that would run as its owner, whoever starts it */
 };
 
 /* What was attempted. */

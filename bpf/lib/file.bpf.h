@@ -27,8 +27,14 @@
 #define PROC_SUPER_MAGIC 0x9fa0
 
 /* include/uapi/linux/stat.h */
+#define S_IFREG 0100000
 #define S_IFCHR 0020000
 #define S_IFBLK 0060000
+#define S_ISUID 0004000
+#define S_ISGID 0002000
+#define S_IXGRP 0000010
+
+#define CAP_SETFCAP 31 /* include/uapi/linux/capability.h */
 
 /* include/uapi/linux/major.h, drivers/char/mem.c and include/linux/kdev_t.h */
 #define DEVICE_NULL (1 << 20 | 3)
@@ -178,18 +184,41 @@ static __noinline bool is_granted(const struct job *job, struct decision *d, str
 	return false;
 }
 
+/* A program that runs as its owner, or with its group, whoever starts it. No type: a regular file. */
+static __always_inline bool is_setid(__u32 type, __u32 mode)
+{
+	if (type & S_IFMT && (type & S_IFMT) != S_IFREG)
+		return false;
+	return mode & S_ISUID || (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+}
+
+/*
+ * The kernel asks for no capability before the owner of a file makes it such a program. The ceiling does,
+ * for the one by which a program gets capabilities. In a user namespace ids are not those of outside.
+ */
+static __always_inline bool may_make_setid(const struct job *job)
+{
+	return job->policy->capabilities >> CAP_SETFCAP & 1 ||
+	       bpf_get_current_task_btf()->cred->user_ns->level;
+}
+
 /* One object, one need. */
 static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, enum event_op op,
 				 enum access need, __u32 mode)
 {
 	struct decision d = { .op = op, .dentry = dentry, .mnt = mnt, .file.mode = mode };
+	struct finding setid = { .reason = REASON_SETID };
 	struct job job;
 	int verdict;
 
 	if (!lsm_enter(&job, &verdict))
 		return verdict;
-	if (is_granted(&job, &d, dentry, need, job.policy->file_default))
-		return LSM_ALLOW;
+	if (is_granted(&job, &d, dentry, need, job.policy->file_default)) {
+		if ((op != OP_CREATE && op != OP_CHMOD) || !is_setid(inode_mode(dentry), mode) ||
+		    may_make_setid(&job))
+			return LSM_ALLOW;
+		describe(&d, dentry, &setid);
+	}
 	return lsm_refuse(&job, &d);
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/keyctl.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
@@ -166,10 +167,15 @@ static int signal_oneself(char **argv)
 	return signal_by('w', getpid());
 }
 
+/* By a new name each time: the kernel remembers for a minute that there is none. */
 static int request_key(char **argv)
 {
+	static unsigned int count;
+	char name[64];
+
 	(void)argv;
-	return got_through(outcome(syscall(SYS_request_key, "user", "jobcage:act", "x", 0)), ENOKEY);
+	snprintf(name, sizeof(name), "jobcage:act:%d:%u", getpid(), count++);
+	return got_through(outcome(syscall(SYS_request_key, "user", name, "x", KEY_SPEC_PROCESS_KEYRING)), ENOKEY);
 }
 
 const struct act guard_acts[] = {

@@ -125,6 +125,15 @@ static void test_device_messages(void **state)
 		       "terminal next would take it for typed. No policy entry can allow it.");
 }
 
+static void test_setid_message(void **state)
+{
+	(void)state;
+	expect_message(by_reason(OP_CHMOD, REASON_SETID), "/out/x", NULL,
+		       "python3 (pid 812) was denied changing the mode of /out/x to 0000: whoever starts it, outside "
+		       "too, would run as its owner or with its group. To allow it, name CAP_SETFCAP in the "
+		       "policy's capabilities.");
+}
+
 static void test_exec_messages(void **state)
 {
 	struct event memfd = by_reason(OP_EXEC, REASON_NAMELESS);
@@ -316,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_two_paths),
 		cmocka_unit_test(test_mount_messages),
 		cmocka_unit_test(test_device_messages),
+		cmocka_unit_test(test_setid_message),
 		cmocka_unit_test(test_exec_messages),
 		cmocka_unit_test(test_net_messages),
 		cmocka_unit_test(test_unnameable),

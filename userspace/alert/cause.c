@@ -111,6 +111,11 @@ static const struct builtin builtins[] = {
 		"the kernel would start a program outside the job, with words of the job's",
 		"No policy entry can allow it: use keys that are there already.",
 	},
+	[REASON_SETID] = {
+		"builtin:set-id-program",
+		"whoever starts it, outside too, would run as its owner or with its group",
+		"To allow it, name CAP_SETFCAP in the policy's capabilities.",
+	},
 	[REASON_OWNER] = {
 		"builtin:signal-owner",
 		"a descriptor may signal none but the process that asks for it",

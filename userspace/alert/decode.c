@@ -58,6 +58,7 @@ static bool reason_ok(const struct event *event)
 	case REASON_KERNEL_FILE:
 	case REASON_DEVICE:
 	case REASON_TERMINAL:
+	case REASON_SETID:
 	case REASON_INDIRECT:
 	case REASON_RING:
 	case REASON_OVERLAY:

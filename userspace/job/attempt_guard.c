@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -75,7 +76,7 @@ static int set_owner(const struct attempt *attempt, struct attempt_result *resul
 	(void)attempt, (void)result;
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
-	r = outcome(fcntl(ends[0], F_SETOWN, getppid()));
+	r = act_outcome(fcntl(ends[0], F_SETOWN, getppid()));
 	close(ends[0]);
 	close(ends[1]);
 	return r;
@@ -130,11 +131,15 @@ static int use_bpf(const struct attempt *attempt, struct attempt_result *result)
 	return act_outcome(syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr)));
 }
 
-/* Of a type whose keys nobody fetches, by a name of our own: without the hook the helper finds no rule for it. */
+/*
+ * Of a type whose keys nobody fetches, by a name of our own: without the hook the helper finds no rule for it. That there
+ * is none is remembered for a minute, in this process' own keyring.
+ */
 static int request_key(const struct attempt *attempt, struct attempt_result *result)
 {
 	(void)attempt, (void)result;
-	return outcome(syscall(SYS_request_key, "user", "jobcage:self-test", "", 0));
+	return act_outcome(syscall(SYS_request_key, "user", "jobcage:self-test", "",
+			       KEY_SPEC_PROCESS_KEYRING));
 }
 
 #define GUARD_ACT(act_hook, act_what, act_fn, act_refusal, act_op, act_reason)               \
