@@ -221,8 +221,6 @@ static __noinline int judge_ioctl(struct file *file, __u32 cmd)
 	struct job job;
 	int verdict;
 
-	if (sets_owner(type, cmd))
-		return refuse_owner();
 	/* All other commands of devices, sockets and pipes are their own. */
 	if (!is_typing && ((type != S_IFREG && type != S_IFDIR) || only_reads(cmd)))
 		return LSM_ALLOW;
@@ -238,19 +236,25 @@ static __noinline int judge_ioctl(struct file *file, __u32 cmd)
 	return lsm_refuse(&job, &d);
 }
 
+/* Apart from the judging, because the stack is short. */
+static __always_inline int enter_ioctl(struct file *file, __u32 cmd)
+{
+	if (is_outsider())
+		return LSM_ALLOW;
+	if (sets_owner(inode_mode(file->f_path.dentry) & S_IFMT, cmd))
+		return refuse_owner();
+	return judge_ioctl(file, cmd);
+}
+
 SEC("lsm/file_ioctl")
 int BPF_PROG(attr_file_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
 {
-	if (ret || is_outsider())
-		return ret;
-	return judge_ioctl(file, cmd);
+	return ret ? ret : enter_ioctl(file, cmd);
 }
 
 /* The same for 32-bit programs. */
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(attr_ioctl_compat, struct file *file, unsigned int cmd, unsigned long arg, int ret)
 {
-	if (ret || is_outsider())
-		return ret;
-	return judge_ioctl(file, cmd);
+	return ret ? ret : enter_ioctl(file, cmd);
 }

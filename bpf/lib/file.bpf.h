@@ -121,7 +121,7 @@ static __always_inline bool is_device(struct dentry *dentry)
 
 	if (type != S_IFCHR)
 		return type == S_IFBLK;
-	switch ((__u32)dentry->d_inode->i_rdev) {
+	switch ((__u32)BPF_CORE_READ(dentry, d_inode, i_rdev)) {
 	case DEVICE_NULL:
 	case DEVICE_ZERO:
 	case DEVICE_FULL:

@@ -10,7 +10,7 @@
 
 #define SIGIO 29 /* include/uapi/asm-generic/signal.h */
 
-static __always_inline int refuse_owner(void)
+static __noinline int refuse_owner(void)
 {
 	struct decision d = { .kind = EVENT_GUARD, .op = OP_SIGNAL, .reason = REASON_OWNER };
 	struct job job;
