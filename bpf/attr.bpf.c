@@ -14,7 +14,6 @@
 #include "lib/file.bpf.h"
 #include "lib/owner.bpf.h"
 
-
 /* include/linux/fs.h: what path_chmod, path_chown and the truncate hooks have judged. */
 #define ATTR_MODE (1 << 0)
 #define ATTR_UID (1 << 1)
@@ -57,11 +56,6 @@ static __noinline int judge_attribute(struct dentry *dentry, enum event_op op)
 		       is_for_layer(op) ? ACCESS_WRITE : job.policy->file_default))
 		return LSM_ALLOW;
 	return lsm_refuse(&job, &d);
-}
-
-static __always_inline bool is_outsider(void)
-{
-	return !bpf_get_current_task_btf()->bpf_storage;
 }
 
 static __always_inline int judge_setattr(struct dentry *dentry, struct iattr *attr)
@@ -166,8 +160,6 @@ static __always_inline bool types_for_others(__u32 type, __u32 cmd)
 	return type == S_IFCHR && (cmd == TIOCSTI || cmd == TIOCLINUX);
 }
 
-#define S_IFSOCK 0140000
-
 /* include/uapi/asm-generic/{sockios,ioctls}.h: fcntl's F_SETOWN, and O_ASYNC of a terminal, by ioctl. */
 #define FIOSETOWN 0x8901
 #define SIOCSPGRP 0x8902
@@ -210,13 +202,13 @@ static __always_inline bool is_indirect(__u32 cmd)
 	       cmd == BTRFS_IOC_SNAP_CREATE_V2;
 }
 
-static __noinline int judge_ioctl(struct file *file, __u32 cmd)
+/* type: S_IFMT of the file's inode. */
+static __noinline int judge_ioctl(struct file *file, __u32 type, __u32 cmd)
 {
 	struct decision d = { .op = OP_IOCTL,
 			      .dentry = file->f_path.dentry,
 			      .mnt = file->f_path.mnt };
 	struct finding never = { .reason = REASON_INDIRECT };
-	__u32 type = inode_mode(d.dentry) & S_IFMT;
 	bool is_typing = types_for_others(type, cmd);
 	struct job job;
 	int verdict;
@@ -239,11 +231,12 @@ static __noinline int judge_ioctl(struct file *file, __u32 cmd)
 /* Apart from the judging, because the stack is short. */
 static __always_inline int enter_ioctl(struct file *file, __u32 cmd)
 {
+	__u32 type;
+
 	if (is_outsider())
 		return LSM_ALLOW;
-	if (sets_owner(inode_mode(file->f_path.dentry) & S_IFMT, cmd))
-		return refuse_owner();
-	return judge_ioctl(file, cmd);
+	type = inode_mode(file->f_path.dentry) & S_IFMT;
+	return sets_owner(type, cmd) ? refuse_owner() : judge_ioctl(file, type, cmd);
 }
 
 SEC("lsm/file_ioctl")

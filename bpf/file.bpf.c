@@ -18,6 +18,7 @@
 /* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
 #define FMODE_NOACCOUNT 0x20000000 /* opened by the kernel itself, as by a stacked file system */
 #define O_TRUNC 01000
+
 /* Rename and removal: write access to the place, and the object itself must be free to go. */
 static __noinline bool may_move(const struct job *job, struct decision *d, struct dentry *dentry)
 {
@@ -108,7 +109,7 @@ static __noinline int judge_open(struct file *file)
 SEC("lsm/file_open")
 int BPF_PROG(file_file_open, struct file *file, int ret)
 {
-	if (ret || !bpf_get_current_task_btf()->bpf_storage)
+	if (ret || is_outsider())
 		return ret;
 	return judge_open(file);
 }

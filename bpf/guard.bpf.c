@@ -21,11 +21,6 @@
 /* kernel/user_namespace.c: not deeper than 32 below the initial one. */
 #define USER_NS_LEVELS 33
 
-static __always_inline bool is_granted(const struct job *job, int cap)
-{
-	return job->policy->capabilities >> (cap & 63) & 1;
-}
-
 /* Of the self-test only: what it attempts would not come to the hook that is to be proved. */
 static __always_inline bool is_lifted(int cap)
 {
@@ -105,7 +100,7 @@ static __always_inline bool is_own_namespace(const struct job *job, const struct
 static __always_inline bool is_of_no_consequence(const struct job *job, int cap, unsigned int opts)
 {
 	return opts & CAP_OPT_NOAUDIT ||
-	       (cap == CAP_DAC_READ_SEARCH && is_granted(job, CAP_DAC_OVERRIDE));
+	       (cap == CAP_DAC_READ_SEARCH && grants_capability(job, CAP_DAC_OVERRIDE));
 }
 
 SEC("lsm/capable")
@@ -116,7 +111,7 @@ int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, 
 
 	if (ret || !lsm_enter(&job, &ret))
 		return ret;
-	if (is_granted(&job, cap) || is_own_namespace(&job, cred, ns) || is_for_another(cred) ||
+	if (grants_capability(&job, cap) || is_own_namespace(&job, cred, ns) || is_for_another(cred) ||
 	    is_lifted(cap) || !is_effective(cred, ns, cap))
 		return LSM_ALLOW;
 	if (is_of_no_consequence(&job, cap, opts))
@@ -142,8 +137,7 @@ static __always_inline bool is_of_job(const struct job *job, struct task_struct 
 {
 	struct job_label label;
 
-	return label_of(task, &label) && label.slot == job->label.slot &&
-	       label.generation == job->label.generation;
+	return label_of(task, &label) && job_label_equal(&label, &job->label);
 }
 
 /* Also what /proc tells of a process to those only who could trace it. */
@@ -175,12 +169,11 @@ int BPF_PROG(guard_task_kill, struct task_struct *task, void *info, int sig,
 	return refuse(&job, OP_SIGNAL, REASON_OUTSIDE, task->tgid, sig);
 }
 
-/* include/uapi/asm-generic/fcntl.h and include/uapi/linux/stat.h */
+/* include/uapi/asm-generic/fcntl.h */
 #define F_SETFL 4
 #define F_SETOWN 8
 #define F_SETOWN_EX 15
 #define O_ASYNC 020000
-#define S_IFCHR 0020000
 
 /* As the caller's PID namespace numbers it. */
 static __always_inline int number_of(struct pid *pid)
@@ -222,7 +215,7 @@ static __always_inline bool names_others(struct file *file, unsigned int cmd, un
 SEC("lsm/file_fcntl")
 int BPF_PROG(guard_file_fcntl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
 {
-	if (ret || !bpf_get_current_task_btf()->bpf_storage || !names_others(file, cmd, arg))
+	if (ret || is_outsider() || !names_others(file, cmd, arg))
 		return ret;
 	return refuse_owner();
 }

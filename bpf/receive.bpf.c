@@ -142,7 +142,7 @@ static __noinline int judge_receive(struct file *file)
 SEC("lsm/file_receive")
 int BPF_PROG(receive_file_receive, struct file *file, int ret)
 {
-	if (ret || !bpf_get_current_task_btf()->bpf_storage)
+	if (ret || is_outsider())
 		return ret;
 	if (file->f_mode & FMODE_PATH)
 		return LSM_ALLOW; /* gives nothing that its path would not */

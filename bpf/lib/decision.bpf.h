@@ -75,4 +75,16 @@ static __noinline void fill_event(struct event *e, const struct job *job, const 
 	BPF_CORE_READ_INTO(&e->comm, task, comm);
 }
 
+/* The record without its strings. has_task: the current task is who did it. */
+static __always_inline void fill_bare(struct event *e, const struct job *job,
+				      const struct decision *d, bool has_task)
+{
+	if (has_task) {
+		fill_event(e, job, d);
+		e->flags |= EVENT_PATH_MISSING;
+	} else {
+		fill_decision(e, job, d);
+	}
+}
+
 #endif

@@ -293,12 +293,7 @@ static __always_inline long send_bare(const struct outlet *outlet, const struct 
 	ring_done(outlet, sizeof(*event));
 	if (!event)
 		return -ENOSPC;
-	if (has_task) {
-		fill_event(event, job, d);
-		event->flags |= EVENT_PATH_MISSING;
-	} else {
-		fill_decision(event, job, d);
-	}
+	fill_bare(event, job, d, has_task);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

@@ -26,14 +26,6 @@
 #define SELINUX_MAGIC 0xf97cff8c
 #define PROC_SUPER_MAGIC 0x9fa0
 
-/* include/uapi/linux/stat.h */
-#define S_IFREG 0100000
-#define S_IFCHR 0020000
-#define S_IFBLK 0060000
-#define S_ISUID 0004000
-#define S_ISGID 0002000
-#define S_IXGRP 0000010
-
 #define CAP_SETFCAP 31 /* include/uapi/linux/capability.h */
 
 /* include/uapi/linux/major.h, drivers/char/mem.c and include/linux/kdev_t.h */
@@ -83,8 +75,7 @@ static __noinline bool is_of_own_process(const struct job *job, struct dentry *d
 	if (dentry->d_sb->s_magic != PROC_SUPER_MAGIC)
 		return false;
 	task = process_of(dentry);
-	return task && find_label_by_cgroup(task, &label) && label.slot == job->label.slot &&
-	       label.generation == job->label.generation;
+	return task && find_label_by_cgroup(task, &label) && job_label_equal(&label, &job->label);
 }
 
 static __noinline bool controls_kernel(struct dentry *dentry)
@@ -198,7 +189,7 @@ static __always_inline bool is_setid(__u32 type, __u32 mode)
  */
 static __always_inline bool may_make_setid(const struct job *job)
 {
-	return job->policy->capabilities >> CAP_SETFCAP & 1 ||
+	return grants_capability(job, CAP_SETFCAP) ||
 	       bpf_get_current_task_btf()->cred->user_ns->level;
 }
 

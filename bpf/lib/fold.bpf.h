@@ -259,12 +259,7 @@ static __always_inline __u32 fold_open(struct evidence *evidence, const struct k
 	if (place >= FOLDS)
 		return 0;
 	fold = &evidence->folds[place & (FOLDS - 1)];
-	if (has_task) {
-		fill_event(&fold->event, job, d);
-		fold->event.flags |= EVENT_PATH_MISSING;
-	} else {
-		fill_decision(&fold->event, job, d);
-	}
+	fill_bare(&fold->event, job, d, has_task);
 	fold_publish(fold, kind);
 	return place + 1;
 }

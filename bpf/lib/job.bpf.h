@@ -50,6 +50,23 @@ static __always_inline struct cgroup_subsys_state *css_of(struct cgroup *cgroup)
 	return (void *)cgroup + bpf_core_field_offset(struct cgroup, self);
 }
 
+/* Whether both are of one job: a slot gets another generation with each. */
+static __always_inline bool job_label_equal(const struct job_label *a, const struct job_label *b)
+{
+	return a->slot == b->slot && a->generation == b->generation;
+}
+
+static __always_inline bool grants_capability(const struct job *job, int cap)
+{
+	return job->policy->capabilities >> (cap & 63) & 1;
+}
+
+/* What a hook may ask first that has more to look at before it needs the job. */
+static __always_inline bool is_outsider(void)
+{
+	return !bpf_get_current_task_btf()->bpf_storage;
+}
+
 /* The label of the cgroup, or of the nearest one above it. */
 static __noinline bool find_label_of_cgroup(struct cgroup *cgroup, struct job_label *ret_label)
 {

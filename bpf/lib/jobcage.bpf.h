@@ -21,6 +21,14 @@
 /* include/linux/fs.h and include/uapi/linux/stat.h */
 #define FMODE_WRITE 0x2
 #define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+#define S_IFDIR 0040000
+#define S_IFCHR 0020000
+#define S_ISUID 0004000
+#define S_ISGID 0002000
+#define S_IXGRP 0000010
 
 /* Verdicts as the two kinds of programs return them. */
 #define LSM_ALLOW 0

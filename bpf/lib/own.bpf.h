@@ -60,7 +60,7 @@ static __always_inline enum owner owner_of(struct bpf_sock *sk, const struct job
 	if (!sk)
 		return OWNER_NOBODY;
 	mark = bpf_sk_storage_get(&mark_by_sock, sk, 0, 0);
-	if (mark && (!state || sk->state == state) && mark->label.slot == label->slot && mark->label.generation == label->generation)
+	if (mark && (!state || sk->state == state) && job_label_equal(&mark->label, label))
 		owner = OWNER_JOB;
 	bpf_sk_release(sk);
 	return owner;

@@ -13,7 +13,7 @@ static __always_inline bool is_of_job(const struct job *job, struct sock *sk)
 	struct job_label label;
 
 	return find_label_of_cgroup(sk->sk_cgrp_data.cgroup, &label) &&
-	       label.slot == job->label.slot && label.generation == job->label.generation;
+	       job_label_equal(&label, &job->label);
 }
 
 #endif

@@ -12,8 +12,6 @@
 #include "lib/job.bpf.h"
 #include "lib/renames.bpf.h"
 
-#define S_IFDIR 0040000 /* include/uapi/linux/stat.h */
-
 /*
  * Components below a superblock's root. Deeper objects exist (chdir and mkdir in turn) and are
  * denied.
