@@ -19,7 +19,7 @@ INSTALL    ?= install
 
 BPF_SRCS := file receive attr mount renames exec guard sock egress packet unix task identify member enter
 
-BASE_SRCS   := diag error file path
+BASE_SRCS   := diag error fds file path
 POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
 	       shape site value
 KERN_SRCS   := backend barrier evidence features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \

@@ -3,11 +3,14 @@
 #include "daemon/discard.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fds.h"
 
 #define EVERY_MS 1000
 
@@ -15,8 +18,7 @@ void discard_add(struct discard *discard, int fd)
 {
 	if (discard->cnt == discard->room) {
 		size_t room = discard->room ? 2 * discard->room : 64;
-		/* With one place more, for discard_now(). */
-		int *fds = realloc(discard->fds, (room + 1) * sizeof(*fds));
+		int *fds = reallocarray(discard->fds, room, sizeof(*fds));
 
 		/* Stays open. */
 		if (!fds)
@@ -27,32 +29,37 @@ void discard_add(struct discard *discard, int fd)
 	discard->fds[discard->cnt++] = fd;
 }
 
-static int compare(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
 /*
  * Everything else first, which is the daemon's as well, locks among it. Then the daemon closes its own
  * copies, so that this process is the last that has them.
  */
 _Noreturn static void discard_main(const int *sorted, size_t cnt, int daemon_is_done)
 {
-	unsigned int from = 0;
 	char byte;
 
 	prctl(PR_SET_NAME, "jobcage-discard");
-	for (size_t i = 0; i < cnt; i++) {
-		unsigned int fd = sorted[i];
-
-		if (fd > from)
-			close_range(from, fd - 1, 0);
-		from = fd + 1;
-	}
-	close_range(from, UINT_MAX, 0);
+	fds_close_others(sorted, cnt);
 	while (read(daemon_is_done, &byte, sizeof(byte)) < 0)
 		;
 	_exit(0);
+}
+
+/* Its pid; -1 if there is none, and nothing has changed. daemon_is_done: closed when the daemon has closed its copies. */
+static pid_t start_discarder(const struct discard *discard, int daemon_is_done)
+{
+	size_t cnt = discard->cnt + 1;
+	_cleanup_free_ int *keep = reallocarray(NULL, cnt, sizeof(*keep));
+	pid_t pid;
+
+	if (!keep)
+		return -1;
+	memcpy(keep, discard->fds, discard->cnt * sizeof(*keep));
+	keep[discard->cnt] = daemon_is_done;
+	fds_sort(keep, cnt);
+	pid = fork();
+	if (!pid)
+		discard_main(keep, cnt, daemon_is_done);
+	return pid;
 }
 
 static void reap(struct discard *discard)
@@ -70,28 +77,17 @@ void discard_now(struct discard *discard)
 	int done[2];
 	pid_t pid;
 
-	if (!discard->cnt || discard->discarder_cnt == DISCARDERS_MAX ||
-	    pipe2(done, O_CLOEXEC))
+	if (!discard->cnt || discard->discarder_cnt == DISCARDERS_MAX || pipe2(done, O_CLOEXEC))
 		return;
-	discard->fds[discard->cnt] = done[0];
-	qsort(discard->fds, discard->cnt + 1, sizeof(*discard->fds), compare);
-	pid = fork();
-	if (!pid)
-		discard_main(discard->fds, discard->cnt + 1, done[0]);
-	for (size_t i = 0, at = 0; i <= discard->cnt; i++) {
-		if (discard->fds[i] == done[0])
-			continue;
-		if (pid > 0)
+	pid = start_discarder(discard, done[0]);
+	if (pid > 0) {
+		for (size_t i = 0; i < discard->cnt; i++)
 			close(discard->fds[i]);
-		else
-			discard->fds[at++] = discard->fds[i];
+		discard->cnt = 0;
+		discard->discarders[discard->discarder_cnt++] = pid;
 	}
 	close(done[0]);
 	close(done[1]);
-	if (pid < 0)
-		return;
-	discard->cnt = 0;
-	discard->discarders[discard->discarder_cnt++] = pid;
 }
 
 int64_t discard_tick(struct discard *discard, int64_t now)

@@ -32,10 +32,11 @@ void folds_close(struct folds *folds)
 
 static __u64 sequence_of(const void *record)
 {
-	struct event event;
+	__u64 sequence;
 
-	memcpy(&event, record, sizeof(event)); /* it need not be aligned for us */
-	return event.sequence;
+	/* It need not be aligned for us. */
+	memcpy(&sequence, (const char *)record + offsetof(struct event, sequence), sizeof(sequence));
+	return sequence;
 }
 
 static void keep_head(struct folds_head *head, const void *record, size_t len)

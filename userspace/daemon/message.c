@@ -14,14 +14,14 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
+/* How often looking at a socket may fail before it is left alone. */
+#define DISCARD_ERRORS_MAX 8
+
 /* Room for one descriptor; and for credentials alone, so that no descriptor can come with them. */
 union control {
 	struct cmsghdr header;
 	char room[CMSG_SPACE(sizeof(int))];
 };
-
-/* How often looking at a socket may fail before it is left alone. */
-#define DISCARD_ERRORS_MAX 8
 
 union credentials {
 	struct cmsghdr header;
@@ -115,6 +115,17 @@ int message_answer(int sock, const json_t *json)
 /* --- receive ---------------------------------------------------------------------------------- */
 
 /* Returns the packet's length, 0 at the end, or -errno. */
+static ssize_t receive(int sock, struct msghdr *header, int flags)
+{
+	ssize_t n;
+
+	do
+		n = recvmsg(sock, header, MSG_CMSG_CLOEXEC | flags);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* The same. */
 static ssize_t receive_packet(int sock, char *room, size_t size, void *control, size_t *control_len)
 {
 	struct iovec iov = { .iov_base = room, .iov_len = size };
@@ -124,13 +135,10 @@ static ssize_t receive_packet(int sock, char *room, size_t size, void *control, 
 		.msg_control = control,
 		.msg_controllen = *control_len,
 	};
-	ssize_t n;
+	ssize_t n = receive(sock, &header, 0);
 
-	do
-		n = recvmsg(sock, &header, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return -errno;
+		return n;
 	*control_len = header.msg_controllen;
 	return header.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EBADMSG : n;
 }
@@ -178,13 +186,10 @@ static int peek(int sock)
 {
 	union credentials control;
 	struct msghdr header = { .msg_control = &control, .msg_controllen = sizeof(control) };
-	ssize_t n;
+	ssize_t n = receive(sock, &header, MSG_PEEK | MSG_DONTWAIT);
 
-	do
-		n = recvmsg(sock, &header, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return -errno;
+		return n;
 	return header.msg_flags & MSG_CTRUNC ? -EBADMSG : header.msg_controllen > 0;
 }
 

@@ -328,6 +328,12 @@ static void send_away(struct session *session)
 	pthread_kill(session->thread, SIGUSR1);
 }
 
+/* Of two times in ms that something is due in; -1: never. */
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return b < 0 || (a >= 0 && a < b) ? a : b;
+}
+
 /* Returns ms until the next one's time is up, or -1. */
 static int64_t send_away_due(struct server *server, int64_t now)
 {
@@ -341,8 +347,7 @@ static int64_t send_away_due(struct server *server, int64_t now)
 			send_away(session);
 			left = INTERRUPT_MS;
 		}
-		if (next < 0 || left < next)
-			next = left;
+		next = sooner(next, left);
 	}
 	pthread_mutex_unlock(&server->lock);
 	return next;
@@ -350,17 +355,15 @@ static int64_t send_away_due(struct server *server, int64_t now)
 
 int server_tick(struct server *server)
 {
-	int64_t now = clock_ms(CLOCK_MONOTONIC), next = send_away_due(server, now), left;
+	int64_t now = clock_ms(CLOCK_MONOTONIC), next = send_away_due(server, now);
 
 	pthread_mutex_lock(&server->lock);
-	left = discard_tick(&server->left, now);
+	next = sooner(next, discard_tick(&server->left, now));
 	pthread_mutex_unlock(&server->lock);
-	if (left >= 0 && (next < 0 || left < next))
-		next = left;
 	if (server->resume_ms && server->resume_ms <= now && listen_again(server))
 		server->resume_ms = now + PAUSE_MS;
-	if (server->resume_ms && (next < 0 || server->resume_ms - now < next))
-		next = server->resume_ms - now;
+	if (server->resume_ms)
+		next = sooner(next, server->resume_ms - now);
 	return next > INT32_MAX ? -1 : (int)next;
 }
 

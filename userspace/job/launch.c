@@ -5,40 +5,27 @@
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
-#include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fds.h"
 
 /* More descriptors than anyone names. */
 #define KEEP_MAX 64
 
-static int compare_fds(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
 int launch_close_files(const int *keep, size_t keep_cnt)
 {
 	int sorted[KEEP_MAX];
-	unsigned int from = 0;
 
 	if (keep_cnt > KEEP_MAX)
 		return -E2BIG;
 	for (size_t i = 0; i < keep_cnt; i++)
 		sorted[i] = keep[i];
-	qsort(sorted, keep_cnt, sizeof(*sorted), compare_fds);
-	for (size_t i = 0; i < keep_cnt; i++) {
-		unsigned int fd = sorted[i];
-
-		if (fd > from && close_range(from, fd - 1, 0))
-			return -errno;
-		from = fd + 1;
-	}
-	return close_range(from, UINT_MAX, 0) ? -errno : 0;
+	fds_sort(sorted, keep_cnt);
+	return fds_close_others(sorted, keep_cnt);
 }
 
 static const struct passwd *look_up(const char *name)
