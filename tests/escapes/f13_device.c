@@ -63,16 +63,28 @@ static int own_node(void)
 	return r;
 }
 
-/* A second loop device over the first. */
-static int loop_over(void)
+#define LOOP_PATH_LEN 32
+
+/* By a control device that is opened as flags say. Returns 0 or -errno. */
+static int find_free_loop(int flags, char ret_path[static LOOP_PATH_LEN])
 {
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), number, loop, below, r;
-	char path[32];
+	int control = open("/dev/loop-control", flags | O_CLOEXEC);
 
 	if (step("open loop-control") && control < 0)
 		return -errno;
-	number = ioctl(control, LOOP_CTL_GET_FREE);
-	snprintf(path, sizeof(path), "/dev/loop%d", number);
+	snprintf(ret_path, LOOP_PATH_LEN, "/dev/loop%d", ioctl(control, LOOP_CTL_GET_FREE));
+	close(control);
+	return 0;
+}
+
+/* A second loop device over the first. */
+static int loop_over(void)
+{
+	char path[LOOP_PATH_LEN];
+	int r = find_free_loop(O_RDWR, path), loop, below;
+
+	if (r)
+		return r;
 	loop = open(path, O_RDWR | O_CLOEXEC);
 	below = open(extra, O_RDWR | O_CLOEXEC);
 	if (step("LOOP_SET_FD") && (loop < 0 || below < 0 || ioctl(loop, LOOP_SET_FD, below)))
@@ -93,13 +105,11 @@ static int file_of(const char *name)
 /* By descriptors that are open for reading only: a loop device of one file, which then is another's. */
 static int loop_read_only(void)
 {
-	int control = open("/dev/loop-control", O_RDONLY | O_CLOEXEC), number, loop, first, second, r;
-	char path[32];
+	char path[LOOP_PATH_LEN];
+	int r = find_free_loop(O_RDONLY, path), loop, first, second;
 
-	if (step("open loop-control") && control < 0)
-		return -errno;
-	number = ioctl(control, LOOP_CTL_GET_FREE);
-	snprintf(path, sizeof(path), "/dev/loop%d", number);
+	if (r)
+		return r;
 	loop = open(path, O_RDONLY | O_CLOEXEC);
 	first = file_of("first");
 	second = file_of("second");

@@ -40,40 +40,49 @@ static int print_event(const char *name, int err, json_t *event)
 	return 0;
 }
 
+static int decode(struct event header, const char *path, const char *path2, const char *exe,
+		  struct decoded_event *ret_event)
+{
+	unsigned char buf[FIXTURE_RECORD_MAX];
+
+	return decode_event(buf, fixture_record(buf, header, path, path2, exe), ret_event);
+}
+
+/* Frees the decoded record, which is there if err is 0. */
+static int print_decoded(const char *name, const struct alert_job *job, int err,
+			 struct decoded_event *event)
+{
+	json_t *json = NULL;
+
+	if (!err) {
+		err = ocsf_decision(job, event, ++sequence, FIXTURE_BOOT_MS, &json);
+		decoded_event_free(event);
+	}
+	return print_event(name, err, json);
+}
+
 static int print_decision(const char *name, const struct alert_job *job, struct event header,
 			  const char *path, const char *path2, const char *exe)
 {
-	unsigned char buf[FIXTURE_RECORD_MAX];
-	size_t len = fixture_record(buf, header, path, path2, exe);
 	struct decoded_event event;
-	json_t *json = NULL;
-	int err = decode_event(buf, len, &event);
+	int err = decode(header, path, path2, exe, &event);
 
-	if (!err) {
-		err = ocsf_decision(job, &event, ++sequence, FIXTURE_BOOT_MS, &json);
-		decoded_event_free(&event);
-	}
-	return print_event(name, err, json);
+	return print_decoded(name, job, err, &event);
 }
 
 /* What a fold has counted within a second, after the record whose repeats these are. */
 static int print_repeats(struct event head, const char *path, const char *exe)
 {
-	unsigned char record[FIXTURE_RECORD_MAX];
-	size_t len = fixture_record(record, head, path, NULL, exe);
-	struct decoded_event decoded;
-	json_t *json = NULL;
-	int err = decode_event(record, len, &decoded);
+	struct decoded_event event;
+	int err = decode(head, path, NULL, exe, &event);
 
 	if (!err) {
-		decoded.is_fold = true;
-		decoded.cnt = 48211;
-		decoded.start_ns += 40000000;
-		decoded.event.time_ns += 998000000;
-		err = ocsf_decision(&fixture_job, &decoded, ++sequence, FIXTURE_BOOT_MS, &json);
-		decoded_event_free(&decoded);
+		event.is_fold = true;
+		event.cnt = 48211;
+		event.start_ns += 40000000;
+		event.event.time_ns += 998000000;
 	}
-	return print_event("repeats", err, json);
+	return print_decoded("repeats", &fixture_job, err, &event);
 }
 
 static int print_decisions(void)

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import glob
+import itertools
 import json
 import os
 import shutil
@@ -95,13 +96,13 @@ class World:
         self.write(f"{self.patients}/p", SECRET)
         self.site = self.write_json(f"{self.root}/site.json", {
             "version": 1, "datasets": [{"name": name, "path": f"{self.data}/{name}"} for name in ("digits", "patients")]})
-        self.pid, self.job_cnt = os.getpid(), 0
+        self.pid, self.numbers = os.getpid(), itertools.count(1)
         self.baseline = self.snapshot()
 
     def new_id(self):
-        """Unlike all others, also in a process that was forked to be another user."""
-        self.job_cnt += 1
-        return f"job{self.job_cnt}" if os.getpid() == self.pid else f"job{self.job_cnt}-{os.getpid()}"
+        """Unlike all others, also of other threads, or in a process that was forked to be another user."""
+        number = next(self.numbers)
+        return f"job{number}" if os.getpid() == self.pid else f"job{number}-{os.getpid()}"
 
     @staticmethod
     def snapshot():
