@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
@@ -15,6 +18,11 @@
 #include "job/process.h"
 #include "job/selftest.h"
 #include "kern/jobs.h"
+#include "kern/member.h"
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
 
 /* How long to wait for killed processes to be gone. What takes longer is tried again later. */
 #define REAP_TRIES 50
@@ -190,13 +198,50 @@ static int limit_processes(struct job *job, struct error *err)
 	return max ? cgroup_limit_processes(&job->cgroup, max, err) : 0;
 }
 
+/* A thread that is meant; before Linux 6.9 only a process can be. */
+static int open_thread(pid_t tid)
+{
+	int fd = syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+
+	return fd < 0 && errno == EINVAL ? syscall(SYS_pidfd_open, tid, 0) : fd;
+}
+
+/*
+ * The launcher died, and who got its number was moved in its place, and out again; but what comes
+ * into a job's cgroup is labelled. A child that the launcher left behind keeps its label.
+ */
+static void release_stranger(const struct job *job, pid_t pid)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	struct dirent *entry;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		_cleanup_fd_ int fd = open_thread(atoi(entry->d_name));
+		struct job_label found;
+
+		if (fd >= 0 && !job_of_pid(job->rulesets->kern, fd, &found) &&
+		    found.slot == job->label.slot && found.generation == job->label.generation)
+			job_unlabel_task(job->rulesets->kern, fd);
+	}
+}
+
+/* What it has forked since it was labelled would be in a job that is none. */
+static void unlabel(struct job *job, const struct job_request *request)
+{
+	job_unlabel_task(job->rulesets->kern, request->pidfd);
+	member_kill(job->rulesets->kern, job->label);
+}
+
 /* Back to where it came from, so that it lives to say why the job does not start. */
 static void leave(struct job *job, const struct job_request *request)
 {
 	_cleanup_free_ char *parent = strdup(job->cgroup_path);
 	struct cgroup cgroup = CGROUP_NONE;
 
-	job_unlabel_task(job->rulesets->kern, request->pidfd);
+	unlabel(job, request);
 	if (!parent)
 		return;
 	*strrchr(parent, '/') = '\0';
@@ -239,10 +284,12 @@ static int admit_process(struct job *job, const struct job_request *request, str
 		return r;
 	r = check_unraised(request, err);
 	if (r) {
-		job_unlabel_task(job->rulesets->kern, request->pidfd);
+		unlabel(job, request);
 		return r;
 	}
 	r = cgroup_enter(&job->cgroup, request->pid, request->pidfd, err);
+	if (r == -ESRCH)
+		release_stranger(job, request->pid);
 	if (!r)
 		r = limit_processes(job, err);
 	if (r)
