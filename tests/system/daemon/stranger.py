@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What one user's doing must not do to others: who gets a dead launcher's number, and who starts a job while clients keep the daemon's memory busy."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from harness import wait_for
+from house import ALICE, BOB
+from protocol import OWN, Client, child, name_myself
+import traces
+
+CGROUP = f"{traces.CGROUP_ROOT}/jobcage-reused"
+LOADS, JOBS = 4, 15
+
+
+def take_number(pid, command, out):
+    """Starts the command until it has that number."""
+    for _ in range(50):
+        with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as stream:
+            stream.write(str(pid - 1))
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+        if process.pid == pid:
+            return process
+        process.kill()
+        process.wait()
+    return None
+
+
+def reused(check, house):
+    """The launcher dies just before it is moved, and a stranger, who gets its number, is moved in its place: he stays in no job."""
+    said = f"{house.log}/stranger"
+
+    def launch():
+        name_myself()
+        Client().send({"version": 1, "op": "run", "policy": "plain", "job": "reused", "pidfd": OWN})
+        wait_for(lambda: house.exists("die"))
+
+    tracer = subprocess.Popen(["strace", "-f", "-q", "-p", str(house.daemon.pid), "-P", f"{CGROUP}/cgroup.procs", "-e", "trace=write",
+                               "-e", "inject=write:delay_enter=6000000:when=1", "-o", "/dev/null"])
+    wait_for(lambda: "TracerPid:\t0\n" not in open(f"/proc/{house.daemon.pid}/status", encoding="ascii").read())
+    pid, fd = child(ALICE, launch)
+    try:
+        check.that("the job's cgroup is made", wait_for(lambda: os.path.exists(CGROUP)))
+        time.sleep(3)
+        house.touch("die")
+        os.waitpid(pid, 0)
+        with open(said, "wb") as out:
+            stranger = take_number(pid, ["sh", "-c", "while sleep 0.2; do cat /etc/hostname >/dev/null && echo fine || echo refused; done"], out)
+        check.that("a stranger has the launcher's number", stranger)
+        check.that("the job ends", wait_for(lambda: not os.path.exists(CGROUP), 30))
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait()
+        os.close(fd)
+        os.unlink(f"{house.out}/die")
+    if stranger:
+        time.sleep(2)
+        check.that("the stranger lives", stranger.poll() is None)
+        check.that("and is in no job", house.ask("whois", str(pid)).returncode != 0)
+        stranger.kill()
+        stranger.wait()
+        with open(said, encoding="ascii") as stream:
+            words = stream.read().split()
+        check.that("and may what he could", words[-3:] == ["fine"] * 3, words[-3:])
+    house.settles(check, "a number that is reused")
+
+
+def busy(check, house):
+    """Clients have the daemon allocate memory all the time: the canary, a copy of it, does not wait for a lock that one of its threads held."""
+    body = json.dumps({"version": 1, "op": "nothing", "pidfd": OWN, "x": [[[{"a": []}]] for _ in range(4500)]}, separators=(",", ":")).encode()
+
+    def load():
+        fd = os.memfd_create("body")
+        os.write(fd, body)
+        name_myself()
+        while True:
+            client = Client()
+            for _ in range(16):
+                client.send({"version": 1, "pidfd": OWN, "body": fd})
+                client.receive()
+            client.close()
+
+    loads = [child(ALICE, load) for _ in range(LOADS)]
+    try:
+        time.sleep(1)
+        results = [house.start("true", user=BOB, policy="team").finish() for _ in range(JOBS)]
+    finally:
+        for pid, fd in loads:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(fd)
+    check.equal("another user's jobs", [(job.status, job.err) for job in results if job.status], [])
+    house.settles(check, "busy memory")
