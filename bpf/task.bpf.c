@@ -3,7 +3,7 @@
  * Membership: a child carries its parent's label from before its first instruction.
  *
  * A child that is to be born into another cgroup (CLONE_INTO_CGROUP) is refused (EACCES): it would
- * leave the socket programs, and the job's end, behind.
+ * leave the socket programs, and the job's end, behind. So is any child when the job is being ended.
  *
  * The label is put on the new task while it is being made; if that fails the fork fails (ENOMEM),
  * because an unlabelled child would be an outsider. Threads, vfork children and io_uring workers
@@ -25,6 +25,18 @@ static __always_inline int count_fork_failure(const struct job_label *label, int
 	return err;
 }
 
+/*
+ * A process that was moved out of the cgroup is killed by its number, which who forks and exits all
+ * the time has left behind by then. So whoever is of a job that is being killed, or is over, forks no more.
+ */
+static __always_inline bool may_fork(const struct job_label *label)
+{
+	__u32 slot = label->slot;
+	struct job_value *value = bpf_map_lookup_elem(&job_by_slot, &slot);
+
+	return value && value->force.generation == label->generation && !value->is_ending;
+}
+
 SEC("lsm/task_alloc")
 int BPF_PROG(task_task_alloc, struct task_struct *task, unsigned long clone_flags, int ret)
 {
@@ -33,7 +45,7 @@ int BPF_PROG(task_task_alloc, struct task_struct *task, unsigned long clone_flag
 
 	if (ret || !label_of(bpf_get_current_task_btf(), &label))
 		return ret;
-	if (clone_flags & CLONE_INTO_CGROUP)
+	if (clone_flags & CLONE_INTO_CGROUP || !may_fork(&label))
 		return count_fork_failure(&label, LSM_DENY);
 	child = bpf_task_storage_get(&job_by_task, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!child)

@@ -57,7 +57,7 @@ struct job_value {
 	__u64 cgroup_id; /* for user space: the cgroup that job_by_cgroup names for it; 0: none */
 	__u32 evidence_id; /* for user space: id of the map that evidence_by_group has for the slot's
 			      group; 0: none */
-	__u32 reserved;
+	__u32 is_ending; /* 1: it is being killed, and what is left of it makes no more processes */
 };
 
 enum event_kind {
@@ -76,7 +76,8 @@ struct job_stats {
 	__u64 lost[EVENT_KINDS];       /* records that did not fit, by enum event_kind */
 	__u64 denied[EVENT_KINDS];     /* by enum event_kind */
 	__u64 would_deny[EVENT_KINDS]; /* by enum event_kind, audit mode */
-	__u64 fork_failures; /* forks refused: the child could not be labelled, or would leave */
+	__u64 fork_failures; /* forks refused: the child could not be labelled, or would leave,
+				or the job is at its end */
 	__u64 path_failures; /* records sent without their path */
 };
 

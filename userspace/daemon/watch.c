@@ -470,6 +470,7 @@ int watch_kill(struct watch *watch, enum end_cause cause)
 
 	if (!progress->end_cause)
 		progress->end_cause = cause;
+	job_set_ending(watch->job->rulesets->kern, watch->job->label);
 	if (watch->job->cgroup.fd >= 0)
 		r = cgroup_kill(&watch->job->cgroup);
 	/* Also who was moved out of it. */

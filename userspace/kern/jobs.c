@@ -121,6 +121,7 @@ int job_make_ring(struct kern *kern, struct job_label label, struct error *err)
 	r = job_reset_stats(kern, label);
 	if (r)
 		return error_errno(err, r, "cannot clear the job's counters");
+	value->is_ending = 0;
 	/* Before there is a ring, so that job_withdraw() takes one away that was made for this job. */
 	store_force(value, label.generation, POLICY_SLOT_NONE);
 	if (!value->ring_id)
@@ -143,6 +144,14 @@ void job_withdraw(struct kern *kern, struct job_label label)
 	store_force(value, 0, 0);
 	if (label.slot > RING_SLOTS_KEPT)
 		evidence_release(kern, label.slot);
+}
+
+void job_set_ending(struct kern *kern, struct job_label label)
+{
+	struct job_value *value = slot_held(kern, label);
+
+	if (value)
+		__atomic_store_n(&value->is_ending, 1, __ATOMIC_RELEASE);
 }
 
 /* --- what is in force ------------------------------------------------------------------------- */

@@ -59,6 +59,9 @@ int job_policy_slot(struct kern *kern, struct job_label label, __u32 *ret_slot);
 int job_set_scratch(struct kern *kern, struct job_label label, __u32 scratch_dev,
 		    struct error *err);
 
+/* Nothing of the job forks any more: it is to be killed. */
+void job_set_ending(struct kern *kern, struct job_label label);
+
 /*
  * Takes the job out of force: what still carries its label is denied everything. The slot is free
  * again.

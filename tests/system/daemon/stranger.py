@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What one user's doing must not do to others: who gets a dead launcher's number, and who starts a job while clients keep the daemon's memory busy."""
+import contextlib
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import time
 
 from harness import wait_for
+from holdup import PARENT, move, owned_cgroups
 from house import ALICE, BOB
 from protocol import OWN, Client, child, name_myself
 import traces
@@ -65,6 +67,41 @@ def reused(check, house):
             words = stream.read().split()
         check.that("and may what he could", words[-3:] == ["fine"] * 3, words[-3:])
     house.settles(check, "a number that is reused")
+
+
+HYDRA = """
+import os, resource
+resource.setrlimit(resource.RLIMIT_NPROC, (40, 40))
+while True:
+    try:
+        if os.fork() == 0 or os.fork() == 0:
+            continue
+    except OSError:
+        continue
+    os._exit(0)
+"""
+
+
+def hydra(check, house):
+    """Moved out of the job's cgroup, processes that fork and exit all the time: who is to be killed has another number already."""
+    with owned_cgroups():
+        job = house.start_shell("echo $$ >$OUT/child; until [ -e $OUT/moved ]; do sleep 0.1; done; exec python3 -c \"$HYDRA\"", user=ALICE,
+                                env=os.environ | {"HYDRA": HYDRA})
+        wait_for(lambda: house.exists("child") and os.path.getsize(f"{house.out}/child"))
+        with open(f"{house.out}/child", encoding="ascii") as stream:
+            move(int(stream.read()), "aside")
+        house.touch("moved")
+        members = f"{PARENT}/aside/cgroup.procs"
+        check.that("it has heads", wait_for(lambda: len(open(members, encoding="ascii").readlines()) > 5, 30))
+        check.equal("it is killed", house.ask("kill", job.id, user=ALICE).returncode, 0)
+        check.that("and dies", wait_for(lambda: not open(members, encoding="ascii").read(), 10))
+        job.finish()
+        with contextlib.suppress(OSError):
+            house.write(f"{PARENT}/aside/cgroup.kill", "1")
+        for name in ("child", "moved"):
+            os.unlink(f"{house.out}/{name}")
+        wait_for(lambda: house.status(job.id) is None, 30)
+    house.settles(check, "a hydra")
 
 
 def busy(check, house):
