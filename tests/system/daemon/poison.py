@@ -90,7 +90,8 @@ def sent_along(check, house):
         for read, _ in pipes:
             client = Client()
             client.send({"version": 1, "op": "jobs", "pidfd": OWN}, [read])
-            os.close(read)
+            if not client.is_barred:  # else this close() would be the one that waits
+                os.close(read)
             act.kept.append(client)
         return "sent"
 
