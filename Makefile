@@ -48,8 +48,9 @@ FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=
 FUZZ_DECODE_HDRS := $(wildcard bpf/abi/*.h userspace/alert/*.h userspace/base/*.h userspace/policy/*.h tests/ocsf/*.h)
 ABI_HDRS   := $(wildcard bpf/abi/*.h)
 
-# What a controller relies on of what is pinned. Its hash names the folder of the pins: builds that share it share them.
-LAYOUT_SRCS := $(sort $(ABI_HDRS)) bpf/lib/maps.bpf.h userspace/kern/hooks.c userspace/kern/pins.c
+# What a controller relies on of what its predecessor has pinned, and written of each job. Its hash names the folder of the pins:
+# builds that share it share them.
+LAYOUT_SRCS := $(sort $(ABI_HDRS)) bpf/lib/maps.bpf.h userspace/kern/hooks.c userspace/kern/pins.c userspace/job/state.h userspace/job/content.c
 
 MAN_PAGES := userspace/man/jobcage.8 userspace/man/jobcage-policy.5
 

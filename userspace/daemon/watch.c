@@ -141,17 +141,18 @@ static void write_event(struct watch *watch, int built, json_t *event)
 	write_step(watch, next_step(watch), built, event);
 }
 
-static void set_told(struct watch *watch)
+/* The same with an event that names the policy. */
+static struct job_progress_step next_step_told(const struct watch *watch)
 {
-	struct job_progress *progress = watch->job->state.progress;
+	struct job_progress_step step = next_step(watch);
 
-	snprintf(progress->told_digest, sizeof(progress->told_digest), "%s",
-		 watch->about.policy->digest);
+	snprintf(step.told_digest, sizeof(step.told_digest), "%s", watch->about.policy->digest);
+	return step;
 }
 
 void watch_tell_policy(struct watch *watch)
 {
-	const char *told = watch->job->state.progress->told_digest;
+	const char *told = watch->job->state.progress->now.told_digest;
 	json_t *event = NULL;
 	int r;
 
@@ -159,8 +160,7 @@ void watch_tell_policy(struct watch *watch)
 		return;
 	r = ocsf_job_policy(&watch->about, told, clock_ms(CLOCK_REALTIME), next_sequence(watch),
 			    &event);
-	write_event(watch, r, event);
-	set_told(watch);
+	write_step(watch, next_step_told(watch), r, event);
 }
 
 void watch_announce(struct watch *watch)
@@ -170,11 +170,10 @@ void watch_announce(struct watch *watch)
 
 	if (watch->job->state.progress->now.sequence)
 		return;
-	set_told(watch);
 	r = ocsf_job_start(&watch->about, next_sequence(watch),
 			   backend_name(watch->job->rulesets->kern->backend), watch->self_test,
 			   &event);
-	write_event(watch, r, event);
+	write_step(watch, next_step_told(watch), r, event);
 }
 
 void watch_tell(struct watch *watch, const char *title, const char *text)
@@ -248,11 +247,22 @@ static void tell_decision(struct watch *watch, const struct decoded_event *decod
 	write_step(watch, step, r, event);
 }
 
+/*
+ * Before the rules were seen to bite nothing is under them but the canary. What it has left when its
+ * controller was killed is no act of the job.
+ */
+static bool is_of_canary(const struct watch *watch)
+{
+	return !watch->job->state.progress->is_tested;
+}
+
 static void on_record(void *arg, const void *data, size_t len)
 {
 	struct watch *watch = arg;
 	struct decoded_event decoded = { 0 };
 
+	if (is_of_canary(watch))
+		return;
 	if (decode_event(data, len, &decoded)) {
 		watch->job->state.progress->malformed++;
 		return;
@@ -290,7 +300,7 @@ static void take_fold(struct watch *watch, size_t i, bool is_drained)
 
 static void take_folds(struct watch *watch, bool is_drained)
 {
-	for (size_t i = 0; i < FOLDS; i++)
+	for (size_t i = 0; !is_of_canary(watch) && i < FOLDS; i++)
 		take_fold(watch, i, is_drained);
 }
 
@@ -543,7 +553,7 @@ int watch_finish(struct watch *watch, struct error *err)
 	/* Nobody else waits for a controller of one job, and a reader may just be slow. */
 	if (watch->tally->waiting && !watch->controller->is_daemon)
 		sinks_flush(watch->controller->sinks, LAST_FLUSH_MS);
-	if (watch->ring)
+	if (watch->ring && !is_of_canary(watch))
 		job_read_stats(watch->job->rulesets->kern, watch->job->label, &stats);
 	write_end(watch, &stats);
 	if (is_end_owed(watch))

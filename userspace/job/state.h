@@ -29,6 +29,7 @@ struct job_progress_step {
 	uint64_t last_record; /* event.sequence of the last record taken from the ring */
 	uint64_t fold;        /* 1 + index of the fold that this event tells of, 0: none; and */
 	uint64_t fold_told;   /* how far: abi/evidence.h */
+	char told_digest[72]; /* of the policy that the record named last, NUL-terminated */
 };
 
 /*
@@ -43,7 +44,6 @@ struct job_progress {
 	uint64_t is_admitted;    /* 1: the first process was put under the policy */
 	uint64_t seen_ms;        /* Unix time when its controller last looked after it */
 	uint64_t end_cause;      /* enum end_cause */
-	char told_digest[72];    /* of the policy that the record named last, NUL-terminated */
 	uint64_t waiting;        /* events that are counted in sequence and not yet in the file */
 
 	/*

@@ -22,6 +22,7 @@ CROSSROADS = {
         r"linkat .*/proc/self/fd",  # the job's file is there, and nothing else of it
         r"mkdir .*jobcage-v",       # the rules are there, and no cgroup
         r"mkdir .*canary",          # all is there, and not tested
+        r"wait4",                   # the canary's acts are in the ring and the counters
         r"cgroup\.procs",           # the launcher has its label, but not its cgroup
         r"futex",                   # all is in force, and the launcher does not know it
     ],
@@ -185,13 +186,15 @@ def sample(lines, name, wanted):
 
 
 def kill_at(check, house, scenario, lines, at):
-    what = f"{scenario.name}, killed at {lines[at]}"
+    # What is written of the toilers comes anywhere between: the third unlink stays the third.
+    name = lines[at].split()[1] + " "
     scenario.prepare()
-    watched = Watched(house, at + 1)
+    watched = Watched(house, sum(name in line for line in lines[:at + 1]), name)
     scenario.act()
     # The calls are not the same each time: then it was killed at none.
     killed = wait_for(lambda: not house.daemon.is_alive(), 1)
-    watched.end()
+    seen = watched.end()
+    what = f"{scenario.name}, killed at {seen[-1] if killed else None}, meant was {lines[at]}"
     if killed:
         house.daemon.process.wait()
         house.daemon.start()
