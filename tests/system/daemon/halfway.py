@@ -107,7 +107,7 @@ def slot_in_force(content):
     key = [str(byte) for byte in content["slot"].to_bytes(4, "little")]
     answer = subprocess.run([traces.BPFTOOL, "--json", "map", "lookup", "pinned", pin, "key", *key], check=True, stdout=subprocess.PIPE).stdout
     value = bytes(int(byte, 16) for byte in json.loads(answer)["value"])
-    return struct.unpack("IIIIQ", value)[3]
+    return struct.unpack_from("IIII", value)[3]
 
 
 def another_policy(check, house):
