@@ -56,6 +56,7 @@ int identify_files(struct bpf_iter__task_file *ctx)
 	id.type = inode_mode(dentry) & S_IFMT;
 	id.is_writable = !!(file->f_mode & FMODE_WRITE);
 	id.family = family_of(file);
+	id.is_ring = is_ring(dentry);
 	judge_by_policy(dentry, &id);
 	bpf_seq_write(seq, &id, sizeof(id));
 	return 0;

@@ -18,21 +18,6 @@
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-#define ANON_INODE_FS_MAGIC 0x09041934 /* include/uapi/linux/magic.h */
-
-static const char ring_name[] = "[io_uring]";
-
-/* Only the kernel gives names to anonymous inodes. */
-static __always_inline bool is_ring(struct dentry *dentry)
-{
-	char name[sizeof(ring_name)] = {};
-
-	if (dentry->d_sb->s_magic != ANON_INODE_FS_MAGIC)
-		return false;
-	bpf_probe_read_kernel(name, sizeof(name), dentry->d_name.name);
-	return !bpf_strncmp(name, sizeof(name), ring_name);
-}
-
 /* A ring made outside holds files and credentials of its maker, whose thread may do the work, so no
  * rule could hold it. */
 static __noinline bool may_have_file(const struct job *job, struct decision *d, struct file *file)

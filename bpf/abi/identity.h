@@ -26,7 +26,7 @@ struct identity {
 	__u32 rule;   /* rule number behind access, or RULE_NONE */
 	__u32 type; /* S_IFMT of inode.i_mode */
 	__u32 family; /* of a socket, AF_*; 0: it is none */
-	__u32 reserved;
+	__u32 is_ring; /* 1: an io_uring */
 	struct identify_request request; /* by which it was judged: another controller may have
 					    asked at the same time */
 };

@@ -52,6 +52,21 @@ static __always_inline __u32 inode_mode(struct dentry *dentry)
 	return inode ? inode->i_mode : 0;
 }
 
+#define ANON_INODE_FS_MAGIC 0x09041934 /* include/uapi/linux/magic.h */
+
+static const char ring_name[] = "[io_uring]";
+
+/* Only the kernel gives names to anonymous inodes. */
+static __always_inline bool is_ring(struct dentry *dentry)
+{
+	char name[sizeof(ring_name)] = {};
+
+	if (dentry->d_sb->s_magic != ANON_INODE_FS_MAGIC)
+		return false;
+	bpf_probe_read_kernel(name, sizeof(name), dentry->d_name.name);
+	return !bpf_strncmp(name, sizeof(name), ring_name);
+}
+
 static __always_inline void set_object(struct root_key *key, struct dentry *dentry)
 {
 	key->type = inode_mode(dentry) & S_IFMT;

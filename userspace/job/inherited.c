@@ -61,6 +61,15 @@ static int refuse_socket(int fd, struct error *err)
 			 fd);
 }
 
+/* It holds files and sockets of its maker's, which it reads and writes where no hook is asked. */
+static int refuse_ring(int fd, struct error *err)
+{
+	return error_set(err, -EPERM,
+			 "descriptor %d is an io_uring made outside the job, which no policy could "
+			 "govern; close it, the job can make its own",
+			 fd);
+}
+
 static int check_descriptor(const struct job *job, const struct job_request *request,
 			    const struct identity *id, struct error *err)
 {
@@ -71,7 +80,7 @@ static int check_descriptor(const struct job *job, const struct job_request *req
 	if (id->family && id->family != AF_UNIX &&
 	    job->rules->policy->egress_default != EGRESS_ALLOW)
 		return refuse_socket(id->fd, err);
-	return 0;
+	return id->is_ring ? refuse_ring(id->fd, err) : 0;
 }
 
 /* What the kernel gave no identity for cannot be judged. */
