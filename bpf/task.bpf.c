@@ -15,12 +15,21 @@
 #define SIGKILL 9 /* include/uapi/asm-generic/signal.h */
 #define CLONE_INTO_CGROUP 0x200000000ULL /* include/uapi/linux/sched.h */
 
+/* The job that the label names, or NULL: it is over, and its slot may be another's by now. */
+static __always_inline struct job_value *job_of_label(const struct job_label *label)
+{
+	__u32 slot = label->slot;
+	struct job_value *value = bpf_map_lookup_elem(&job_by_slot, &slot);
+
+	return value && value->force.generation == label->generation ? value : NULL;
+}
+
 static __always_inline int count_fork_failure(const struct job_label *label, int err)
 {
 	__u32 slot = label->slot;
 	struct job_stats *stats = bpf_map_lookup_elem(&stats_by_job, &slot);
 
-	if (stats)
+	if (stats && job_of_label(label))
 		count(&stats->fork_failures);
 	return err;
 }
@@ -31,10 +40,9 @@ static __always_inline int count_fork_failure(const struct job_label *label, int
  */
 static __always_inline bool may_fork(const struct job_label *label)
 {
-	__u32 slot = label->slot;
-	struct job_value *value = bpf_map_lookup_elem(&job_by_slot, &slot);
+	struct job_value *value = job_of_label(label);
 
-	return value && value->force.generation == label->generation && !value->is_ending;
+	return value && !value->is_ending;
 }
 
 SEC("lsm/task_alloc")
