@@ -469,7 +469,7 @@ static void look_after(struct controller *controller)
 		watch_take_repeats(watch);
 		if (is_out_of_time(watch))
 			watch_kill(watch, END_BY_RUNTIME);
-		watch_kill_rest(watch);
+		watch_kill_again(watch);
 		/* Killing is not the end: that comes when the cgroup is empty. */
 		finish_if_over(controller, watch);
 	}

@@ -487,10 +487,10 @@ int watch_kill(struct watch *watch, enum end_cause cause)
 	return member_kill(watch->job->rulesets->kern, watch->job->label) ?: r;
 }
 
-void watch_kill_rest(struct watch *watch)
+void watch_kill_again(struct watch *watch)
 {
-	if (watch->has_strays && watch->job->state.progress->end_cause)
-		member_kill(watch->job->rulesets->kern, watch->job->label);
+	if (watch->job->state.progress->end_cause)
+		watch_kill(watch, watch->job->state.progress->end_cause);
 }
 
 static const char *end_reason(const struct job_progress *progress)

@@ -86,8 +86,8 @@ bool watch_is_over(struct watch *watch);
  */
 int watch_kill(struct watch *watch, enum end_cause cause);
 
-/* What was left outside the cgroup by a watch_kill(), because it multiplied faster. */
-void watch_kill_rest(struct watch *watch);
+/* What watch_kill() has left: it multiplied faster, or a controller died between its steps. */
+void watch_kill_again(struct watch *watch);
 
 /*
  * Drains what is left, writes the job's last event and ends it. The caller holds the state lock.
