@@ -59,22 +59,69 @@ int BPF_PROG(enter_cgroup_move_task, struct task_struct *task, struct css_set *t
 	return 0;
 }
 
-static __noinline bool is_in_cgroup(struct task_struct *task, __u64 id)
-{
-	struct cgroup_subsys_state *css = css_of(BPF_CORE_READ(task, cgroups, dfl_cgrp));
+/* --- those that are there already ------------------------------------------------------------- */
 
-	for (int i = 0; i < CGROUP_LEVELS && css; i++) {
-		if (BPF_CORE_READ(css, cgroup, kn, id) == id)
-			return true;
-		css = BPF_CORE_READ(css, parent);
-	}
-	return false;
+/* Deeper than any memory holds: whoever owns a cgroup nests others in it as he likes. */
+#define ALL_LEVELS (1 << 16)
+
+/* From a task's cgroup up; addresses, as a callback gets no pointers. */
+struct climb {
+	__u64 css;
+	__u64 id;
+	bool is_found;
+};
+
+static long climb_step(__u32 i, void *ctx)
+{
+	struct climb *climb = ctx;
+	struct cgroup_subsys_state *css = (void *)climb->css;
+
+	if (!css)
+		return 1;
+	climb->is_found = BPF_CORE_READ(css, cgroup, kn, id) == climb->id;
+	climb->css = (__u64)BPF_CORE_READ(css, parent);
+	return climb->is_found;
 }
 
-/*
- * The same for those that are there already: labels what has no label in a cgroup and below it, and
- * writes the thread id of each that it met without one.
- */
+static __noinline bool is_in_cgroup(struct task_struct *task, __u64 id)
+{
+	struct climb climb = {
+		.css = (__u64)css_of(BPF_CORE_READ(task, cgroups, dfl_cgrp)),
+		.id = id,
+	};
+
+	bpf_loop(ALL_LEVELS, climb_step, &climb, 0);
+	return climb.is_found;
+}
+
+/* Returns whether the task was without a label. */
+static __always_inline bool label_member(struct task_struct *task,
+					 const struct label_request *request)
+{
+	if (!is_in_cgroup(task, request->cgroup_id))
+		return false;
+	if (task->bpf_storage && bpf_task_storage_get(&job_by_task, task, 0, 0))
+		return false;
+	give_label(task, &request->label);
+	return true;
+}
+
+/* Returns whether the task carried the label. */
+static __always_inline bool unlabel_member(struct task_struct *task,
+					   const struct label_request *request)
+{
+	struct task_label *found;
+
+	if (request->tgid && (__u32)task->tgid != request->tgid)
+		return false;
+	found = task->bpf_storage ? bpf_task_storage_get(&job_by_task, task, 0, 0) : NULL;
+	if (!found || !job_label_equal(&found->label, &request->label))
+		return false;
+	bpf_task_storage_delete(&job_by_task, task);
+	return true;
+}
+
+/* Does what is requested, and writes the thread id of each task that it met. */
 SEC("iter/task")
 int enter_tasks(struct bpf_iter__task *ctx)
 {
@@ -83,12 +130,11 @@ int enter_tasks(struct bpf_iter__task *ctx)
 	__u32 zero = 0, tid;
 
 	request = bpf_map_lookup_elem(&label_req, &zero);
-	if (!task || !request || task->exit_state || !is_in_cgroup(task, request->cgroup_id))
+	if (!task || !request || task->exit_state)
 		return 0;
-	if (task->bpf_storage && bpf_task_storage_get(&job_by_task, task, 0, 0))
+	if (!(request->takes_away ? unlabel_member(task, request) : label_member(task, request)))
 		return 0;
 	tid = task->pid;
 	bpf_seq_write(ctx->meta->seq, &tid, sizeof(tid));
-	give_label(task, &request->label);
 	return 0;
 }

@@ -88,10 +88,12 @@ struct kernel_stats {
 	__u64 enter_failures; /* tasks that entered a job's cgroup and could not be labelled */
 };
 
-/* label_request: one entry, read when the iterator that labels a cgroup's tasks runs. */
+/* label_request: one entry, read when the iterator runs that gives tasks a label, or takes it away. */
 struct label_request {
-	__u64 cgroup_id; /* the tasks in it and below */
+	__u64 cgroup_id; /* gives it to the tasks in it and below that have none */
 	struct job_label label;
+	__u32 takes_away; /* 1: takes it from those that carry it instead, wherever they are */
+	__u32 tgid;       /* of this process only, in the initial PID namespace; 0: of all */
 };
 
 /* What the iterator over all tasks writes of each that carries a label. */
@@ -107,7 +109,7 @@ struct kernel_build {
 };
 
 _Static_assert(sizeof(struct kernel_stats) == 24, "kernel_stats is ABI");
-_Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
+_Static_assert(sizeof(struct label_request) == 24, "label_request is ABI");
 _Static_assert(sizeof(struct job_member) == 12, "job_member is ABI");
 _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
 _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");

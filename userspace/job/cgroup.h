@@ -56,6 +56,9 @@ int cgroup_open(const char *path, struct error *err, struct cgroup *ret_cgroup);
  */
 int cgroup_enter(const struct cgroup *cgroup, pid_t pid, int pidfd, struct error *err);
 
+/* Moves a process out again, to the cgroup above; unless it is not that of pidfd. */
+void cgroup_leave(const struct cgroup *cgroup, pid_t pid, int pidfd);
+
 /*
  * At most so many processes and threads in it and below; the limits of those above it still hold.
  *

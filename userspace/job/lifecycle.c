@@ -4,10 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
@@ -19,10 +16,6 @@
 #include "job/selftest.h"
 #include "kern/jobs.h"
 #include "kern/member.h"
-
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL
-#endif
 
 /* How long to wait for killed processes to be gone. What takes longer is tried again later. */
 #define REAP_TRIES 50
@@ -198,56 +191,19 @@ static int limit_processes(struct job *job, struct error *err)
 	return max ? cgroup_limit_processes(&job->cgroup, max, err) : 0;
 }
 
-/* A thread that is meant; before Linux 6.9 only a process can be. */
-static int open_thread(pid_t tid)
-{
-	int fd = syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
-
-	return fd < 0 && errno == EINVAL ? syscall(SYS_pidfd_open, tid, 0) : fd;
-}
-
 /*
- * The launcher died, and who got its number was moved in its place, and out again; but what comes
- * into a job's cgroup is labelled. A child that the launcher left behind keeps its label.
+ * Back to where it came from, so that it lives to say why the job does not start; or, if it died,
+ * whoever got its number and was moved in its place. What it has forked since it was labelled would
+ * be in a job that is none.
  */
-static void release_stranger(const struct job *job, pid_t pid)
-{
-	_cleanup_dir_ DIR *dir = NULL;
-	struct dirent *entry;
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		_cleanup_fd_ int fd = open_thread(atoi(entry->d_name));
-		struct job_label found;
-
-		if (fd >= 0 && !job_of_pid(job->rulesets->kern, fd, &found) &&
-		    found.slot == job->label.slot && found.generation == job->label.generation)
-			job_unlabel_task(job->rulesets->kern, fd);
-	}
-}
-
-/* What it has forked since it was labelled would be in a job that is none. */
-static void unlabel(struct job *job, const struct job_request *request)
-{
-	job_unlabel_task(job->rulesets->kern, request->pidfd);
-	member_kill(job->rulesets->kern, job->label);
-}
-
-/* Back to where it came from, so that it lives to say why the job does not start. */
 static void leave(struct job *job, const struct job_request *request)
 {
-	_cleanup_free_ char *parent = strdup(job->cgroup_path);
-	struct cgroup cgroup = CGROUP_NONE;
+	struct kern *kern = job->rulesets->kern;
 
-	unlabel(job, request);
-	if (!parent)
-		return;
-	*strrchr(parent, '/') = '\0';
-	if (!cgroup_open(parent, NULL, &cgroup))
-		cgroup_enter(&cgroup, request->pid, request->pidfd, NULL);
-	cgroup_close(&cgroup);
+	job_unlabel_members(kern, job->label, request->pid);
+	cgroup_leave(&job->cgroup, request->pid, request->pidfd);
+	job_set_ending(kern, job->label);
+	member_kill(kern, job->label);
 }
 
 /*
@@ -269,27 +225,32 @@ static int check_unraised(const struct job_request *request, struct error *err)
 }
 
 /*
+ * What the launcher is, and holds open. Under the label and in the cgroup, where all of its threads
+ * are labelled: whatever these open from now on is judged.
+ */
+static int check_launcher(const struct job *job, const struct job_request *request,
+			  struct error *err)
+{
+	int r = check_unraised(request, err);
+
+	return r ? r : inherited_check(job, request, err);
+}
+
+/*
  * Label first: were it the other way round, a failure would leave a process in the cgroup that is
  * not under the policy. The limit comes last, because the kernel wants the parent empty for it.
  */
 static int admit_process(struct job *job, const struct job_request *request, struct error *err)
 {
-	int r = inherited_check(job, request, err);
+	int r = request->scratch_fd >= 0 ? use_scratch(job, request, err) : 0;
 
-	if (!r && request->scratch_fd >= 0)
-		r = use_scratch(job, request, err);
 	if (!r)
 		r = job_label_task(job->rulesets->kern, request->pidfd, job->label, err);
 	if (r)
 		return r;
-	r = check_unraised(request, err);
-	if (r) {
-		unlabel(job, request);
-		return r;
-	}
 	r = cgroup_enter(&job->cgroup, request->pid, request->pidfd, err);
-	if (r == -ESRCH)
-		release_stranger(job, request->pid);
+	if (!r)
+		r = check_launcher(job, request, err);
 	if (!r)
 		r = limit_processes(job, err);
 	if (r)
@@ -478,6 +439,20 @@ static void finish_attaching(struct job *job)
 	cgroup_close(&job->cgroup);
 }
 
+/*
+ * Gone if the controller died before it was made, or if someone removed it when it was empty; and
+ * who made another of that name since has nothing to do with the job.
+ */
+static int adopt_cgroup(struct job *job, struct error *err)
+{
+	uint64_t id = job_cgroup_id(job->rulesets->kern, job->label);
+	int r = cgroup_open(job->cgroup_path, err, &job->cgroup);
+
+	if (!r && id && id != job->cgroup.id)
+		cgroup_close(&job->cgroup);
+	return r == -ENOENT ? 0 : r;
+}
+
 int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *content,
 	      struct error *err, struct job **ret_job)
 {
@@ -489,9 +464,8 @@ int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *
 	r = content_read(job, content, err);
 	if (r)
 		return r;
-	/* Gone if the controller died before it was made, or if someone removed it when it was empty. */
-	r = cgroup_open(job->cgroup_path, err, &job->cgroup);
-	if (r && r != -ENOENT)
+	r = adopt_cgroup(job, err);
+	if (r)
 		return r;
 	job->is_adopted = true;
 	job->state = *state;
@@ -542,6 +516,9 @@ int job_end(struct job *job, struct error *err)
 	if (job->cgroup.fd >= 0 && job->is_attached)
 		kern_detach_cgroup(kern, job->cgroup.fd);
 	job_forget_cgroup(kern, job->label);
+	/* What came into the cgroup while it was being attached is let go with the rest. */
+	if (job->is_attached && !job->state.progress->is_admitted)
+		job_unlabel_members(kern, job->label, 0);
 	job_withdraw(kern, job->label);
 	ruleset_put(job->rulesets, TAKE_PTR(job->rules));
 	selftest_sweep(job->label);

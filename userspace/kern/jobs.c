@@ -15,6 +15,9 @@
 #include "kern/evidence.h"
 #include "kern/iter.h"
 
+/* What carries a label may fork while it is looked for. */
+#define UNLABEL_PASSES 10
+
 static union job_force read_force(const struct job_value *value)
 {
 	return (union job_force){ .word = __atomic_load_n(&value->force.word, __ATOMIC_ACQUIRE) };
@@ -235,11 +238,6 @@ int job_label_canary(struct kern *kern, int pidfd, struct job_label label, uint6
 	return label_task(kern, pidfd, (struct task_label){ .label = label, .lifted = lifted }, err);
 }
 
-void job_unlabel_task(struct kern *kern, int pidfd)
-{
-	bpf_map_delete_elem(kern->map_fd[MAP_JOB_BY_TASK], &pidfd);
-}
-
 int job_of_pid(struct kern *kern, int pidfd, struct job_label *ret_label)
 {
 	struct task_label value;
@@ -264,6 +262,13 @@ int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label lab
 	return 0;
 }
 
+uint64_t job_cgroup_id(struct kern *kern, struct job_label label)
+{
+	const struct job_value *value = slot_held(kern, label);
+
+	return value ? value->cgroup_id : 0;
+}
+
 /* By the slot, because the cgroup may be gone. */
 void job_forget_cgroup(struct kern *kern, struct job_label label)
 {
@@ -279,22 +284,41 @@ void job_forget_cgroup(struct kern *kern, struct job_label label)
 	value->cgroup_id = 0;
 }
 
-int job_label_members(struct kern *kern, uint64_t cgroup_id, struct job_label label,
-		      struct error *err, size_t *ret_cnt)
+/* ret_cnt: how many tasks it met. Returns 0 or -errno. */
+static int change_labels(struct kern *kern, const struct label_request *request, size_t *ret_cnt)
 {
-	struct label_request request = { .cgroup_id = cgroup_id, .label = label };
 	_cleanup_free_ void *data = NULL;
 	__u32 zero = 0;
 	size_t len;
 	int r;
 
+	if (bpf_map_update_elem(kern->map_fd[MAP_LABEL_REQ], &zero, request, BPF_ANY))
+		return -errno;
+	r = iter_read(kern, PROG_LABEL, ITER_ALL, &data, &len);
+	if (!r)
+		*ret_cnt = len / sizeof(__u32);
+	return r;
+}
+
+int job_label_members(struct kern *kern, uint64_t cgroup_id, struct job_label label,
+		      struct error *err, size_t *ret_cnt)
+{
+	struct label_request request = { .cgroup_id = cgroup_id, .label = label };
+	int r;
+
 	if (!slot_held(kern, label))
 		return not_held(err);
-	if (bpf_map_update_elem(kern->map_fd[MAP_LABEL_REQ], &zero, &request, BPF_ANY))
-		return error_errno(err, -errno, "cannot label the tasks of the cgroup");
-	r = iter_read(kern, PROG_LABEL, ITER_ALL, &data, &len);
-	if (r)
-		return error_errno(err, r, "cannot label the tasks of the cgroup");
-	*ret_cnt = len / sizeof(__u32);
-	return 0;
+	r = change_labels(kern, &request, ret_cnt);
+	return r ? error_errno(err, r, "cannot label the tasks of the cgroup") : 0;
+}
+
+int job_unlabel_members(struct kern *kern, struct job_label label, pid_t pid)
+{
+	struct label_request request = { .label = label, .takes_away = 1, .tgid = pid };
+	size_t cnt = 1;
+	int r = 0;
+
+	for (int i = 0; !r && cnt && i < UNLABEL_PASSES; i++)
+		r = change_labels(kern, &request, &cnt);
+	return r ?: cnt ? -EAGAIN : 0;
 }

@@ -9,6 +9,7 @@
 #define JOBCAGE_KERN_JOBS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "abi/job.h"
 #include "base/error.h"
@@ -73,7 +74,6 @@ int job_label_task(struct kern *kern, int pidfd, struct job_label label, struct 
 /* The same for the self-test's process, and the capabilities that it uses against the policy. */
 int job_label_canary(struct kern *kern, int pidfd, struct job_label label, uint64_t lifted,
 		     struct error *err);
-void job_unlabel_task(struct kern *kern, int pidfd);
 
 /* The label of a process, of a job that runs or one that is long over. -ENOENT: it has none. */
 int job_of_pid(struct kern *kern, int pidfd, struct job_label *ret_label);
@@ -84,6 +84,9 @@ int job_of_pid(struct kern *kern, int pidfd, struct job_label *ret_label);
  */
 int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label label,
 		     struct error *err);
+
+/* The cgroup that was made known as the job's; 0: none. */
+uint64_t job_cgroup_id(struct kern *kern, struct job_label label);
 
 /* Before job_withdraw(). */
 void job_forget_cgroup(struct kern *kern, struct job_label label);
@@ -96,6 +99,12 @@ void job_forget_cgroup(struct kern *kern, struct job_label label);
  */
 int job_label_members(struct kern *kern, uint64_t cgroup_id, struct job_label label,
 		      struct error *err, size_t *ret_cnt);
+
+/*
+ * Takes the label off every task that carries it, or of those of one process; 0: of all. The same lock.
+ * Returns 0, -EAGAIN if some keep forking, or -errno.
+ */
+int job_unlabel_members(struct kern *kern, struct job_label label, pid_t pid);
 
 /*
  * Counts of the job so far; and zeroing them, with what is folded, once what was to be counted apart
