@@ -3,7 +3,8 @@
  * Who carries a label: an iterator over all tasks.
  *
  * A job's cgroup says that its last process is gone, but not whether one was moved out of it. The
- * label cannot be shed, so the controller asks here before it ends a job, and whom to kill.
+ * label cannot be shed, so the controller asks here before it ends a job, and whom to kill; and before
+ * a job starts, whether a program is being executed that was judged before there was a label.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/maps.bpf.h"
@@ -23,6 +24,7 @@ int member_tasks(struct bpf_iter__task *ctx)
 		return 0;
 	member.label = found->label;
 	member.tgid = task->tgid;
+	member.in_execve = BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
 	bpf_seq_write(ctx->meta->seq, &member, sizeof(member));
 	return 0;
 }

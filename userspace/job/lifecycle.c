@@ -224,15 +224,32 @@ static int check_unraised(const struct job_request *request, struct error *err)
 	return r ? error_errno(err, r, "cannot look at process %d", request->pid) : 0;
 }
 
+/* A program that it has begun to execute was judged when it was in no job, and its rights come last. */
+static int check_not_executing(const struct job *job, const struct job_request *request,
+			       struct error *err)
+{
+	bool any = false;
+	int r = member_any_in_execve(job->rulesets->kern, job->label, &any);
+
+	if (r)
+		return error_errno(err, r, "cannot look at process %d", request->pid);
+	return any ? error_set(err, -EPERM,
+			       "process %d executes a program; it must wait for the answer first",
+			       request->pid)
+		   : 0;
+}
+
 /*
  * What the launcher is, and holds open. Under the label and in the cgroup, where all of its threads
- * are labelled: whatever these open from now on is judged.
+ * are labelled: whatever these open and execute from now on is judged.
  */
 static int check_launcher(const struct job *job, const struct job_request *request,
 			  struct error *err)
 {
-	int r = check_unraised(request, err);
+	int r = check_not_executing(job, request, err);
 
+	if (!r)
+		r = check_unraised(request, err);
 	return r ? r : inherited_check(job, request, err);
 }
 

@@ -28,19 +28,44 @@ static int read_members(struct kern *kern, struct job_member **ret_members, size
 	return 0;
 }
 
-int member_any(struct kern *kern, struct job_label label, bool *ret_any)
+static int count_members(struct kern *kern, struct job_label label, size_t *ret_cnt,
+			 size_t *ret_in_execve)
 {
 	_cleanup_free_ struct job_member *members = NULL;
-	bool any = false;
-	size_t cnt;
-	int r = read_members(kern, &members, &cnt);
+	size_t all, cnt = 0, in_execve = 0;
+	int r = read_members(kern, &members, &all);
 
 	if (r)
 		return r;
-	for (size_t i = 0; i < cnt; i++)
-		any |= job_label_equal(members[i].label, label);
-	*ret_any = any;
+	for (size_t i = 0; i < all; i++) {
+		if (!job_label_equal(members[i].label, label))
+			continue;
+		cnt++;
+		in_execve += members[i].in_execve;
+	}
+	*ret_cnt = cnt;
+	*ret_in_execve = in_execve;
 	return 0;
+}
+
+int member_any(struct kern *kern, struct job_label label, bool *ret_any)
+{
+	size_t cnt, in_execve;
+	int r = count_members(kern, label, &cnt, &in_execve);
+
+	if (!r)
+		*ret_any = cnt > 0;
+	return r;
+}
+
+int member_any_in_execve(struct kern *kern, struct job_label label, bool *ret_any)
+{
+	size_t cnt, in_execve;
+	int r = count_members(kern, label, &cnt, &in_execve);
+
+	if (!r)
+		*ret_any = in_execve > 0;
+	return r;
 }
 
 /* The number may be another's by now; the label of what the pidfd stands for decides. */

@@ -13,6 +13,9 @@
 /* Looks at every task of the machine. Returns 0, or -errno if the kernel could not be asked. */
 int member_any(struct kern *kern, struct job_label label, bool *ret_any);
 
+/* The same for those that are in execve(): what they execute may have been judged when they had no label. */
+int member_any_in_execve(struct kern *kern, struct job_label label, bool *ret_any);
+
 /*
  * Sends SIGKILL to every process that carries it, wherever it has gone, until a look finds none that
  * is not killed yet. What multiplies faster is left for the next call. Returns 0 or -errno.

@@ -207,6 +207,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	u64 start_boottime;
 	int exit_state;
+	unsigned int in_execve : 1;
 	char comm[16];
 	struct css_set *cgroups;
 	struct bpf_local_storage *bpf_storage;

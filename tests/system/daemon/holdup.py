@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -231,6 +232,44 @@ def raised(check, house):
         os.waitpid(pid, 0)
         os.close(fd)
     house.settles(check, "raised clients")
+
+
+def executing(check, house):
+    """
+    A client is held inside execve(), by the close of a file whose server is away: the program was judged when the client was in no
+    job, and gives it its rights last.
+    """
+    program, opened, away = f"{house.root}/held-program", f"{house.out}/opened", f"{house.out}/away"
+    shutil.copy("/bin/sleep", program)
+    os.chmod(program, 0o4755)
+    job_id = house.new_id()
+    with DeadFs(f"{house.root}/served") as fs:
+        def act():
+            os.open(fs.file, os.O_RDONLY)
+            house.touch("opened")
+            wait_for(lambda: os.path.exists(away))
+            name_myself()
+            client = Client()
+            client.sock.set_inheritable(True)
+            client.send({"version": 1, "op": "run", "policy": "plain", "job": job_id, "pidfd": OWN})
+            os.execv(program, [program, "1000"])
+
+        pid, fd = child(ALICE, act)
+        check.that("it holds the file", wait_for(lambda: os.path.exists(opened)))
+        fs.die()
+        house.write(away, "")
+        check.that("it comes into no job", not wait_for(lambda: house.ask("whois", str(pid)).returncode == 0, 5))
+        fs.revive()
+        check.that("it executes the program", wait_for(lambda: os.readlink(f"/proc/{pid}/exe") == program))
+        check.equal("in no job", house.ask("whois", str(pid)).returncode, 1)
+        with open(f"/proc/{pid}/cgroup", encoding="ascii") as stream:
+            check.that("and in no job's cgroup", f"jobcage-{job_id}" not in stream.read())
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        os.close(fd)
+    for path in (program, opened, away):
+        os.unlink(path)
+    house.settles(check, "executing clients")
 
 
 @contextlib.contextmanager
