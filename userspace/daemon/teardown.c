@@ -75,7 +75,6 @@ static int remove_programs(struct error *err)
 				 "/jobs cannot be read; its programs stay in force");
 }
 
-/* What nobody needs is not opened to be removed: it may be more than this kernel lets us load. */
 static int end_all(struct controller *controller, struct error *err)
 {
 	int r = foreign_end(controller, err);
@@ -85,25 +84,31 @@ static int end_all(struct controller *controller, struct error *err)
 	return r ? r : remove_programs(err);
 }
 
-int teardown_rest(struct error *err)
+/* With the site, whose sinks are told of the ends. However bad that is: jobs are ended all the same. */
+static int end_all_and_tell(struct error *err)
 {
 	struct daemon daemon = { .site_lock = PTHREAD_MUTEX_INITIALIZER };
 	struct error site_err = { 0 };
-	_cleanup_fd_ int lock = lock_take(err);
-	int r;
+	int r = controller_new(true, err, &daemon.controller);
 
-	if (lock < 0)
-		return lock;
-	limits_lift();
-	signal(SIGPIPE, SIG_IGN);
-	r = controller_new(true, err, &daemon.controller);
 	if (r)
 		return r;
-	/* Its sinks are told of the ends. However bad it is: that must not keep jobs from being ended. */
 	if (daemon_load_site(&daemon, &site_err))
 		warn(&site_err);
 	r = end_all(daemon.controller, err);
 	controller_free(daemon.controller);
 	daemon_let_site_go(&daemon, daemon.held);
 	return r;
+}
+
+/* Where no job is left, nothing is opened, or loaded, to be removed again. */
+int teardown_rest(struct error *err)
+{
+	_cleanup_fd_ int lock = lock_take(err);
+
+	if (lock < 0)
+		return lock;
+	limits_lift();
+	signal(SIGPIPE, SIG_IGN);
+	return job_state_any() ? end_all_and_tell(err) : remove_programs(err);
 }
