@@ -28,8 +28,8 @@ ALERT_SRCS  := advice audit cause chain decode endpoint guard head line message 
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content \
 	       destination environment environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest selftest_json state
-DAEMON_SRCS := adopt client controller daemon discard folds kinds limits lock loop message monitor notify peer prepare reload renew report request \
-	       request_run server session watch
+DAEMON_SRCS := adopt client controller daemon discard folds foreign kinds limits lock loop message monitor notify peer prepare reload renew report request \
+	       request_run server session teardown watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
 UNIT_TESTS := test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_folds test_guard test_message test_ocsf test_policy test_policy_check \

@@ -536,6 +536,24 @@ static void test_report_is_plain(void **state)
 	assert_null(json_object_get(shown, "policy")); /* of another build: not as this one has it */
 }
 
+/* By who does not look after the job: its holder sees what is written, and still holds it. */
+static void test_look(void **state)
+{
+	_cleanup_(job_state_close) struct job_state seen = JOB_STATE_NONE, taken = JOB_STATE_NONE;
+	json_auto_t *content = NULL;
+	struct job_state job;
+
+	(void)state;
+	must_create("j1", 1, &job);
+	assert_int_equal(job_state_look("j1", NULL, &seen), 0);
+	assert_string_equal(seen.id, "j1");
+	seen.progress->end_cause = END_BY_KILL;
+	assert_int_equal(job.progress->end_cause, END_BY_KILL);
+	job_state_close(&seen);
+	assert_int_equal(job_state_adopt(NULL, &taken, &content), 0);
+	job_state_remove(&job);
+}
+
 static void test_progress_is_shared(void **state)
 {
 	struct job_progress in_file;
@@ -578,6 +596,7 @@ int main(void)
 		IN_OWN_RUN(test_an_unreadable_file_hides_no_orphan),
 		IN_OWN_RUN(test_other_files_are_left_alone),
 		IN_OWN_RUN(test_report_is_plain),
+		IN_OWN_RUN(test_look),
 		IN_OWN_RUN(test_progress_is_shared),
 	};
 

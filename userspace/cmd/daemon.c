@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* jobcage daemon: the controller of a whole machine. */
+#include <errno.h>
 #include <unistd.h>
 
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
+#include "daemon/client.h"
 #include "daemon/daemon.h"
 #include "daemon/lock.h"
+#include "daemon/teardown.h"
 
 struct daemon_options {
 	const char *site;
@@ -16,7 +19,7 @@ static const struct option_row rows[] = {
 	OPTION_WORD(struct daemon_options, site, 's', "site", "FILE",
 		    "the site file (default: " SITE_FILE ", if it exists)"),
 	OPTION_FLAG(struct daemon_options, teardown, 0, "teardown",
-		    "kill every job and end the daemon that runs: nothing is left"),
+		    "kill every job, also of another build, and end the daemon if one runs: nothing is left"),
 	OPTION_END,
 };
 
@@ -35,14 +38,29 @@ static const struct command command = {
 	.usage_status = EXIT_USAGE,
 };
 
-static int tear_down(void)
+/* The daemon answers at once, and ends when the jobs it looks after are gone. */
+static int end_daemon(struct error *err)
 {
 	json_auto_t *answer = NULL;
-	int status = ask(&command, "teardown", NULL, &answer);
+	int r = client_ask("teardown", NULL, err, &answer);
 
-	if (!status)
+	if (!r)
 		lock_wait();
-	return status;
+	return r;
+}
+
+/* Where no daemon listens, or it was killed meanwhile, something may be left. */
+static int tear_down(void)
+{
+	struct error err = { 0 };
+	int r = end_daemon(&err);
+
+	if (!r || (r == -ENOENT && !geteuid()))
+		r = teardown_rest(&err);
+	if (!r)
+		return 0;
+	command_error(&command, "%s", err.text);
+	return EXIT_REFUSED;
 }
 
 static int run(const char *site)

@@ -2,13 +2,10 @@
 /* Jobs whose controller died; see adopt.h. */
 #include "daemon/adopt.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "daemon/warn.h"
-#include "job/content.h"
 #include "kern/publish.h"
 
 static int use_sink(struct sinks *sinks, const struct job *job, struct error *err,
@@ -135,45 +132,4 @@ void adopt_orphans(struct controller *controller)
 		;
 	if (controller->watch_cnt > before)
 		withdraw_leftovers(controller);
-}
-
-/* The end of an orphan of another build: its ring cannot be read by this one. */
-static int end_foreign(struct job_state *state, const json_t *content)
-{
-	_cleanup_free_ char *path = content_to_bytes(json_object_get(content, "cgroup"));
-	bool is_attached = json_is_true(json_object_get(content, "is_attached"));
-	struct cgroup cgroup = CGROUP_NONE;
-	bool populated = true;
-	int r = path ? cgroup_open(path, NULL, &cgroup) : -ENOMEM;
-
-	if (r == -ENOENT)
-		populated = false;
-	else if (!r)
-		r = cgroup_is_populated(&cgroup, &populated);
-	if (!populated) {
-		if (!r && !is_attached)
-			cgroup_remove(&cgroup);
-		fprintf(stderr,
-			"jobcage: warning: job %s of another build has ended; its last events are lost\n",
-			state->id);
-		job_state_remove(state);
-	}
-	cgroup_close(&cgroup);
-	return populated ? -EBUSY : 0;
-}
-
-int adopt_clear_other_build(void)
-{
-	for (;;) {
-		_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
-		json_auto_t *content = NULL;
-		int r = job_state_adopt(NULL, &state, &content);
-
-		if (r <= 0)
-			break;
-		r = end_foreign(&state, content);
-		if (r)
-			return r;
-	}
-	return job_state_any() ? -EBUSY : kern_remove(NULL);
 }

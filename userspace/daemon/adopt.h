@@ -12,10 +12,4 @@
 /* Takes over every orphan that can be; says of the others why not. */
 void adopt_orphans(struct controller *controller);
 
-/*
- * Jobs of another build that have ended without a controller must not keep that build in force for
- * ever: removes what is left of them. Returns 0 if nothing of that build is left, else -errno.
- */
-int adopt_clear_other_build(void);
-
 #endif

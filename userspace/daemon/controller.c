@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "daemon/adopt.h"
+#include "daemon/foreign.h"
 #include "daemon/lock.h"
 #include "daemon/renew.h"
 #include "daemon/warn.h"
@@ -263,7 +264,7 @@ static int open_kernel(struct controller *controller, struct error *err)
 			return r;
 	}
 	r = kern_open(err, &kern);
-	if (r == -EBUSY && !adopt_clear_other_build())
+	if (r == -EBUSY && !foreign_clear(controller))
 		r = kern_open(err, &kern);
 	if (!r) {
 		set_kern(controller, kern);
@@ -468,7 +469,7 @@ static void look_after(struct controller *controller)
 		watch_seen(watch);
 		watch_take_repeats(watch);
 		if (is_out_of_time(watch))
-			watch_kill(watch, END_BY_RUNTIME);
+			job_kill(watch->job, END_BY_RUNTIME);
 		watch_kill_again(watch);
 		/* Killing is not the end: that comes when the cgroup is empty. */
 		finish_if_over(controller, watch);

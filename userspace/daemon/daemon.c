@@ -156,7 +156,7 @@ void daemon_tear_down(struct daemon *daemon)
 {
 	daemon->is_tearing_down = true;
 	for (struct watch *watch = daemon->controller->watches; watch; watch = watch->next)
-		watch_kill(watch, END_BY_KILL);
+		job_kill(watch->job, END_BY_KILL);
 }
 
 static bool is_done(const struct daemon *daemon)

@@ -100,7 +100,7 @@ static int request_kill(struct daemon *daemon, struct request *request, struct e
 	(void)ret_answer;
 	if (r)
 		return r;
-	r = watch_kill(watch, END_BY_KILL);
+	r = job_kill(watch->job, END_BY_KILL);
 	return r ? error_errno(err, r, "cannot kill job \"%s\"", watch->job->id) : 0;
 }
 

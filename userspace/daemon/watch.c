@@ -473,24 +473,10 @@ void watch_settle(struct watch *watch)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-int watch_kill(struct watch *watch, enum end_cause cause)
-{
-	struct job_progress *progress = watch->job->state.progress;
-	int r = 0;
-
-	if (!progress->end_cause)
-		progress->end_cause = cause;
-	job_set_ending(watch->job->rulesets->kern, watch->job->label);
-	if (watch->job->cgroup.fd >= 0)
-		r = cgroup_kill(&watch->job->cgroup);
-	/* Also who was moved out of it. */
-	return member_kill(watch->job->rulesets->kern, watch->job->label) ?: r;
-}
-
 void watch_kill_again(struct watch *watch)
 {
 	if (watch->job->state.progress->end_cause)
-		watch_kill(watch, watch->job->state.progress->end_cause);
+		job_kill(watch->job, watch->job->state.progress->end_cause);
 }
 
 static const char *end_reason(const struct job_progress *progress)

@@ -80,13 +80,7 @@ void watch_settle(struct watch *watch);
 /* Has the last process gone? */
 bool watch_is_over(struct watch *watch);
 
-/*
- * Kills all that is in the job's cgroup, and all that carries its label; the first cause stays. Its
- * end is noticed like any other. Returns 0 or -errno.
- */
-int watch_kill(struct watch *watch, enum end_cause cause);
-
-/* What watch_kill() has left: it multiplied faster, or a controller died between its steps. */
+/* What job_kill() has left: it multiplied faster, or a controller died between its steps. */
 void watch_kill_again(struct watch *watch);
 
 /*

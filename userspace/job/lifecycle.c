@@ -30,7 +30,7 @@ static void cleanup_job(struct job **job)
 	job_free(*job);
 }
 
-static struct job *job_new(struct rulesets *rulesets)
+struct job *job_new(struct rulesets *rulesets)
 {
 	struct job *job = calloc(1, sizeof(*job));
 
@@ -498,7 +498,39 @@ int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *
 	return 0;
 }
 
+int job_look(struct rulesets *rulesets, const json_t *content, struct error *err,
+	     struct job **ret_job)
+{
+	_cleanup_(cleanup_job) struct job *job = job_new(rulesets);
+	int r = job ? content_read(job, content, err)
+		    : error_errno(err, -ENOMEM, "cannot look at a job");
+
+	if (!r)
+		r = job_state_look(job->id, err, &job->state);
+	if (r)
+		return r;
+	r = cgroup_open(job->cgroup_path, err, &job->cgroup);
+	if (r && r != -ENOENT)
+		return r;
+	*ret_job = TAKE_PTR(job);
+	return 0;
+}
+
 /* --- end -------------------------------------------------------------------------------------- */
+
+int job_kill(struct job *job, enum end_cause cause)
+{
+	struct job_progress *progress = job->state.progress;
+	int r = 0;
+
+	if (!progress->end_cause)
+		progress->end_cause = cause;
+	job_set_ending(job->rulesets->kern, job->label);
+	if (job->cgroup.fd >= 0)
+		r = cgroup_kill(&job->cgroup);
+	/* Also who was moved out of it. */
+	return member_kill(job->rulesets->kern, job->label) ?: r;
+}
 
 static int kill_and_remove_cgroup(struct job *job)
 {

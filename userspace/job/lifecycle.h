@@ -103,6 +103,19 @@ int job_refresh(struct job *job, struct error *err);
 int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *content,
 	      struct error *err, struct job **ret_job);
 
+/*
+ * A job that somebody else looks after, from the content of its state file: for job_kill(). The
+ * caller holds the state lock. Returns 0 and the job (job_free), or -errno.
+ */
+int job_look(struct rulesets *rulesets, const json_t *content, struct error *err,
+	     struct job **ret_job);
+
+/*
+ * Kills all that is in the job's cgroup, and all that carries its label; the first cause stays. Its
+ * end is noticed like any other. Returns 0 or -errno.
+ */
+int job_kill(struct job *job, enum end_cause cause);
+
 /* Kills what is left of the job and removes its cgroup, unless that was attached. Returns 0 or -errno. */
 int job_leave_cgroup(struct job *job, struct error *err);
 
@@ -112,6 +125,9 @@ int job_leave_cgroup(struct job *job, struct error *err);
  * or -errno if the cgroup cannot be removed yet: the job stays, to be ended later.
  */
 int job_end(struct job *job, struct error *err);
+
+/* An empty one, of which nothing exists yet; NULL without memory. */
+struct job *job_new(struct rulesets *rulesets);
 
 /* Frees the memory; the job itself goes on. */
 void job_free(struct job *job);

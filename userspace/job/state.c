@@ -367,6 +367,22 @@ int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret
 	return failed;
 }
 
+int job_state_look(const char *id, struct error *err, struct job_state *ret_state)
+{
+	_cleanup_(job_state_close) struct job_state state = JOB_STATE_NONE;
+	int r;
+
+	state.id = strdup(id);
+	if (!state.id)
+		return error_errno(err, -ENOMEM, "cannot look at a job");
+	r = map_progress(&state, 0, err);
+	if (r)
+		return r;
+	*ret_state = state;
+	state = (struct job_state)JOB_STATE_NONE;
+	return 0;
+}
+
 int job_state_any(void)
 {
 	_cleanup_dir_ DIR *dir = opendir(JOBS);

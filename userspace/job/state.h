@@ -127,6 +127,12 @@ int job_state_each(void (*fn)(void *arg, const json_t *content), void *arg);
  */
 int job_state_adopt(struct error *err, struct job_state *ret_state, json_t **ret_content);
 
+/*
+ * The progress of a job that somebody else looks after; the lock stays theirs. The caller holds the
+ * state lock, so that the job's files are there or not. Returns 0 or -errno.
+ */
+int job_state_look(const char *id, struct error *err, struct job_state *ret_state);
+
 /* Is any job's file left? Returns 0, 1 or -errno. */
 int job_state_any(void);
 

@@ -88,6 +88,13 @@ struct kern {
 int kern_open(struct error *err, struct kern **ret_kern);
 void kern_close(struct kern *kern);
 
+/*
+ * The programs of another layout, without its tables: for member_any_job(), member_kill_jobs() and
+ * kern_detach_cgroup(). Returns 1 and kern (kern_close()); 0: there are none; or -errno: they cannot
+ * be asked who carries a label, so nobody may take them away.
+ */
+int kern_open_foreign(struct error *err, struct kern **ret_kern);
+
 /* Does this kernel accept every program? Loads them and lets them go: nothing is attached or pinned. */
 int kern_try_load(enum backend backend, struct error *err);
 

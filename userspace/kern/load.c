@@ -313,6 +313,56 @@ static int open_pinned(const char *folder, struct error *err, struct kern **ret_
 	return r;
 }
 
+/* --- pinned by a build of another layout ------------------------------------------------------ */
+
+static bool is_foreign(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' && !strstr(entry->d_name, NEW_SUFFIX) &&
+	       strcmp(entry->d_name, JOBCAGE_LAYOUT);
+}
+
+/* Returns 1 and the folder, to free; 0: there is none; or -errno. */
+static int find_foreign(struct error *err, char **ret_folder)
+{
+	_cleanup_dir_ DIR *dir = opendir(KERN_PIN_ROOT);
+	_cleanup_free_ char *folder = NULL;
+	struct dirent *entry;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : error_errno(err, -errno, "cannot list " KERN_PIN_ROOT);
+	while ((entry = readdir(dir))) {
+		if (!is_foreign(entry))
+			continue;
+		if (folder)
+			return error_set(err, -EBUSY, "two layouts are pinned in " KERN_PIN_ROOT);
+		folder = path_join(KERN_PIN_ROOT, entry->d_name);
+		if (!folder)
+			return error_errno(err, -ENOMEM, "cannot list " KERN_PIN_ROOT);
+	}
+	if (!folder)
+		return 0;
+	*ret_folder = TAKE_PTR(folder);
+	return 1;
+}
+
+int kern_open_foreign(struct error *err, struct kern **ret_kern)
+{
+	_cleanup_(cleanup_kern) struct kern *kern = kern_new();
+	_cleanup_free_ char *folder = NULL;
+	int r = kern ? find_foreign(err, &folder)
+		     : error_errno(err, -ENOMEM, "cannot open the programs of another build");
+
+	if (r <= 0)
+		return r;
+	for (int i = 0; i < KERN_PROGS; i++)
+		open_pin(folder, pin_prog_names[i], NULL, &kern->prog_fd[i]);
+	if (kern->prog_fd[PROG_MEMBERS] < 0)
+		return error_set(err, -ENOENT, "%s has no %s, so nobody can tell which processes are in a job",
+				 folder, pin_prog_names[PROG_MEMBERS]);
+	*ret_kern = TAKE_PTR(kern);
+	return 1;
+}
+
 /* --- removal ---------------------------------------------------------------------------------- */
 
 struct held_links {
@@ -440,13 +490,12 @@ static int check_layout(struct error *err)
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && strcmp(entry->d_name, JOBCAGE_LAYOUT))
+		if (is_foreign(entry))
 			return error_set(
 				err, -EBUSY,
 				"jobs run under the programs of a jobcage whose tables this one cannot "
 				"read (" KERN_PIN_ROOT "/%s; its own layout is " JOBCAGE_LAYOUT
-				"); wait until they have ended, or end them with the build that started "
-				"them (its 'jobcage daemon --teardown')",
+				"); wait until they have ended, or end them: 'jobcage daemon --teardown'",
 				entry->d_name);
 	return 0;
 }

@@ -2,6 +2,7 @@
 /* Who carries a job's label; see member.h. */
 #include "kern/member.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 
 /* A process that was killed may be seen until it has died. */
 #define KILL_PASSES 10
+
+/* Numbers of processes grow, so a look meets every chain of forks, unless they begin anew meanwhile. */
+#define LOOKS 2
 
 static int read_members(struct kern *kern, struct job_member **ret_members, size_t *ret_cnt)
 {
@@ -106,5 +110,54 @@ int member_kill(struct kern *kern, struct job_label label)
 
 	for (int i = 0; !r && cnt && i < KILL_PASSES; i++)
 		r = kill_all(kern, label, &cnt);
+	return r;
+}
+
+/* --- of any job, by programs whose tables may be another build's ------------------------------- */
+
+int member_any_job(struct kern *kern, bool *ret_any)
+{
+	bool any = false;
+
+	for (int i = 0; !any && i < LOOKS; i++) {
+		_cleanup_free_ void *data = NULL;
+		size_t len;
+		int r = iter_read(kern, PROG_MEMBERS, ITER_ALL, &data, &len);
+
+		if (r)
+			return r;
+		any = len;
+	}
+	*ret_any = any;
+	return 0;
+}
+
+/* While the process lives, which the signal finds out, the number was its own. */
+static int kill_if_member(struct kern *kern, pid_t tgid)
+{
+	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, tgid, 0);
+	_cleanup_free_ void *data = NULL;
+	size_t len;
+	int r;
+
+	if (pidfd < 0)
+		return 0;
+	r = iter_read(kern, PROG_MEMBERS, tgid, &data, &len);
+	if (!r && len)
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	return r == -ESRCH ? 0 : r;
+}
+
+int member_kill_jobs(struct kern *kern)
+{
+	_cleanup_dir_ DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return -errno;
+	while (!r && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			r = kill_if_member(kern, atoi(entry->d_name));
 	return r;
 }

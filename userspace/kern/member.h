@@ -22,4 +22,12 @@ int member_any_in_execve(struct kern *kern, struct job_label label, bool *ret_an
  */
 int member_kill(struct kern *kern, struct job_label label);
 
+/*
+ * The same of all jobs together. They rely on no table: that the iterator writes something of each
+ * task that carries a label, and of no other, holds in every layout. So kern may be one of
+ * kern_open_foreign(). member_kill_jobs() looks once; it may be called again.
+ */
+int member_any_job(struct kern *kern, bool *ret_any);
+int member_kill_jobs(struct kern *kern);
+
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What is pinned, and under which name: a controller of another build finds it by these. Part of
- * the layout (see the Makefile).
+ * the layout (see the Makefile). What is pinned as PROG_MEMBERS and for a job's cgroup is found by
+ * builds of other layouts too, so those names stay.
  */
 #ifndef JOBCAGE_KERN_PINS_H
 #define JOBCAGE_KERN_PINS_H

@@ -91,7 +91,7 @@ class Daemon:
         return self.process.pid
 
     def is_alive(self):
-        return self.process.poll() is None
+        return self.process is not None and self.process.poll() is None
 
     def kill(self):
         self.process.kill()
@@ -145,6 +145,7 @@ class House(World):
         os.chmod(f"{self.digits}/a", 0o666)
         self.daemon_cnt = 0
         self.daemon = Daemon(self)
+        self.keeper_job, self.nothing = None, self.baseline
 
     def put_site(self, permissions=None, **more):
         self.write_json(self.site, {
@@ -186,24 +187,40 @@ class House(World):
         """From now on nothing may be left but what is there now."""
         self.baseline = self.snapshot()
 
+    def begin(self):
+        """The daemon runs, and a job beside it, so that the programs outlast the daemon's ends."""
+        if not self.daemon.is_alive():
+            self.daemon.start()
+        self.keeper_job = self.start("sleep", "100000", job_id="keeper", policy="other")
+        wait_for(lambda: self.running(self.keeper_job))
+        self.rest()
+
+    @contextlib.contextmanager
+    def to_the_last(self):
+        """The caller ends every job, the keeper too, and the daemon, so nothing at all may be left. Then they begin anew."""
+        self.baseline = self.nothing
+        try:
+            yield
+        finally:
+            self.keeper_job.process.kill()
+            self.keeper_job.process.wait()
+            wait_for(lambda: not os.path.exists(f"{traces.STATE_JOBS}/keeper.json") or not self.daemon.is_alive())
+            self.begin()
+
     @contextlib.contextmanager
     def served(self):
-        """The daemon runs, and a job beside it, so that the programs outlast the daemon's ends."""
-        nothing = self.baseline
-        self.daemon.start()
-        keeper = self.start("sleep", "100000", job_id="keeper", policy="other")
-        wait_for(lambda: self.running(keeper))
-        self.rest()
+        self.nothing = self.baseline
+        self.begin()
         try:
             yield
         finally:
             if not self.daemon.is_alive():
                 self.daemon.start()
-            keeper.process.kill()
-            keeper.process.wait()
+            self.keeper_job.process.kill()
+            self.keeper_job.process.wait()
             wait_for(lambda: "keeper" not in self.job_ids())
             self.daemon.stop()
-            self.baseline = nothing
+            self.baseline = self.nothing
 
     def record(self, job):
         """The job's lines, once it has ended."""
