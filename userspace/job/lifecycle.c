@@ -478,6 +478,18 @@ static void finish_attaching(struct job *job)
 	cgroup_close(&job->cgroup);
 }
 
+/*
+ * The cgroup was removed when it was empty, and somebody has made another one of its name: what is in
+ * that is none of the job's. One that has no label yet was made when the controller died.
+ */
+static void leave_namesake(struct job *job)
+{
+	uint64_t id = job_cgroup_id(job->rulesets->kern, job->label);
+
+	if (job->cgroup.fd >= 0 && id != job->cgroup.id && (id || job->state.progress->is_admitted))
+		cgroup_close(&job->cgroup);
+}
+
 int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *content,
 	      struct error *err, struct job **ret_job)
 {
@@ -501,6 +513,7 @@ int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *
 		return r;
 	}
 	*state = (struct job_state)JOB_STATE_NONE;
+	leave_namesake(job);
 	if (job->is_attached)
 		finish_attaching(job);
 	*ret_job = TAKE_PTR(job);
