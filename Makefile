@@ -160,7 +160,7 @@ $(BUILD)/tests/act: $(wildcard tests/bpf/act*.c) tests/bpf/act.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
 
-$(BUILD)/tests/allow.bpf.o: tests/system/selftest/allow.bpf.c
+$(BUILD)/tests/allow.bpf.o $(BUILD)/tests/foreign.bpf.o: $(BUILD)/tests/%.o: tests/system/selftest/%.c
 	@mkdir -p $(@D)
 	$(CLANG) -g -O2 -target bpf -Wall -I/usr/include/$(ARCH)-linux-gnu -c -o $@ $<
 

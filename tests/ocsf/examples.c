@@ -212,7 +212,7 @@ static int print_findings(void)
 
 	err |= print_finding("finding-away", "Controller was away",
 			     "for 2.4 s no controller looked after the job; its rules stayed in "
-			     "force, 3 records waited and 0 did not fit the ring",
+			     "force, 3 records waited, and 0 of all so far did not fit the ring",
 			     ++sequence);
 	err |= print_finding("finding-root", "Root of a rule changed",
 			     "/srv/datasets/digits (rule \"dataset:digits\") leads to another file "

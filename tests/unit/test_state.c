@@ -371,6 +371,40 @@ static void test_a_policy_is_replaced(void **state)
 	assert_int_equal(rmdir(JOBS), 0);
 }
 
+/* It outlives who put it there, and no second one takes its place. */
+static void test_a_self_test_is_kept(void **state)
+{
+	json_auto_t *self_test = json_pack("{s:b, s:[s]}", "passed", 1, "attempts", "\xc3\xa9");
+	json_auto_t *found = NULL;
+	json_t *content = NULL;
+	struct job_state job, orphan = JOB_STATE_NONE;
+
+	(void)state;
+	must_create("j1", 1, &job);
+	assert_null(job_state_get_self_test(&job));
+	assert_int_equal(job_state_put_self_test(&job, self_test, NULL), 0);
+	assert_int_equal(job_state_put_self_test(&job, self_test, NULL), -EEXIST);
+	job_state_close(&job);
+	assert_int_equal(adopt(&orphan, &content), 1);
+	found = job_state_get_self_test(&orphan);
+	assert_true(json_equal(found, self_test));
+	json_decref(content);
+	job_state_remove(&orphan);
+	assert_int_equal(rmdir(JOBS), 0);
+}
+
+static void test_a_damaged_self_test_is_none(void **state)
+{
+	struct job_state job;
+
+	(void)state;
+	must_create("j1", 1, &job);
+	write_file(JOBS "/j1.self-test", "{\"passed\": tr");
+	assert_null(job_state_get_self_test(&job));
+	job_state_remove(&job);
+	assert_int_equal(rmdir(JOBS), 0);
+}
+
 static void test_content_is_replaced(void **state)
 {
 	struct job_state job, orphan = JOB_STATE_NONE;
@@ -413,7 +447,8 @@ static void test_each_sees_held_jobs_too(void **state)
 static void test_files_without_a_job_are_removed(void **state)
 {
 	static const char *const names[] = { JOBS "/j1.policy", JOBS "/j1.policy-next",
-					     JOBS "/j1.progress", JOBS "/j1.update" };
+					     JOBS "/j1.progress", JOBS "/j1.self-test",
+					     JOBS "/j1.update" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -426,7 +461,7 @@ static void test_files_without_a_job_are_removed(void **state)
 
 static void test_every_orphan_is_found_once(void **state)
 {
-	static const char *const ids[] = { "a", "b.json", "c.progress", "d" };
+	static const char *const ids[] = { "a", "b.json", "c.progress", "d", "e.self-test" };
 	struct job_state orphans[ARRAY_SIZE(ids)];
 	json_int_t sum = 0;
 
@@ -588,6 +623,8 @@ int main(void)
 		IN_OWN_RUN(test_a_held_job_is_no_orphan),
 		IN_OWN_RUN(test_an_orphan_is_adopted_as_it_was),
 		IN_OWN_RUN(test_a_policy_is_replaced),
+		IN_OWN_RUN(test_a_self_test_is_kept),
+		IN_OWN_RUN(test_a_damaged_self_test_is_none),
 		IN_OWN_RUN(test_content_is_replaced),
 		IN_OWN_RUN(test_each_sees_held_jobs_too),
 		IN_OWN_RUN(test_files_without_a_job_are_removed),

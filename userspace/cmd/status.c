@@ -100,8 +100,7 @@ static void print_start(const json_t *job)
 static void print_self_test(const json_t *self_test)
 {
 	if (!json_is_object(self_test)) {
-		printf("%-12s not known: switched off, or made by an earlier controller\n",
-		       "self-test");
+		printf("%-12s none: it was switched off\n", "self-test");
 		return;
 	}
 	printf("%-12s %s: %lld acts refused, %lld allowed, as they must be, in %.1f ms\n",

@@ -31,6 +31,7 @@ static int watch_orphan(struct controller *controller, struct job *job, struct e
 		sinks_release(controller->sinks, sink);
 		return r;
 	}
+	watch->self_test = job_state_get_self_test(&job->state);
 	/* Its controller may have died before the start, or a change of policy, was written. */
 	watch_announce(watch);
 	watch_tell_policy(watch);

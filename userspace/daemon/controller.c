@@ -318,19 +318,25 @@ void controller_free(struct controller *controller)
 
 /* --- starts ----------------------------------------------------------------------------------- */
 
+/* With the job's state, so that whoever adopts the job can tell of it too. */
+static int keep_self_test(struct watch *watch, const struct selftest *selftest, struct error *err)
+{
+	watch->self_test = selftest_json(selftest);
+	return watch->self_test
+		       ? job_state_put_self_test(&watch->job->state, watch->self_test, err)
+		       : error_errno(err, -ENOMEM, "cannot keep what the self-test came to");
+}
+
 static int self_test(struct watch *watch, struct error *err)
 {
 	struct job *job = watch->job;
-	struct selftest selftest = { 0 };
+	_cleanup_(selftest_free) struct selftest selftest = { 0 };
 	int r = selftest_run(job->rulesets->kern, job->label, &job->cgroup, watch->ring,
 			     job->rules->policy, err, &selftest);
 
-	if (r)
-		return r;
-	watch->self_test = selftest_json(&selftest);
-	r = selftest_check(&selftest, err);
-	selftest_free(&selftest);
-	return r;
+	if (!r)
+		r = keep_self_test(watch, &selftest, err);
+	return r ? r : selftest_check(&selftest, err);
 }
 
 /* Takes sink over if it succeeds. */

@@ -202,7 +202,7 @@ void watch_tell_absence(struct watch *watch)
 	job_read_stats(watch->job->rulesets->kern, watch->job->label, &stats);
 	snprintf(text, sizeof(text),
 		 "for %.1f s no controller looked after the job; its rules stayed in force, %llu "
-		 "records waited and %llu did not fit the ring",
+		 "records waited, and %llu of all so far did not fit the ring",
 		 (clock_ms(CLOCK_REALTIME) - (int64_t)progress->seen_ms) / 1000.0,
 		 (unsigned long long)(stats.emitted + stats.folded - progress->now.delivered -
 				      progress->malformed),

@@ -523,6 +523,15 @@ static void take_pids_back(int parent)
 		fremovexattr(parent, PIDS_MARK);
 }
 
+/* Somebody may have removed it, and made another one of its name. */
+static bool is_named(const struct cgroup *cgroup)
+{
+	struct stat own, named;
+
+	return !fstat(cgroup->fd, &own) && !lstat(cgroup->path, &named) &&
+	       own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+}
+
 int cgroup_remove(const struct cgroup *cgroup)
 {
 	_cleanup_fd_ int parent = open_parent(cgroup);
@@ -531,7 +540,7 @@ int cgroup_remove(const struct cgroup *cgroup)
 	/* Whoever removed the cgroup before us may have removed those above it, too. */
 	if (r == -ENOENT || r == -ENODEV)
 		r = 0;
-	if (!r && rmdir(cgroup->path) && errno != ENOENT)
+	if (!r && is_named(cgroup) && rmdir(cgroup->path) && errno != ENOENT)
 		r = -errno;
 	if (!r && parent >= 0)
 		take_pids_back(parent);

@@ -457,17 +457,15 @@ static void finish_attaching(struct job *job)
 }
 
 /*
- * Gone if the controller died before it was made, or if someone removed it when it was empty; and
- * who made another of that name since has nothing to do with the job.
+ * The cgroup was removed when it was empty, and somebody has made another one of its name: what is in
+ * that is none of the job's. One that has no label yet was made when the controller died.
  */
-static int adopt_cgroup(struct job *job, struct error *err)
+static void leave_namesake(struct job *job)
 {
 	uint64_t id = job_cgroup_id(job->rulesets->kern, job->label);
-	int r = cgroup_open(job->cgroup_path, err, &job->cgroup);
 
-	if (!r && id && id != job->cgroup.id)
+	if (job->cgroup.fd >= 0 && id != job->cgroup.id && (id || job->state.progress->is_admitted))
 		cgroup_close(&job->cgroup);
-	return r == -ENOENT ? 0 : r;
 }
 
 int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *content,
@@ -481,8 +479,9 @@ int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *
 	r = content_read(job, content, err);
 	if (r)
 		return r;
-	r = adopt_cgroup(job, err);
-	if (r)
+	/* Gone if the controller died before it was made, or if someone removed it when it was empty. */
+	r = cgroup_open(job->cgroup_path, err, &job->cgroup);
+	if (r && r != -ENOENT)
 		return r;
 	job->is_adopted = true;
 	job->state = *state;
@@ -492,6 +491,7 @@ int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *
 		return r;
 	}
 	*state = (struct job_state)JOB_STATE_NONE;
+	leave_namesake(job);
 	if (job->is_attached)
 		finish_attaching(job);
 	*ret_job = TAKE_PTR(job);

@@ -21,15 +21,17 @@
 #define PROGRESS_SUFFIX ".progress"
 #define POLICY_SUFFIX ".policy"
 #define NEXT_SUFFIX ".policy-next"
+#define SELF_TEST_SUFFIX ".self-test"
 #define UPDATE_SUFFIX ".update"
 
-/* Bytes of a canonical policy, and of a job's own file. */
+/* Bytes of a canonical policy, of what its self-test came to, and of a job's own file. */
 #define POLICY_MAX (256UL << 20)
+#define SELF_TEST_MAX POLICY_MAX
 #define CONTENT_MAX (1UL << 20)
 
 /* All of a job's files, the one that says that there is a job last. */
-static const char *const suffixes[] = { UPDATE_SUFFIX, NEXT_SUFFIX, PROGRESS_SUFFIX, POLICY_SUFFIX,
-					SUFFIX };
+static const char *const suffixes[] = { UPDATE_SUFFIX,   NEXT_SUFFIX,   SELF_TEST_SUFFIX,
+					PROGRESS_SUFFIX, POLICY_SUFFIX, SUFFIX };
 
 static const char *const policy_suffixes[] = {
 	[JOB_POLICY] = POLICY_SUFFIX,
@@ -158,6 +160,24 @@ static int move_file(const char *id, const char *from_suffix, const char *to_suf
 	return rename(from, to) ? error_errno(err, -errno, "cannot replace %s", to) : 0;
 }
 
+/* Nameless and whole. Returns a descriptor or -errno. */
+static int write_json(const json_t *json, struct error *err)
+{
+	_cleanup_free_ char *text = json_dumps(json, JSON_INDENT(1));
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	if (!text)
+		return error_errno(err, -ENOMEM, "cannot write the job's state");
+	fd = new_file(err);
+	if (fd < 0)
+		return fd;
+	r = fd_write_all(fd, text, strlen(text));
+	if (r)
+		return error_errno(err, r, "cannot write the job's state");
+	return TAKE_FD(fd);
+}
+
 /* --- the policy ------------------------------------------------------------------------------- */
 
 int state_make_policy(const char *canonical, struct error *err)
@@ -202,23 +222,33 @@ int job_state_settle_policy(struct job_state *state, struct error *err)
 	return move_file(state->id, NEXT_SUFFIX, POLICY_SUFFIX, err);
 }
 
+/* --- the self-test's result ------------------------------------------------------------------- */
+
+int job_state_put_self_test(struct job_state *state, const json_t *self_test, struct error *err)
+{
+	_cleanup_fd_ int fd = write_json(self_test, err);
+
+	return fd < 0 ? fd : name_file(fd, state->id, SELF_TEST_SUFFIX, err);
+}
+
+json_t *job_state_get_self_test(const struct job_state *state)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[256];
+
+	file_of(state->id, SELF_TEST_SUFFIX, path, sizeof(path));
+	return file_read(path, SELF_TEST_MAX, &text, NULL) ? NULL : json_loads(text, 0, NULL);
+}
+
 /* --- the job's own file ----------------------------------------------------------------------- */
 
 /* Nameless, locked and whole. Returns a descriptor or -errno. */
 static int write_content(const json_t *content, struct error *err)
 {
-	_cleanup_free_ char *text = json_dumps(content, JSON_INDENT(1));
-	_cleanup_fd_ int fd = -1;
-	int r;
+	_cleanup_fd_ int fd = write_json(content, err);
 
-	if (!text)
-		return error_errno(err, -ENOMEM, "cannot write the job's state");
-	fd = new_file(err);
-	if (fd < 0)
-		return fd;
-	r = flock(fd, LOCK_EX | LOCK_NB) ? -errno : fd_write_all(fd, text, strlen(text));
-	if (r)
-		return error_errno(err, r, "cannot write the job's state");
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB))
+		return error_errno(err, -errno, "cannot lock the job's state");
 	return TAKE_FD(fd);
 }
 

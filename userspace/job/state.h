@@ -5,7 +5,7 @@
  * A job's file is written before anything of the job exists in the kernel and removed after all of
  * it is gone. Whoever looks after the job holds a lock on the file; a file that nobody holds is an
  * orphan, for the next controller to adopt. Beside it stand the job's policy, which jobs of one
- * policy share by hard links, and its progress.
+ * policy share by hard links, what its self-test came to, and its progress.
  */
 #ifndef JOBCAGE_JOB_STATE_H
 #define JOBCAGE_JOB_STATE_H
@@ -117,6 +117,12 @@ int job_state_get_policy(const struct job_state *state, enum job_policy which, s
 
 /* The next policy takes the place of the policy. */
 int job_state_settle_policy(struct job_state *state, struct error *err);
+
+/* Keeps what the job's self-test came to, once. Returns 0 or -errno. */
+int job_state_put_self_test(struct job_state *state, const json_t *self_test, struct error *err);
+
+/* The same; decref it. NULL: there was none, or it cannot be read. */
+json_t *job_state_get_self_test(const struct job_state *state);
 
 /* Calls fn with the content of every job's file, whoever holds it. Returns 0 or -errno. */
 int job_state_each(void (*fn)(void *arg, const json_t *content), void *arg);

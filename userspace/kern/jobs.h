@@ -85,7 +85,7 @@ int job_of_pid(struct kern *kern, int pidfd, struct job_label *ret_label);
 int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label label,
 		     struct error *err);
 
-/* The cgroup that was made known as the job's; 0: none. */
+/* Of the cgroup that was labelled for the job; 0: none was, or it is forgotten. */
 uint64_t job_cgroup_id(struct kern *kern, struct job_label label);
 
 /* Before job_withdraw(). */

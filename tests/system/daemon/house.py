@@ -244,3 +244,5 @@ class House(World):
                     [event["metadata"]["sequence"] for event in events], [*range(1, len(events) + 1)])
         check.equal(f"{what}: one start, first, and one end, last", (codes[:1], codes[-1:], codes.count("job_start"), codes.count("job_end")),
                     (["job_start"], ["job_end"], 1, 1))
+        self_test = events[0]["unmapped"]["jobcage"].get("self_test", {}) if events else {}
+        check.equal(f"{what}: its self-test was passed, and something was refused", (self_test.get("passed"), self_test.get("refused", 0) > 0), (True, True))

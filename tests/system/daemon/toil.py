@@ -25,16 +25,20 @@ class Toil:
     def __getitem__(self, at):
         return struct.unpack_from("Q", self.map, at)[0]
 
+    def set_phase(self, phase):
+        """0 rest, 1 toil, 2 end."""
+        struct.pack_into("Q", self.map, PHASE, phase)
+
     def goes(self):
         """Waits until it runs, and lets it toil. What refuses it is said."""
         is_up = wait_for(lambda: self[THREADS] == self.threads or self.job.process.poll() is not None)
-        struct.pack_into("Q", self.map, PHASE, 1)
+        self.set_phase(1)
         if self.job.process.poll() is not None:
             print(f"not started: {self.job.id}: {self.job.err}", flush=True)
         return is_up and self.job.process.poll() is None
 
     def end(self):
-        struct.pack_into("Q", self.map, PHASE, 2)
+        self.set_phase(2)
 
     def attempts_on(self, more=1):
         """Waits for so many attempts more."""

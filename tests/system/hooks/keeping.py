@@ -257,6 +257,30 @@ def test_slots(report, keeper):
                  [f'{start} and {end} us, and a grace period is {grace} us'])
 
 
+def test_stale_label(report, keeper):
+    """Who still has the label of a job that is gone is denied everything: the slot's next job, its rules and its account are not his."""
+    keeper.policy('open', policy(rules=[{'id': 'all', 'path': TMPFS, 'access': 'write'}]))
+    stale, fresh = Actor(), Actor()
+    with job(keeper, 'gone') as group:
+        slot = group.slot
+        keeper.ask('admit', 'gone', stale.pid)
+        complaints = complain_inside(stale, 'here')
+        Cgroup('', os.path.dirname(group.path)).enter(stale.pid)
+    with job(keeper, 'next', 'open') as group:
+        complaints += expect('the slot', group.slot, slot) + expect('the job', keeper.ask('whois', stale.pid), 'stale')
+        before = int(keeper.ask('kernel').split()[1])
+        complaints += [f'{line} is {answer}' for line in (OPEN_ALLOWED, f'open_read {TMPFS}', f'mkdir {TMPFS}/out/new')
+                       if (answer := stale.ask(f'here {line}')) != 'EACCES']
+        complaints += expect('denied without a job', int(keeper.ask('kernel').split()[1]) - before, 3)
+        complaints += expect('the next job\'s account', keeper.ask('stats', 'next'), '0 0 0')
+        keeper.ask('admit', 'next', fresh.pid)
+        complaints += expect('the same in the next job', fresh.ask(f'here {OPEN_ALLOWED}'), 'OK')
+        fresh.close()
+    stale.close()
+    keeper.ask('drop', 'open')
+    report.check('a label is no other job\'s', complaints)
+
+
 # --- roots ---------------------------------------------------------------------------------------------------
 
 def test_roots(report, keeper):
@@ -317,7 +341,7 @@ def run(report, scratch):
     keeper = Keeper(table.site(), scratch)
     keeper.policy('first', policy())
     for test in (test_scratch, test_entering, test_crowd, test_crowd_moved, test_replacement, test_refused_drop, test_slots,
-                 test_roots, test_pins):
+                 test_stale_label, test_roots, test_pins):
         report.say(test.__name__)
         test(report, keeper)
     report.check('nothing is left', expect('the keeper\'s status', keeper.close(), 0) + glob.glob(f'{PINS}/*'))

@@ -3,6 +3,7 @@
 import os
 import time
 
+from forks import KILLED, SPARED, WAYS, fail_to_fork
 from harness import wait_for
 import traces
 
@@ -60,41 +61,12 @@ def fork_bomb(check, world):
     os.rmdir(caller)
 
 
-# A fork is refused, by the limit of processes, because of a changed root, or by the policy, which allows no user namespace; what the
-# kernel frees then, it frees later. Who asks by unshare() does not fork.
-FAILED_FORK = """
-import ctypes, os, resource, sys, time
-libc = ctypes.CDLL(None, use_errno=True)
-def tell():
-    try:
-        os.close(os.open("patients/p", os.O_RDONLY)); print("OPENED", flush=True)
-    except PermissionError: print("denied", flush=True)
-os.chdir(sys.argv[2])  # from where it opens, whatever its root is
-tell()
-if sys.argv[1] == "processes":
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-    try: os.fork(); print("forked", flush=True)
-    except BlockingIOError: pass
-elif sys.argv[1] == "unshare":
-    if not libc.unshare(0x10000000): print("unshared", flush=True)
-else:
-    if sys.argv[1] == "root": os.chroot("/proc/self/fdinfo")
-    if libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0) >= 0: print("cloned", flush=True)  # a user namespace
-for _ in range(6):
-    time.sleep(0.3); tell()
-"""
-
-
 def failed_forks(check, world):
     """Who fails to fork stays in the job, or is killed where the kernel would take the label away."""
-    world.write(f"{world.root}/failed_fork.py", FAILED_FORK)
-    os.chmod(world.patients, 0o755)
-    os.chmod(f"{world.patients}/p", 0o644)
-    for how, options in (("processes", ["--user", "daemon"]), ("root", []), ("clone", []), ("unshare", [])):
-        job = world.start("python3", f"{world.root}/failed_fork.py", how, world.data, options=options).finish()
+    for how in WAYS:
+        job = fail_to_fork(world, how)
         ends = (job.status, job.out)
-        spared = (0, "denied\n" * 7)
-        check.that(f"failed forks: {how}: nothing is opened", ends == spared or how != "unshare" and ends == (137, "denied\n"), (ends, job.err))
+        check.that(f"failed forks: {how}: nothing is opened", ends == SPARED or how != "unshare" and ends == KILLED, (ends, job.err))
         wait_for(job.end)
         killed = int(job.status == 137)
         check.equal(f"failed forks: {how}: a killed one is counted", job.end().get("fork_failures"), killed)

@@ -18,7 +18,7 @@ from hook_names import FAILED_FORKS
 import traces
 
 KEEP = "/sys/fs/bpf/selftest"  # our own pins
-ALLOW = f"{PROJECT}/build/tests/allow.bpf.o"
+ALLOW, FOREIGN = (f"{PROJECT}/build/tests/{name}.bpf.o" for name in ("allow", "foreign"))
 
 # bpf/abi/policy.h
 MODE_AUDIT = 2
@@ -82,7 +82,7 @@ def pin(name):
 def hooks():
     """The programs that are attached to hooks, by their links' pins; not those that no start can try."""
     names = {os.path.basename(path).removeprefix("link_") for path in glob.glob(f"{traces.PIN_ROOT}/*/link_*")}
-    return sorted(names - FAILED_FORKS)
+    return sorted(names - set(FAILED_FORKS))
 
 
 @contextlib.contextmanager
@@ -117,6 +117,21 @@ def toothless(program):
         yield
         os.unlink(path)
         copy_pin(f"{KEEP}/real", path)
+    finally:
+        shutil.rmtree(KEEP, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def foreign(program):
+    """A program of somebody else's, which refuses before ours is asked: of several, the one that was attached last comes first."""
+    os.mkdir(KEEP)
+    try:
+        subprocess.run([traces.BPFTOOL, "prog", "loadall", FOREIGN, f"{KEEP}/foreign"], check=True)
+        prog_fd = obj_get(f"{KEEP}/foreign/{program}")
+        link_fd = bpf(RAW_TRACEPOINT_OPEN, "<QI", 0, prog_fd)
+        yield
+        os.close(link_fd)
+        os.close(prog_fd)
     finally:
         shutil.rmtree(KEEP, ignore_errors=True)
 
