@@ -309,16 +309,26 @@ static int listen_again(struct server *server)
 
 /* --- time ------------------------------------------------------------------------------------- */
 
+/* Whoever still has no thread when its time is up is told so. */
+static void try_thread(struct session *session, int64_t now)
+{
+	start_thread(session);
+	if (session->has_thread || session->is_given_up || session->deadline_ms > now)
+		return;
+	session->is_given_up = true;
+	session_give_up_unserved(session);
+}
+
 /*
  * Interrupts whatever its thread waits for, and says so if that is a lookup, which need not heed
  * the signal.
  */
-static void send_away(struct session *session)
+static void send_away(struct session *session, int64_t now)
 {
 	const char *phase = session->phase;
 
 	if (!session->has_thread) {
-		start_thread(session);
+		try_thread(session, now);
 		return;
 	}
 	if (phase && !session->is_given_up) {
@@ -344,7 +354,7 @@ static int64_t send_away_due(struct server *server, int64_t now)
 		int64_t left = session->has_thread ? session->deadline_ms - now : 0;
 
 		if (left <= 0) {
-			send_away(session);
+			send_away(session, now);
 			left = INTERRUPT_MS;
 		}
 		next = sooner(next, left);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
@@ -33,13 +34,25 @@ static int refuse(int sock, int code, const char *text)
 	return answer(sock, request_failure(&err));
 }
 
+static void hang_up(struct session *session, int code, const char *text)
+{
+	refuse(session->sock, code, text);
+	shutdown(session->sock, SHUT_RDWR);
+}
+
 void session_give_up(struct session *session, const char *phase)
 {
-	struct error err;
+	char text[128];
 
-	error_set(&err, -ETIMEDOUT, "%s does not answer: is a server away?", phase);
-	answer(session->sock, request_failure(&err));
-	shutdown(session->sock, SHUT_RDWR);
+	snprintf(text, sizeof(text), "%s does not answer: is a server away?", phase);
+	hang_up(session, -ETIMEDOUT, text);
+}
+
+void session_give_up_unserved(struct session *session)
+{
+	hang_up(session, -EAGAIN,
+		"the daemon gets no thread to serve you (pids.max of its cgroup, or memory); ask "
+		"again later");
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
@@ -104,7 +117,9 @@ void *session_main(void *arg)
 	struct session *session = arg;
 	unsigned int request_cnt = 0;
 
-	if (session->is_refused)
+	if (server_has_given_up(session))
+		; /* it was told; what it asked is not done any more */
+	else if (session->is_refused)
 		refuse(session->sock, -EBUSY, "the daemon has too many clients; try again");
 	else
 		while (!take_one(session, request_cnt))

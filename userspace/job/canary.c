@@ -21,6 +21,9 @@
 
 #define CHILD_STACK (64 * 1024)
 
+/* The canary's exit status if it could not make its child. */
+#define EXIT_CHILDLESS 2
+
 /* How long a killed canary may take to be gone: one that waits for a dead server takes its time. */
 #define REAP_TRIES 5000
 #define REAP_PAUSE_NS (1000 * 1000)
@@ -69,7 +72,7 @@ static void run_child(const struct canary_plan *plan)
 
 	if (clone(child_main, stack + sizeof(stack),
 		  CLONE_VM | CLONE_VFORK | CLONE_PARENT | SIGCHLD, (void *)plan) < 0)
-		_exit(1);
+		_exit(EXIT_CHILDLESS);
 }
 
 /* go_fd: where the order to start comes from. */
@@ -183,6 +186,10 @@ static int judge_end(const struct canary_plan *plan, bool has_ended, int status,
 		return error_set(err, -ETIMEDOUT,
 				 "self-test: the canary did not end within %d s; it was at: %s",
 				 CANARY_PATIENCE_MS / 1000, last_act(plan));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CHILDLESS)
+		return error_set(err, -EAGAIN,
+				 "self-test: the canary could not make its child: pids.max of a "
+				 "cgroup above the job's, or want of memory");
 	for (size_t i = 0; i < plan->cnt; i++)
 		if (!plan->attempts[i].is_left_out && plan->results[i].state <= ATTEMPT_STARTED)
 			return error_set(

@@ -176,13 +176,24 @@ static int check_own(const struct cgroup *cgroup, struct error *err)
 	return 0;
 }
 
+/* Of making one; EAGAIN means one thing only. */
+static int refuse_create(const char *path, int code, struct error *err)
+{
+	if (code == -EAGAIN)
+		return error_set(err, code,
+				 "cannot make the job's cgroup %s: cgroup.max.descendants or "
+				 "cgroup.max.depth of one above it does not let it be made",
+				 path);
+	return error_errno(err, code, "cannot make the job's cgroup %s", path);
+}
+
 int cgroup_create(const char *path, struct error *err, struct cgroup *ret_cgroup)
 {
 	_cleanup_(cgroup_close) struct cgroup cgroup = CGROUP_NONE;
 	int r;
 
 	if (mkdir(path, 0755))
-		return error_errno(err, -errno, "cannot make the job's cgroup %s", path);
+		return refuse_create(path, -errno, err);
 	r = cgroup_open(path, err, &cgroup);
 	if (!r)
 		r = check_own(&cgroup, err);

@@ -512,6 +512,7 @@ int job_look(struct rulesets *rulesets, const json_t *content, struct error *err
 	r = cgroup_open(job->cgroup_path, err, &job->cgroup);
 	if (r && r != -ENOENT)
 		return r;
+	leave_namesake(job);
 	*ret_job = TAKE_PTR(job);
 	return 0;
 }

@@ -115,9 +115,12 @@ class Daemon:
         finally:
             os.kill(self.pid, signal.SIGCONT)
 
-    def rss_kib(self):
+    def status_kib(self, name):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as stream:
-            return next(int(line.split()[1]) for line in stream if line.startswith("VmRSS:"))
+            return next(int(line.split()[1]) for line in stream if line.startswith(f"{name}:"))
+
+    def rss_kib(self):
+        return self.status_kib("VmRSS")
 
     def fd_cnt(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))

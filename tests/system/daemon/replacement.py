@@ -9,7 +9,8 @@ from harness import wait_for
 from house import ALICE, ROOT
 from toil import ATTEMPTS, BREACHES, REFUSALS, Toil
 
-NOTICE_S = 15
+# The daemon looks where rules lead every 10 s, and half a second after the mount table has changed; and the machine is slow.
+LOOK_S, LOOK_AT_MOUNTS_S = 10 + 2.5, 0.5 + 2.5
 
 
 def versioned(house, number, **more):
@@ -136,20 +137,34 @@ def findings(job, title="Root of a rule changed"):
     return [event["message"] for event in job.events() if event.get("finding_info", {}).get("title") == title]
 
 
+def noticed(check, what, job, act, pattern, within_s):
+    """What changes is told of in time."""
+    before, start = len(findings(job)), time.monotonic()
+    act()
+    news = wait_for(lambda: findings(job)[before:], within_s + 10)
+    took = time.monotonic() - start
+    check.that(f"{what}: noticed within {within_s} s", news and took < within_s, f"{took:.1f} s")
+    check.matches(f"{what}: told", " ".join(news or []), pattern)
+
+
+def mount(*words):
+    subprocess.run(["mount", *words], check=True)
+
+
+def umount(place):
+    """Rules hold what is mounted open, until they have been resolved anew."""
+    subprocess.run(["umount", "-l", place], check=True)
+
+
 def replaced_roots(check, house):
     """A dataset's folder is replaced in three ways under a job; each is noticed, told, and the new one governed."""
     digits, old = house.digits, f"{house.root}/digits-old"
     toil = Toil(house, user=ALICE)
     check.that("it toils", toil.goes())
 
-    def told(what, act, pattern, is_met=True):
+    def told(what, act, pattern, within_s=LOOK_AT_MOUNTS_S, is_met=True):
         """is_met: the rule refuses what is there now, before anything else does."""
-        before, start = len(findings(toil.job)), time.monotonic()
-        act()
-        news = wait_for(lambda: findings(toil.job)[before:], NOTICE_S + 5)
-        took = time.monotonic() - start
-        check.that(f"{what}: noticed within {NOTICE_S} s", news and took < NOTICE_S, f"{took:.1f} s")
-        check.matches(f"{what}: told", " ".join(news or []), pattern)
+        noticed(check, what, toil.job, act, pattern, within_s)
         breaches, goes_on = toil[BREACHES], toil.attempts_on(3)
         if is_met:
             check.that(f"{what}: what is there now is governed", goes_on and toil[BREACHES] == breaches, toil[BREACHES] - breaches)
@@ -164,18 +179,26 @@ def replaced_roots(check, house):
         fresh(digits)
 
     def mounted():
-        subprocess.run(["mount", "-t", "tmpfs", "none", digits], check=True)
+        mount("-t", "tmpfs", "none", digits)
         fresh(digits)
 
-    told("another folder", moved, rf'{digits} \(rule "dataset:digits"\) leads to another file now: before inode \d+ .*now inode \d+')
+    def writable():
+        mount("-o", "remount,rw", digits)
+        breaches = toil[BREACHES]
+        toil.attempts_on(2)
+        check.that("made writable: nothing is written before it is noticed either", toil[BREACHES] <= breaches + 1, toil[BREACHES] - breaches)
+
+    told("another folder", moved, rf'{digits} \(rule "dataset:digits"\) leads to another file now: before inode \d+ .*now inode \d+', LOOK_S)
     told("a mount over it", mounted, r"leads to another file now.*the rules have been resolved anew")
-    told("made read-only", lambda: subprocess.run(["mount", "-o", "remount,ro", digits], check=True), r"was mounted read-only", is_met=False)
-    told("unmounted", lambda: subprocess.run(["umount", "-l", digits], check=True), r"leads to another file now")
-    told("gone", lambda: os.rename(digits, f"{house.root}/digits-away"), r"leads nowhere now.*every rule still holds for the file it was made for", is_met=False)
+    told("made read-only", lambda: mount("-o", "remount,ro", digits), r"was mounted read-only", is_met=False)
+    told("made writable", writable, r"was mounted writable")
+    told("unmounted", lambda: umount(digits), r"leads to another file now")
+    told("gone", lambda: os.rename(digits, f"{house.root}/digits-away"), r"leads nowhere now.*every rule still holds for the file it was made for",
+         LOOK_S, is_met=False)
     os.rename(f"{house.root}/digits-away", digits)
     subprocess.run(["rm", "-r", digits], check=True)
     os.rename(old, digits)
-    wait_for(lambda: len(findings(toil.job)) > 5, NOTICE_S + 5)
+    wait_for(lambda: len(findings(toil.job)) > 6, LOOK_S + 5)
     new = house.shell("echo x 2>/dev/null >>$DIGITS/a || echo denied", user=ALICE)
     check.equal("a new job is governed by what is there", new.out, "denied\n")
     toil.end()
@@ -186,3 +209,64 @@ def replaced_roots(check, house):
                sum(end["denied"].values()) >= toil[ATTEMPTS] - toil[BREACHES], end["denied"])
     print(f"#    {toil[BREACHES]} of {toil[ATTEMPTS]} attempts met a folder that no rule knew yet, a read-only mount, or nothing", flush=True)
     house.settles(check, "replaced roots")
+
+
+# Tries to write in each place, and says whether it could.
+WRITES = r"""
+while :; do
+    for place in below/in soon later free; do
+        (echo x >$ROOMS/$place/f) 2>/dev/null && echo y >>$OUT/could-${place%%/*} || echo n >>$OUT/could-${place%%/*}
+    done
+    sleep 0.1
+done
+"""
+
+
+def could(house, place):
+    """What comes of the next three attempts."""
+    said = []
+    with open(f"{house.out}/could-{place}", encoding="ascii") as stream:
+        stream.seek(0, os.SEEK_END)
+        wait_for(lambda: said.extend(stream.read().split()) or len(said) > 3)
+    return set(said[1:])
+
+
+def roots_that_come(check, house):
+    """
+    A file system mounted below a rule's root, and optional roots that appear, where the default lets the job write: each is
+    governed soon, for a job that the daemon started and for one that it adopted.
+    """
+    rooms = f"{house.root}/rooms"
+    for place in ("below/in", "free"):
+        os.makedirs(f"{rooms}/{place}")
+    house.policy("turning", filesystem={"default": "write", "rules": [
+        {"id": place, "path": f"{rooms}/{place}", "access": "read", "optional": True} for place in ("below", "soon", "later")]})
+    job = house.start("sh", "-c", WRITES, policy="turning", env=os.environ | {"ROOMS": rooms, "OUT": house.out})
+    house.appears("could-free")
+
+    def mounted():
+        mount("-t", "tmpfs", "none", f"{rooms}/below/in")
+
+    def governed(what, place):
+        check.equal(f"{what}: what is there now is governed, and the rest is free", (could(house, place), could(house, "free")), ({"n"}, {"y"}))
+
+    for whose, optional in (("started", "soon"), ("adopted", "later")):
+        if whose == "adopted":
+            house.daemon.restart()
+            wait_for(lambda: job.id in house.job_ids())
+            mounted()
+            time.sleep(LOOK_AT_MOUNTS_S)
+            governed("adopted, before the first look: a mount below", "below")
+            umount(f"{rooms}/below/in")
+            time.sleep(LOOK_AT_MOUNTS_S)
+        noticed(check, f"{whose}: a mount below", job, mounted, rf'{rooms}/below \(rule "below"\) has another file system mounted below it',
+                LOOK_AT_MOUNTS_S)
+        governed(f"{whose}: a mount below", "below")
+        noticed(check, f"{whose}: an optional root", job, lambda path=f"{rooms}/{optional}": os.mkdir(path),
+                rf'{rooms}/{optional} \(rule "{optional}"\) exists now', LOOK_S)
+        governed(f"{whose}: an optional root", optional)
+        umount(f"{rooms}/below/in")
+    house.ask("kill", job.id)
+    house.record(job)
+    subprocess.run(["rm", "-r", rooms], check=True)
+    house.settles(check, "roots that come")

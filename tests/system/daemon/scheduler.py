@@ -180,6 +180,8 @@ def parent_cgroup(**limits):
         yield
     finally:
         wait_for(lambda: not os.path.exists(PARENT) or not rmdir_fails(PARENT))
+        with open(f"{traces.CGROUP_ROOT}/cgroup.subtree_control", "w", encoding="ascii") as stream:
+            stream.write("-memory -pids")
 
 
 def rmdir_fails(path):
@@ -219,16 +221,14 @@ def delegated(check, house):
         house.accounted(check, "moved by its user", job, 1)
         for path in (f"{PARENT}/other", STEP):
             check.that(f"{path} can be removed", wait_for(lambda: not rmdir_fails(path)))
-    with open(f"{traces.CGROUP_ROOT}/cgroup.subtree_control", "w", encoding="ascii") as stream:
-        stream.write("-memory -pids")
     for name in ("step-ready", "step-go"):
         os.unlink(f"{house.out}/{name}")
     house.settles(check, "a cgroup of the user's own")
 
 
-def enter():
+def enter(pid=0):
     with open(f"{PARENT}/cgroup.procs", "w", encoding="ascii") as stream:
-        stream.write(str(os.getpid()))
+        stream.write(str(pid))
 
 
 def read(path):
@@ -254,5 +254,3 @@ def scheduler_limits(check, house):
         for ended in (job, big, few, many):
             house.record(ended)
         house.settles(check, "under a scheduler's limits")
-    with open(f"{traces.CGROUP_ROOT}/cgroup.subtree_control", "w", encoding="ascii") as stream:
-        stream.write("-memory -pids")
