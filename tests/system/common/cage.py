@@ -33,13 +33,30 @@ def command_line(pid):
         return stream.read()
 
 
-class Job:
+class Record:
+    """What is written of a job."""
+
+    def __init__(self, job_id, alerts):
+        self.id, self.alerts = job_id, alerts
+
+    def events(self):
+        """The lines of this job; not one that is half written, nor what a killed writer left of one."""
+        events = [json.loads(line) for line in whole_lines(self.alerts) if line.endswith(END_OF_LINE) and self.id in line]
+        return [event for event in events if event["metadata"].get("correlation_uid") == self.id]
+
+    def end(self):
+        """What job_end counts, or {}."""
+        return next((event["unmapped"]["jobcage"] for event in self.events()
+                     if event["metadata"]["event_code"] == "job_end"), {})
+
+
+class Job(Record):
     """One `jobcage run`. Its output goes to files: a pipe would wait for the monitor as well."""
 
     def __init__(self, world, command, job_id=None, policy=None, options=(), alerts=None, wrap=(), **popen):
+        job_id = job_id or world.new_id()
+        super().__init__(job_id, alerts or world.alerts_of(job_id))
         self.world = world
-        self.id = job_id or world.new_id()
-        self.alerts = alerts or world.alerts_of(self.id)
         self.out_file, self.err_file = f"{world.log}/{self.id}.out", f"{world.log}/{self.id}.err"
         args = [*wrap, world.jobcage, "run", *world.launch_options(self, policy), "--job", self.id, *options, "--", *command]
         with open(self.out_file, "wb") as out, open(self.err_file, "wb") as err:
@@ -70,16 +87,6 @@ class Job:
     def err(self):
         with open(self.err_file, encoding="utf-8", errors="replace") as stream:
             return stream.read()
-
-    def events(self):
-        """The lines of this job; not one that is half written, nor what a killed writer left of one."""
-        events = [json.loads(line) for line in whole_lines(self.alerts) if line.endswith(END_OF_LINE) and self.id in line]
-        return [event for event in events if event["metadata"].get("correlation_uid") == self.id]
-
-    def end(self):
-        """What job_end counts, or {}."""
-        return next((event["unmapped"]["jobcage"] for event in self.events()
-                     if event["metadata"]["event_code"] == "job_end"), {})
 
 
 class World:

@@ -38,18 +38,13 @@ def die_at(house, number, text, act):
 
 # --- rules ------------------------------------------------------------------------------------------------------
 
-def turn(house, number):
-    """With rules of the network's, so that there is more than one table."""
-    versioned(house, number, egress={"default": "deny", "allow": [{"id": "peer", "cidr": "192.0.2.0/24", "ports": [443]}]})
-
-
 @contextlib.contextmanager
 def two_jobs(check, house):
     """One whose rules are to change, and one that has a slot below."""
     house.policy("filler", rules=[{"id": "filler", "path": "/usr/lib", "access": "read"}])
     filler = house.start("sleep", "1000", job_id="filler", policy="filler")
     wait_for(lambda: house.running(filler))
-    turn(house, 0)
+    versioned(house, 0)
     toil = Toil(house, job_id="turned", policy="turning", user=ROOT)
     check.that("they run", toil.goes())
 
@@ -67,7 +62,7 @@ def two_jobs(check, house):
 
 def stores_until_written(house, toil):
     """How many of a reload's stores into maps come before the job's files change: the last of them completes the new rules."""
-    turn(house, 1)
+    versioned(house, 1)
     watched = Watched(house)
     house.ask("reload", toil.job.id)
     lines = watched.end()
@@ -90,7 +85,7 @@ def rules_in_part(check, house):
     with two_jobs(check, house) as (toil, end_filler):
         number = stores_until_written(house, toil)
         before = map_cnt()
-        turn(house, 2)
+        versioned(house, 2)
         check.that("killed between two tables", die_at(house, number, "bpf 2 ", lambda: house.ask("reload", toil.job.id)))
         left = map_cnt() - before
         check.that("some are left", left > 0, left)

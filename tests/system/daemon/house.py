@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -66,8 +67,8 @@ class Daemon:
         self.house, self.binary, self.process = house, binary or house.jobcage, None
         self.log = f"{house.log}/daemon.err"
 
-    def launch(self, preexec_fn=None, env=()):
-        """Without waiting."""
+    def launch(self, preexec_fn=None, env=(), wrap=(), stdin=subprocess.DEVNULL):
+        """Without waiting. wrap: what executes it, as which it is known until then."""
         self.house.daemon_cnt += 1
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         name = f"\0jobcage-test-{os.getpid()}-{self.house.new_id()}"
@@ -75,12 +76,14 @@ class Daemon:
         self.notify.settimeout(WAIT_S * 2)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, "daemon"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                [*wrap, self.binary, "daemon"], stdin=stdin, stdout=log, stderr=log, cwd="/",
                 preexec_fn=preexec_fn, env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": "@" + name[1:]} | dict(env))
         return self
 
     def start(self, *how, **more):
-        self.launch(*how, **more)
+        return self.launch(*how, **more).wait_until_ready()
+
+    def wait_until_ready(self):
         while b"READY=1" not in (said := self.notify.recv(256)):
             if self.process.poll() is not None:
                 raise RuntimeError(f"the daemon ended: {self.errors()[-300:]} {said}")
@@ -142,6 +145,7 @@ class House(World):
         self.site_alerts = f"{self.alerts}/site.jsonl"
         self.site = f"{ETC}/site.json"
         self.put_site()
+        self.denied_program = shutil.copy("/usr/bin/true", f"{self.root}/denied")
         for name in ("plain", "team", "digits-a", "other"):
             self.policy(name)
         # No permission bit may hide a hook that is missing.
@@ -155,6 +159,10 @@ class House(World):
             "version": 1, "alerts": self.site_alerts, "policies": self.policies,
             "datasets": [{"name": name, "path": f"{self.data}/{name}"} for name in ("digits", "patients")],
             "permissions": PERMISSIONS if permissions is None else permissions} | more)
+
+    def policy(self, name="plain", rules=(), **sections):
+        """One that also denies a program, unless it has other rules for these."""
+        return super().policy(name, rules, **({"exec": {"default": "allow", "deny": [self.denied_program]}} | sections))
 
     def alerts_of(self, job_id):
         return self.site_alerts

@@ -4,9 +4,13 @@
  *
  *	killpoint PID NUMBER [TEXT]
  *
- * Seizes the process, says "ready", and lists each call from then on that changes something outside the process, as it is entered: its
- * number counted from 1, its name and its first arguments. The process is killed as it enters the one of that NUMBER (0: none), which is therefore
- * not done; with TEXT only calls whose name and arguments hold it are counted. Ends with the process; killed itself, it lets the process go. Only the process is watched, not its children.
+ * Seizes the process, says "ready", and lists each call from then on that others can see something of, or that sets up what the
+ * process waits for, as one of its threads enters it: its number counted from 1, its name and its first arguments. The process is killed
+ * as it enters the one of that NUMBER (0: none), which is therefore not done; with TEXT only calls whose name and arguments hold it are
+ * counted. Ends with the process; killed itself, it lets the process go. The threads that the process makes meanwhile are watched, not
+ * those that it has already, nor its children.
+ *
+ * What it stores into memory that it shares with others, it does between two calls, and at none.
  *
  * strace can do this too, but takes half a second to start and prints what nobody reads, fifty times in a test.
  */
@@ -34,13 +38,27 @@ static const struct {
 	{ SYS_renameat2, "renameat2" },
 	{ SYS_linkat, "linkat" },
 	{ SYS_unlinkat, "unlinkat" },
+	{ SYS_fchmod, "fchmod" },
+	{ SYS_fchmodat, "fchmodat" },
+	{ SYS_fallocate, "fallocate" },
 	{ SYS_ftruncate, "ftruncate" },
+	{ SYS_fsetxattr, "fsetxattr" },
+	{ SYS_fremovexattr, "fremovexattr" },
 	{ SYS_flock, "flock" },
 	{ SYS_futex, "futex" }, /* tells a client's thread that its request is done */
 	{ SYS_clone, "clone" },
+	{ SYS_clone3, "clone3" }, /* the canary, and threads */
+	{ SYS_setpgid, "setpgid" },
+	{ SYS_bind, "bind" },
+	{ SYS_listen, "listen" },
+	{ SYS_accept4, "accept4" },
+	{ SYS_sendto, "sendto" }, /* starts the canary; answers a client */
+	{ SYS_sendmsg, "sendmsg" },
 	{ SYS_ioctl, "ioctl" },
 	{ SYS_epoll_ctl, "epoll_ctl" },
 	{ SYS_wait4, "wait4" },
+	{ SYS_waitid, "waitid" },
+	{ SYS_kill, "kill" },
 	{ SYS_pidfd_send_signal, "pidfd_send_signal" },
 #ifdef SYS_mkdir
 	{ SYS_mkdir, "mkdir" },
@@ -48,6 +66,7 @@ static const struct {
 	{ SYS_rename, "rename" },
 	{ SYS_link, "link" },
 	{ SYS_unlink, "unlink" },
+	{ SYS_chmod, "chmod" },
 #endif
 };
 
@@ -73,12 +92,12 @@ static void read_path(unsigned long long address, char *room, size_t size)
 			*c = '\0';
 }
 
-static bool is_entry(const char **ret_name, char *room, size_t size)
+static bool is_entry(pid_t thread, const char **ret_name, char *room, size_t size)
 {
 	struct __ptrace_syscall_info info;
 	unsigned long long args[6];
 
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, target, sizeof(info), &info) < 0 ||
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof(info), &info) < 0 ||
 	    info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return false;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
@@ -105,13 +124,13 @@ static int signal_of(int status)
 }
 
 /* Lists a call that is entered. Returns whether it is the one to be killed at. */
-static bool is_point(long wanted, const char *text)
+static bool is_point(pid_t thread, long wanted, const char *text)
 {
 	static long number, matches;
 	char arguments[160], line[192];
 	const char *name;
 
-	if (!is_entry(&name, arguments, sizeof(arguments)))
+	if (!is_entry(thread, &name, arguments, sizeof(arguments)))
 		return false;
 	snprintf(line, sizeof(line), "%s %s", name, arguments);
 	printf("%ld %s\n", ++number, line);
@@ -121,15 +140,19 @@ static bool is_point(long wanted, const char *text)
 static int follow(long wanted, const char *text)
 {
 	int status;
+	pid_t thread;
 
-	while (waitpid(target, &status, __WALL) == target) {
-		if (WIFEXITED(status) || WIFSIGNALED(status))
-			return 0;
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && is_point(wanted, text)) {
+	while ((thread = waitpid(-1, &status, __WALL)) > 0) {
+		if (WIFEXITED(status) || WIFSIGNALED(status)) {
+			if (thread == target)
+				return 0;
+			continue;
+		}
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && is_point(thread, wanted, text)) {
 			kill(target, SIGKILL);
 			continue;
 		}
-		if (ptrace(PTRACE_SYSCALL, target, 0, (long)signal_of(status)) && errno != ESRCH)
+		if (ptrace(PTRACE_SYSCALL, thread, 0, (long)signal_of(status)) && errno != ESRCH)
 			return 1;
 	}
 	return 1;
@@ -143,7 +166,7 @@ int main(int argc, char **argv)
 	}
 	target = atoi(argv[1]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (ptrace(PTRACE_SEIZE, target, 0, PTRACE_O_TRACESYSGOOD) ||
+	if (ptrace(PTRACE_SEIZE, target, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE) ||
 	    ptrace(PTRACE_INTERRUPT, target, 0, 0)) {
 		perror("killpoint");
 		return 1;

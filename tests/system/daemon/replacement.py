@@ -7,15 +7,43 @@ import time
 
 from harness import wait_for
 from house import ALICE, ROOT
-from toil import ATTEMPTS, BREACHES, REFUSALS, Toil
+from toil import ATTEMPTS, BREACHES, REFUSALS, TOIL, Toil
 
 # The daemon looks where rules lead every 10 s, and half a second after the mount table has changed; and the machine is slow.
 LOOK_S, LOOK_AT_MOUNTS_S = 10 + 2.5, 0.5 + 2.5
 
+# Peers that every version of the policy below has a rule for.
+ALLOWED_PEERS = ("198.51.100.1", "2001:db8:1::1")
 
-def versioned(house, number, **more):
-    """Policies that allow and deny the same of what toil does, and are told apart by a rule of no importance."""
-    house.policy("turning", rules=[{"id": f"turn-{number % 7}", "path": "/usr/share", "access": "read"}], **more)
+
+def versioned(house, number):
+    """Policies that allow and deny the same of what toil does, by different rules for files, programs and the network."""
+    is_odd = number % 2
+    udp = {"protocol": "udp", "ports": [9]}
+    house.policy(
+        "turning", rules=[{"id": f"turn-{number % 7}", "path": "/usr/share", "access": "read"}],
+        exec={"default": "deny", "allow": [TOIL, "/usr/bin", "/usr/lib"]} if is_odd else
+             {"default": "allow", "deny": [house.denied_program]},
+        egress={"default": "deny", "allow": [
+            {"id": "peers", "cidr": "198.51.100.0/24" if is_odd else "198.51.0.0/16"} | udp,
+            {"id": "peers6", "cidr": "2001:db8:1::/48" if is_odd else "2001:db8:1::/64"} | udp,
+            {"id": f"turn-{number % 7}-peer", "cidr": f"203.0.113.{number % 7}/32"} | udp]})
+
+
+@contextlib.contextmanager
+def allowed_peers():
+    """Acts that lead to them; they are this machine."""
+    routes = [["-6"] * (":" in peer) + ["route", "%s", "local", peer, "dev", "lo"] for peer in ALLOWED_PEERS]
+
+    def change(what):
+        for route in routes:
+            subprocess.run(["ip", *(word.replace("%s", what) for word in route)], check=True)
+
+    change("add")
+    try:
+        yield [f"connect:{peer}" for peer in ALLOWED_PEERS]
+    finally:
+        change("del")
 
 
 def changes(job):
@@ -24,8 +52,14 @@ def changes(job):
 
 def swaps(check, house, cnt):
     """Two threads attempt what each of the policies denies, and use what each allows, as fast as can be told."""
+    with allowed_peers() as uses:
+        swap_under(check, house, cnt, uses)
+    house.settles(check, "swaps")
+
+
+def swap_under(check, house, cnt, uses):
     versioned(house, 0)
-    toil = Toil(house, period_ms=2, threads=2, policy="turning")
+    toil = Toil(house, period_ms=2, threads=2, policy="turning", uses=uses)
     other = Toil(house, period_ms=20, user=ALICE)
     check.that("they toil", toil.goes() and other.goes())
     digests = [house.status(toil.job.id)["digest"]]
@@ -49,7 +83,6 @@ def swaps(check, house, cnt):
     check.equal("the policy that stayed has none", changes(other.job), [])
     check.that("the rules that denied are named by their policy", policies_of_denials(toil.job) <= {d["new_digest"] for d in told} | {digests[0]})
     print(f"#    {cnt} swaps, {attempts} attempts meanwhile", flush=True)
-    house.settles(check, "swaps")
 
 
 def policies_of_denials(job):

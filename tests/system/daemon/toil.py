@@ -3,24 +3,33 @@
 import mmap
 import os
 import struct
+import subprocess
 
-from cage import PROJECT
+from cage import PROJECT, Record
 from harness import wait_for
 
 TOIL = os.environ.get("JOBCAGE_TOIL", f"{PROJECT}/build/tests/toil")
-PHASE, ATTEMPTS, BREACHES, USES, REFUSALS, THREADS = range(0, 48, 8)
+SIZE = 72
+PHASE, ATTEMPTS, BREACHES, USES, REFUSALS, THREADS, ROUNDS, WRONG, UNFORKED = range(0, SIZE, 8)
+DENIED_PEERS = ("192.0.2.1", "2001:db8::1")  # no policy of the tests has a rule for them
 
 
-class Toil:
-    def __init__(self, house, period_ms=20, threads=1, **how):
-        job_id = how.pop("job_id", None) or house.new_id()
-        self.account = f"{house.out}/{job_id}.account"
-        house.write(self.account, "\0" * 48)
-        os.chmod(self.account, 0o666)
-        with open(self.account, "r+b") as stream:
-            self.map = mmap.mmap(stream.fileno(), 48)
+class Account:
+    """What one toil does, whoever started it: self.process."""
+
+    def __init__(self, house, name, threads, uses):
+        self.file = f"{house.out}/{name}.account"
+        house.write(self.file, "\0" * SIZE)
+        os.chmod(self.file, 0o666)
+        with open(self.file, "r+b") as stream:
+            self.map = mmap.mmap(stream.fileno(), SIZE)
         self.threads = threads
-        self.job = house.start(TOIL, self.account, str(period_ms), str(threads), f"{house.digits}/a", self.account, job_id=job_id, **how)
+        self.forbidden = [f"write:{house.digits}/a", f"read:{house.patients}/p", f"exec:{house.denied_program}",
+                          *(f"connect:{peer}" for peer in DENIED_PEERS)]
+        self.allowed = [f"write:{self.file}", f"read:{house.digits}/a", "exec:/usr/bin/true", *uses]
+
+    def command(self, period_ms):
+        return [TOIL, self.file, str(period_ms), str(self.threads), *self.forbidden, "--", *self.allowed]
 
     def __getitem__(self, at):
         return struct.unpack_from("Q", self.map, at)[0]
@@ -30,23 +39,50 @@ class Toil:
         struct.pack_into("Q", self.map, PHASE, phase)
 
     def goes(self):
-        """Waits until it runs, and lets it toil. What refuses it is said."""
-        is_up = wait_for(lambda: self[THREADS] == self.threads or self.job.process.poll() is not None)
+        """Waits until it runs, and lets it toil."""
+        is_up = wait_for(lambda: self[THREADS] == self.threads or self.process.poll() is not None)
         self.set_phase(1)
-        if self.job.process.poll() is not None:
-            print(f"not started: {self.job.id}: {self.job.err}", flush=True)
-        return is_up and self.job.process.poll() is None
+        return is_up and self.process.poll() is None
 
     def end(self):
         self.set_phase(2)
 
     def attempts_on(self, more=1):
-        """Waits for so many attempts more."""
-        before = self[ATTEMPTS]
-        return wait_for(lambda: self[ATTEMPTS] >= before + more)
+        """Waits for so many rounds more: the first of them may have begun before."""
+        before = self[ROUNDS]
+        return wait_for(lambda: self[ROUNDS] >= before + more)
+
+    def wrong(self):
+        """The acts that were let or refused against the policy."""
+        return [act for i, act in enumerate([*self.forbidden, "--", *self.allowed]) if self[WRONG] >> i & 1]
 
     def judge(self, check, what):
         """It was let do what it may, and nothing else."""
-        check.equal(f"{what}: attempts that succeeded", self[BREACHES], 0)
-        check.equal(f"{what}: allowed acts that were refused", self[REFUSALS], 0)
+        check.equal(f"{what}: attempts that succeeded, allowed acts and forks that were refused",
+                    (self[BREACHES], self[REFUSALS], self[UNFORKED], self.wrong()), (0, 0, 0, []))
         check.that(f"{what}: there were some of both", self[ATTEMPTS] and self[USES])
+
+
+class Toil(Account):
+    """One that is a job from its start."""
+
+    def __init__(self, house, period_ms=20, threads=1, uses=(), **how):
+        job_id = how.pop("job_id", None) or house.new_id()
+        super().__init__(house, job_id, threads, uses)
+        self.job = house.start(*self.command(period_ms), job_id=job_id, **how)
+        self.process = self.job.process
+
+    def goes(self):
+        """What refuses it is said."""
+        goes = super().goes()
+        if self.process.poll() is not None:
+            print(f"not started: {self.job.id}: {self.job.err}", flush=True)
+        return goes
+
+
+class Stranger(Account):
+    """One that is no job, yet."""
+
+    def __init__(self, house, name, period_ms=20, threads=1):
+        super().__init__(house, name, threads, ())
+        self.process = subprocess.Popen(self.command(period_ms))
