@@ -19,7 +19,7 @@ INSTALL    ?= install
 
 BPF_SRCS := file receive attr mount renames exec guard sock egress packet unix task identify member enter
 
-BASE_SRCS   := diag error fds file path
+BASE_SRCS   := diag error fds file path quota
 POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
 	       shape site value
 KERN_SRCS   := backend barrier evidence features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \
@@ -28,12 +28,12 @@ ALERT_SRCS  := advice audit cause chain decode endpoint guard head line message 
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content \
 	       destination environment environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest selftest_json state
-DAEMON_SRCS := adopt client controller daemon discard folds foreign kinds limits lock loop message monitor notify peer prepare reload renew report request \
-	       request_run server session teardown watch
+DAEMON_SRCS := adopt bodies client controller daemon discard folds foreign kinds limits lock loop message monitor notify peer prepare reload renew \
+	       report request request_run server session teardown watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
 UNIT_TESTS := test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_folds test_guard test_message test_ocsf test_policy test_policy_check \
-	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_selftest \
+	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_places test_policy_schema test_quota test_selftest \
 	      test_record test_sink test_site test_state
 
 BENCH_PROGS := opens connects talks spawns landlocked hold

@@ -88,9 +88,18 @@ static int own_directory(void)
 	return fd;
 }
 
+/* As the daemon does it, without counting it. */
+static int take_body(int number, size_t max, json_t **ret_json)
+{
+	_cleanup_fd_ int proc = own_directory(), fd = -1;
+	size_t len;
+	int r = message_open_body(proc, number, max, &len, &fd);
+
+	return r ? r : message_read_body(fd, len, ret_json);
+}
+
 static void take_request(struct pair *pair, const json_t *sent)
 {
-	_cleanup_fd_ int proc = own_directory();
 	struct message message;
 	json_t *body;
 
@@ -100,8 +109,8 @@ static void take_request(struct pair *pair, const json_t *sent)
 	assert_int_equal(message.sender.uid, getuid());
 	assert_int_equal(message_number(&message, "pidfd"), 7);
 	if (message_number(&message, "body") >= 0) {
-		assert_int_equal(message_read_body(proc, message_number(&message, "body"),
-						   MESSAGE_BODY_MAX, &body),
+		assert_int_equal(take_body(message_number(&message, "body"), MESSAGE_BODY_MAX,
+					   &body),
 				 0);
 		json_decref(message.json);
 		message.json = body;
@@ -316,10 +325,9 @@ static int memfd_of(const char *text, size_t len)
 
 static int body_code(int fd, size_t max)
 {
-	_cleanup_fd_ int proc = own_directory();
 	json_auto_t *json = NULL;
 
-	return message_read_body(proc, fd, max, &json);
+	return take_body(fd, max, &json);
 }
 
 /* A body is memory and nothing else: a pipe, a file or a FUSE server could keep the reader waiting. */
@@ -356,6 +364,36 @@ static void test_body_size(void **state)
 	assert_int_equal(body_code(other, 14), -EPROTONOSUPPORT);
 }
 
+/* {"version": 1, "x": [0, ...]}, with so many values. Returns its length. */
+static size_t print_values(char *room, size_t cnt)
+{
+	size_t len = sprintf(room, "{\"version\": 1, \"x\": [0");
+
+	for (size_t i = 4; i < cnt; i++)
+		len += sprintf(room + len, ",0");
+	return len + sprintf(room + len, "]}");
+}
+
+/* A value takes some hundred times what it takes in the text. What stands in a string is none. */
+static void test_many_values(void **state)
+{
+	char text[4096] = "{\"version\": 1, \"x\": \"\\\"";
+	size_t len = strlen(text);
+
+	(void)state;
+	memset(text + len, '[', 2000);
+	strcpy(text + len + 2000, "\"}");
+	_cleanup_fd_ int string = memfd_of(text, strlen(text));
+
+	assert_int_equal(body_code(string, MESSAGE_BODY_MAX), 0);
+	for (size_t more = 0; more < 2; more++) {
+		len = print_values(text, MESSAGE_VALUES_MAX + more);
+		_cleanup_fd_ int body = memfd_of(text, len);
+
+		assert_int_equal(body_code(body, MESSAGE_BODY_MAX), more ? -EBADMSG : 0);
+	}
+}
+
 #define IN_PAIR(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -375,6 +413,7 @@ int main(void)
 		IN_PAIR(test_numbers),
 		IN_PAIR(test_body_is_no_memory),
 		IN_PAIR(test_body_size),
+		IN_PAIR(test_many_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

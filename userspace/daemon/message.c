@@ -159,22 +159,53 @@ static int parse(const char *text, size_t len, json_t **ret_json)
 	return 0;
 }
 
-static int parse_body(int fd, size_t max, json_t **ret_json)
+/*
+ * How many values the text has at most. A value takes some hundred bytes of memory, however short it
+ * is in the text.
+ */
+static size_t count_values(const char *text, size_t len)
 {
-	_cleanup_free_ char *text = NULL;
+	bool is_string = false;
+	size_t cnt = 1;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			is_string = !is_string;
+		else if (!is_string)
+			cnt += text[i] == '{' || text[i] == '[' || text[i] == ',';
+	}
+	return cnt;
+}
+
+static int parse_request(const char *text, size_t len, json_t **ret_json)
+{
+	return count_values(text, len) > MESSAGE_VALUES_MAX ? -EBADMSG : parse(text, len, ret_json);
+}
+
+/* Returns bytes or -errno. */
+static ssize_t body_len(int fd, size_t max)
+{
 	struct stat st;
-	ssize_t n;
 
 	/* Only memory has seals: nothing that blocks when it is read. */
 	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) || st.st_size <= 0)
 		return -EBADMSG;
-	if ((size_t)st.st_size > max)
-		return -EMSGSIZE;
-	text = malloc(st.st_size);
+	return (size_t)st.st_size > max ? -EMSGSIZE : st.st_size;
+}
+
+static int read_body(int fd, size_t len, char **ret_text)
+{
+	_cleanup_free_ char *text = malloc(len);
+	ssize_t n = text ? pread(fd, text, len, 0) : -1;
+
 	if (!text)
 		return -ENOMEM;
-	n = pread(fd, text, st.st_size, 0);
-	return n == st.st_size ? parse(text, n, ret_json) : -EBADMSG;
+	if (n < 0 || (size_t)n != len)
+		return -EBADMSG;
+	*ret_text = TAKE_PTR(text);
+	return 0;
 }
 
 /*
@@ -235,11 +266,21 @@ int message_receive(int sock, struct message *ret_message)
 		memcpy(&message.sender, CMSG_DATA(&control.header), sizeof(message.sender));
 		message.has_sender = true;
 	}
-	r = parse(packet, n, &message.json);
+	r = parse_request(packet, n, &message.json);
 	if (r)
 		return r;
 	*ret_message = message;
 	return 1;
+}
+
+/* Of an answer. */
+static int take_body(int fd, json_t **ret_json)
+{
+	_cleanup_free_ char *text = NULL;
+	ssize_t len = body_len(fd, MESSAGE_BODY_MAX);
+	int r = len < 0 ? (int)len : read_body(fd, len, &text);
+
+	return r ? r : parse(text, len, ret_json);
 }
 
 int message_receive_answer(int sock, json_t **ret_json)
@@ -259,7 +300,7 @@ int message_receive_answer(int sock, json_t **ret_json)
 		memcpy(&body, CMSG_DATA(&control.header), sizeof(int));
 	r = parse(packet, n, &json);
 	if (!r && body >= 0)
-		r = parse_body(body, MESSAGE_BODY_MAX, ret_json);
+		r = take_body(body, ret_json);
 	else if (!r)
 		*ret_json = json_incref(json);
 	return r ? r : 1;
@@ -280,11 +321,12 @@ static int is_memfd(int fd, bool *ret_is)
 	return 0;
 }
 
-int message_read_body(int proc, int number, size_t max, json_t **ret_json)
+int message_open_body(int proc, int number, size_t max, size_t *ret_len, int *ret_fd)
 {
 	_cleanup_fd_ int place = -1, body = -1;
 	char path[64];
 	bool is = false;
+	ssize_t len;
 	int r;
 
 	if (number < 0)
@@ -299,7 +341,20 @@ int message_read_body(int proc, int number, size_t max, json_t **ret_json)
 		return r ? r : -EBADMSG;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
 	body = open(path, O_RDONLY | O_CLOEXEC);
-	return body < 0 ? -errno : parse_body(body, max, ret_json);
+	len = body < 0 ? -errno : body_len(body, max);
+	if (len < 0)
+		return len;
+	*ret_len = len;
+	*ret_fd = TAKE_FD(body);
+	return 0;
+}
+
+int message_read_body(int fd, size_t len, json_t **ret_json)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = read_body(fd, len, &text);
+
+	return r ? r : parse_request(text, len, ret_json);
 }
 
 void message_free(struct message *message)

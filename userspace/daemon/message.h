@@ -27,6 +27,9 @@
 #define MESSAGE_PACKET_MAX (16 * 1024)
 #define MESSAGE_BODY_MAX (64 * 1024 * 1024)
 
+/* Of a request, however large: a policy in it is one value, a text. */
+#define MESSAGE_VALUES_MAX 256
+
 /* --- requests: the commands' side ------------------------------------------------------------- */
 
 /*
@@ -63,12 +66,14 @@ void message_free(struct message *message);
 bool message_discard_all(int sock);
 
 /*
- * The request in a memfd of max bytes at most, in memory of our own. proc: the sender's directory
- * below /proc; number: of the descriptor there. Takes no other kind of file, and looks at none in a
- * way that could wait for who serves it. Returns 0 or -errno, -EBADMSG and -EPROTONOSUPPORT as
- * above, -EMSGSIZE.
+ * Opens a memfd of max bytes at most that a request is in. proc: the sender's directory below /proc;
+ * number: of the descriptor there. Takes no other kind of file, and looks at none in a way that could
+ * wait for who serves it. Returns 0 or -errno, -EBADMSG as above, -EMSGSIZE.
  */
-int message_read_body(int proc, int number, size_t max, json_t **ret_json);
+int message_open_body(int proc, int number, size_t max, size_t *ret_len, int *ret_fd);
+
+/* The request in it, in memory of our own. Returns 0 or -errno, -EBADMSG and -EPROTONOSUPPORT as above. */
+int message_read_body(int fd, size_t len, json_t **ret_json);
 
 /* Sends an answer. Returns 0, or -errno: -EAGAIN if the other side takes none now. */
 int message_answer(int sock, const json_t *json);

@@ -9,12 +9,21 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "daemon/bodies.h"
 
 /* What a request may have besides its packet: of root; of whom the site lets bring policies, some
  * thousand rules; of everybody else. */
 #define ROOT_BODY_MAX MESSAGE_BODY_MAX
 #define OWN_POLICY_BODY_MAX (1024 * 1024)
 #define BODY_MAX (64 * 1024)
+
+/*
+ * What a policy that a user brings may have: rules of its own, and ranges of ports, with those that
+ * each network has from the ones around it. The main thread puts all of them into the kernel while
+ * others wait.
+ */
+#define OWN_RULES_MAX 4096
+#define OWN_PORTS_MAX 65536
 
 /* --- the body --------------------------------------------------------------------------------- */
 
@@ -27,6 +36,21 @@ static size_t body_max(const struct site *site, const struct peer *peer)
 		       : BODY_MAX;
 }
 
+static int read_body(struct request *request, int number, size_t max, struct error *err,
+		     json_t **ret_body)
+{
+	_cleanup_fd_ int fd = -1;
+	size_t len;
+	int r = message_open_body(request->peer.proc, number, max, &len, &fd);
+
+	if (!r)
+		r = bodies_take(request->peer.uid, len, err);
+	if (r)
+		return r;
+	request->body_len = len;
+	return message_read_body(fd, len, ret_body);
+}
+
 /* What the packet said of the sender has been checked; the rest is in the body. */
 static int take_body(const struct site *site, struct request *request, struct error *err)
 {
@@ -37,7 +61,9 @@ static int take_body(const struct site *site, struct request *request, struct er
 
 	if (!json_object_get(request->message.json, "body"))
 		return 0;
-	r = message_read_body(request->peer.proc, number, max, &body);
+	r = read_body(request, number, max, err, &body);
+	if (r == -EBUSY)
+		return r;
 	if (r == -EMSGSIZE)
 		return error_set(err, r, "the request has more than the %zu bytes you may send",
 				 max);
@@ -74,6 +100,45 @@ static int parse_text(const struct site *site, const char *text, struct error *e
 		diag_error(&diags, r, "the policy", err);
 	diag_free(&diags);
 	return r;
+}
+
+/* The site's datasets, each of which has a rule in every policy, do not count. */
+static int check_rules(const struct site *site, const struct policy *policy, struct error *err)
+{
+	size_t cnt = policy->rule_cnt - site->dataset_cnt;
+
+	if (cnt <= OWN_RULES_MAX)
+		return 0;
+	return error_set(err, -E2BIG,
+			 "the policy has %zu rules; one that you bring may have %d, besides the "
+			 "datasets; name a directory in place of what is in it, or ask the "
+			 "platform's admin to make it a policy of the site",
+			 cnt, OWN_RULES_MAX);
+}
+
+static int check_ports(const struct policy *policy, struct error *err)
+{
+	struct egress_tables tables;
+	int r = egress_compile(policy, &tables);
+	size_t cnt;
+
+	if (r)
+		return error_errno(err, r, "cannot make tables of the policy's network rules");
+	cnt = tables.port_cnt;
+	egress_tables_free(&tables);
+	if (cnt <= OWN_PORTS_MAX)
+		return 0;
+	return error_set(err, -E2BIG,
+			 "the policy's network rules make %zu ranges of ports, counting in each "
+			 "network those of the ones around it; a policy that you bring may have %d",
+			 cnt, OWN_PORTS_MAX);
+}
+
+static int check_own(const struct site *site, const struct policy *policy, struct error *err)
+{
+	int r = check_rules(site, policy, err);
+
+	return r ? r : check_ports(policy, err);
 }
 
 /* How a request names its policy: one of them. */
@@ -122,6 +187,18 @@ static int name_source(const struct site *site, const struct policy_choice *choi
 	return 0;
 }
 
+/* Root's may be of any size. */
+static int take_text(const struct site *site, const char *text, struct request *request,
+		     struct error *err)
+{
+	int r = parse_text(site, text, err, &request->policy);
+
+	if (r || !request->peer.uid)
+		return r;
+	request->policy->owner = request->peer.uid;
+	return check_own(site, request->policy, err);
+}
+
 static int find_policy(const struct site *site, struct request *request, struct error *err)
 {
 	const struct message *message = &request->message;
@@ -135,7 +212,7 @@ static int find_policy(const struct site *site, struct request *request, struct 
 	if (r)
 		return r;
 	if (choice.text)
-		return parse_text(site, choice.text, err, &request->policy);
+		return take_text(site, choice.text, request, err);
 	r = name_source(site, &choice, err, &request->source);
 	return r ? r : prepare_load_policy(site, request->source, err, &request->policy);
 }

@@ -217,6 +217,20 @@ static void tell_unanswered(struct controller *controller, struct ruleset *rules
 	tell(controller, rules, text ? text : "a path does not answer");
 }
 
+/* There is no room to look at all paths. The places are of no use. */
+static void tell_crowded(struct controller *controller, struct ruleset *rules,
+			 struct places *places)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (!rules->is_crowded &&
+	    asprintf(&text, "%s; every rule holds for the file it was made for until then",
+		     places->err.text) >= 0)
+		tell(controller, rules, text);
+	rules->is_crowded = true;
+	places_free(places);
+}
+
 /* Where the rules' paths lead, as a thread has found it; NULL: it has not yet, and another look is
  * due. */
 static struct places *look_up(struct controller *controller, struct ruleset *rules)
@@ -232,10 +246,12 @@ static struct places *look_up(struct controller *controller, struct ruleset *rul
 	if (places) {
 		lookup_free(TAKE_PTR(rules->lookup));
 		rules->is_unanswered = false;
-		if (places->err.code != -EBUSY)
-			return places;
-		places_free(places);
-		return NULL;
+		if (places->err.code == -EBUSY) {
+			tell_crowded(controller, rules, places);
+			return NULL;
+		}
+		rules->is_crowded = false;
+		return places;
 	}
 	if (!rules->is_unanswered && now - lookup_started_ms(rules->lookup) >= ANSWER_MS)
 		tell_unanswered(controller, rules);

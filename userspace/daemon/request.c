@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "daemon/bodies.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
 #include "daemon/request_run.h"
@@ -225,7 +226,8 @@ void request_clear(struct request *request)
 	policy_free(request->policy);
 	free(request->source);
 	cleanup_fd(&request->scratch_fd);
-	peer_free(&request->peer);
 	message_free(&request->message);
+	bodies_return(request->peer.uid, request->body_len);
+	peer_free(&request->peer);
 	*request = (struct request)REQUEST_NONE;
 }

@@ -34,6 +34,7 @@ struct operation {
 struct request {
 	struct message message;
 	struct peer peer;
+	size_t body_len; /* bytes that bodies_take() counts as the peer's; 0: it has no body */
 	const struct operation *operation;
 	struct policy *policy; /* of an operation that has one; owned */
 	struct places *places; /* where its paths lead; owned, NULL once they were taken */

@@ -425,8 +425,10 @@ static int adopt_rules(struct job *job, struct error *err)
 		error_prefix(err, "job %s cannot be adopted", job->id);
 	}
 	diag_free(&diags);
-	if (!r)
+	if (!r) {
+		policy->owner = job->source ? 0 : job->asked_by;
 		r = ruleset_adopt(job->rulesets, policy, job->alerts, slot, err, &job->rules);
+	}
 	if (r || job->next_policy_slot >= POLICY_SLOTS)
 		return r;
 	if (which == JOB_POLICY_NEXT)

@@ -32,6 +32,7 @@ struct ruleset {
 	bool renewal_failed; /* said already that its paths cannot be resolved anew */
 	struct lookup *lookup; /* owned: under way before they are looked at; NULL: none */
 	bool is_unanswered;    /* said already that one of its paths does not answer */
+	bool is_crowded;       /* said already that there is no room to look at its paths */
 	struct roots roots;  /* empty if adopted: the files are not held */
 	struct roots old_roots;
 	int policy_fd; /* state_make_policy(); -1 until it is asked for */

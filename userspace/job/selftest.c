@@ -20,6 +20,9 @@
 #include "job/state.h"
 #include "kern/jobs.h"
 
+/* Each may be absent, and is a line of the record then. */
+#define OPTIONAL_EXECS_MAX 8
+
 /* One self-test while it is made. */
 struct trial {
 	struct job_label label;
@@ -140,6 +143,7 @@ static void add_exec(struct trial *trial)
 {
 	const struct policy *policy = trial->policy;
 	struct attempt *attempt = add(trial, &exec_act);
+	unsigned int optional_cnt = 0;
 
 	if (policy->exec_default != EXEC_ALLOW)
 		return;
@@ -148,11 +152,13 @@ static void add_exec(struct trial *trial)
 		const struct rule *rule = &policy->rules[i];
 
 		if (rule->class != RULE_EXEC || rule->access != EXEC_DENY ||
+		    (rule->is_optional && optional_cnt >= OPTIONAL_EXECS_MAX) ||
 		    has_exception(policy, rule->path))
 			continue;
 		add(trial, &exec_rule_act)->rule = rule;
 		if (!rule->is_optional)
 			break;
+		optional_cnt++;
 	}
 }
 

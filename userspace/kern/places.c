@@ -15,10 +15,14 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/quota.h"
 #include "kern/links.h"
 
-/* Descriptors of all places there are; of the walks of several threads. */
-static size_t _Atomic open_cnt;
+/* The least that places grow by. */
+#define ROOM_STEP 16
+
+/* Descriptors of all places there are, in several threads, and of those that roots keep. */
+static struct quota descriptors = QUOTA_NONE;
 
 struct places *places_new(struct policy *policy)
 {
@@ -45,7 +49,7 @@ void places_free(struct places *places)
 		close_place(&places->items[i]);
 		free(places->items[i].path);
 	}
-	open_cnt -= places->open_cnt;
+	places_let_go(places->policy->owner, places->claimed);
 	mounts_free(&places->mounts);
 	policy_free(places->policy);
 	free(places->items);
@@ -65,22 +69,144 @@ enum place_kind place_kind(const struct rule *rule)
 	return rule->class == RULE_UNIX ? PLACE_UNIX : PLACE_FILE;
 }
 
+/* --- held open -------------------------------------------------------------------------------- */
+
+/* Half of what the controller may open; of that, half for users' policies, an eighth for one user's. */
+static struct quota_limits descriptor_limits(void)
+{
+	struct rlimit limit = { 0 };
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return (struct quota_limits){
+		.of_user = limit.rlim_cur / 16,
+		.of_users = limit.rlim_cur / 4,
+		.of_all = limit.rlim_cur / 2,
+	};
+}
+
+void places_let_go(uid_t owner, size_t cnt)
+{
+	quota_return(&descriptors, owner, cnt);
+}
+
+/* Policies must not take the last descriptor, nor all memory, from the controller. */
+static int claim(struct places *places, size_t cnt)
+{
+	struct quota_limits limits = descriptor_limits();
+	int r = quota_take(&descriptors, places->policy->owner, cnt, &limits, 0);
+
+	if (!r)
+		places->claimed += cnt;
+	if (r == -EDQUOT)
+		return error_set(first_error(places), -EBUSY,
+				 "the policies that you have brought name too many paths: at most "
+				 "%zu, with all that is above them, for all your jobs together",
+				 limits.of_user);
+	if (r == -EBUSY)
+		return error_set(first_error(places), r,
+				 "too many paths of policies are held or looked up; try again");
+	return r;
+}
+
+/* A mere ancestor can be dropped where its path is held already; it comes after what says more. */
+static bool is_ancestor(const struct held_place *place)
+{
+	return !place->rule && !place->through && !place->is_own;
+}
+
+/* By path; mounts last. */
+static int place_order(const void *a, const void *b)
+{
+	const struct held_place *x = a, *y = b;
+	int order = x->is_mount - y->is_mount;
+
+	if (!order)
+		order = strcmp(x->path, y->path);
+	return order ? order : is_ancestor(x) - is_ancestor(y);
+}
+
+/* Sorts them, too. */
+static void drop_repeated_ancestors(struct places *places)
+{
+	size_t kept = 0;
+
+	qsort(places->items, places->cnt, sizeof(*places->items), place_order);
+	places->sorted_cnt = 0;
+	for (size_t i = 0; i < places->cnt; i++) {
+		struct held_place *place = &places->items[i];
+
+		if (is_ancestor(place) && kept &&
+		    !strcmp(places->items[kept - 1].path, place->path)) {
+			close_place(place);
+			free(place->path);
+			continue;
+		}
+		places->sorted_cnt += !place->is_mount;
+		places->items[kept++] = *place;
+	}
+	places->cnt = kept;
+}
+
+/* Repeats go first, so that what is claimed, and the memory, is little more than what will be open. */
+static int make_room(struct places *places)
+{
+	size_t more = places->room / 8 > ROOM_STEP ? places->room / 8 : ROOM_STEP;
+	struct held_place *items;
+	int r;
+
+	if (places->cnt < places->room)
+		return 0;
+	drop_repeated_ancestors(places);
+	if (places->cnt < places->room - places->room / 8)
+		return 0;
+	r = claim(places, more);
+	if (r)
+		return r;
+	items = reallocarray(places->items, places->room + more, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	places->items = items;
+	places->room += more;
+	return 0;
+}
+
+/* Gives back what the walk needed besides. */
+static void trim_room(struct places *places)
+{
+	places_let_go(places->policy->owner, places->claimed - places->cnt);
+	places->claimed = places->cnt;
+	places->room = places->cnt;
+}
+
+static void open_place(struct places *places, struct held_place *place)
+{
+	places->at = place->path;
+	place->fd = open(place->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (place->fd >= 0)
+		return;
+	place->error = -errno;
+	/* A mount that another one hides cannot be reached by the job either. */
+	if (!place->is_mount || errno != ENOENT)
+		error_errno(first_error(places), place->error, "%s", place->path);
+}
+
+static void open_places(struct places *places)
+{
+	for (size_t i = 0; i < places->cnt; i++)
+		if (!places->items[i].error && places->items[i].fd < 0)
+			open_place(places, &places->items[i]);
+}
+
 /* --- what there is ---------------------------------------------------------------------------- */
 
 static int places_add(struct places *places, const char *path, size_t len, const struct rule *rule,
 		      __u32 number, bool is_mount)
 {
 	struct held_place *place;
+	int r = make_room(places);
 
-	if (places->cnt == places->room) {
-		size_t room = places->room ? 2 * places->room : 64;
-
-		place = realloc(places->items, room * sizeof(*place));
-		if (!place)
-			return -ENOMEM;
-		places->items = place;
-		places->room = room;
-	}
+	if (r)
+		return r;
 	place = &places->items[places->cnt];
 	*place = (struct held_place){
 		.path = strndup(path, len),
@@ -95,16 +221,32 @@ static int places_add(struct places *places, const char *path, size_t len, const
 	return 0;
 }
 
-static int add_ancestors(struct places *places, const char *path)
+/* Length of the path of the directory that it is in; of "/" none. */
+static size_t parent_len(const char *path, size_t len)
 {
+	if (len == 1)
+		return 0;
+	while (path[len - 1] != '/')
+		len--;
+	return len > 1 ? len - 1 : 1;
+}
+
+/* Whether path is below the first len bytes of the other. */
+static bool is_below(const char *path, const char *dir, size_t len)
+{
+	return !strncmp(path, dir, len) && (len == 1 || path[len] == '/');
+}
+
+/* Of the place that was added last. What the one before it has in common with it is there already. */
+static int add_ancestors(struct places *places)
+{
+	const char *path = places->items[places->cnt - 1].path, *before = places->latest ?: "";
+	size_t len = parent_len(path, strlen(path));
 	int r = 0;
 
-	for (size_t len = strlen(path); !r && len > 1;) {
-		while (path[len - 1] != '/')
-			len--;
-		len = len > 1 ? len - 1 : 1;
+	for (; !r && len && !is_below(before, path, len); len = parent_len(path, len))
 		r = places_add(places, path, len, NULL, RULE_NONE, false);
-	}
+	places->latest = path;
 	return r;
 }
 
@@ -124,7 +266,7 @@ static int add_link(void *arg, const char *link)
 	if (r)
 		return r;
 	places->items[places->cnt - 1].through = finder->rule;
-	return add_ancestors(places, link);
+	return add_ancestors(places);
 }
 
 /* The path of this rule leads nowhere, or cannot be walked. */
@@ -154,7 +296,7 @@ static int add_rule(struct places *places, const struct rule *rule, __u32 number
 		return add_failure(places, rule, number, -errno);
 	r = places_add(places, path, strlen(path), rule, number, false);
 	if (!r)
-		r = add_ancestors(places, path);
+		r = add_ancestors(places);
 	return r ? r : links_each(rule->path, add_link, &finder);
 }
 
@@ -193,30 +335,78 @@ static int add_rules(struct places *places)
 	return r;
 }
 
-/* The rule of that kind whose root is nearest above the path, among the first cnt places. */
-static const struct held_place *nearest_above(const struct places *places, size_t cnt,
-					      const char *path, enum place_kind kind)
+/* What is looked for: a rule of that kind, or, if class is not 0, only of that class. */
+struct sought {
+	enum place_kind kind;
+	enum rule_class class;
+};
+
+static bool is_sought(const struct held_place *place, struct sought sought)
+{
+	return place->rule && !place->error && place_kind(place->rule) == sought.kind &&
+	       (!sought.class || place->rule->class == sought.class);
+}
+
+/* As strcmp() orders the place's path and the first len bytes of the other. */
+static int compare_path(const struct held_place *place, const char *path, size_t len)
+{
+	int order = strncmp(place->path, path, len);
+
+	return order ? order : place->path[len] != '\0';
+}
+
+/* The first of the sorted places whose path is that one or after it. */
+static size_t first_at(const struct places *places, const char *path, size_t len)
+{
+	size_t from = 0, to = places->sorted_cnt;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (compare_path(&places->items[middle], path, len) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+static const struct held_place *sought_at(const struct places *places, const char *path, size_t len,
+					  struct sought sought)
+{
+	for (size_t i = first_at(places, path, len); i < places->sorted_cnt; i++) {
+		if (compare_path(&places->items[i], path, len))
+			break;
+		if (is_sought(&places->items[i], sought))
+			return &places->items[i];
+	}
+	return NULL;
+}
+
+/* The nearest of the sorted places at the first len bytes of the path or above. 0: there is none. */
+static const struct held_place *nearest_at(const struct places *places, const char *path, size_t len,
+					   struct sought sought)
 {
 	const struct held_place *nearest = NULL;
 
-	for (size_t i = 0; i < cnt; i++) {
-		const struct held_place *place = &places->items[i];
-
-		if (!place->rule || place->error || place_kind(place->rule) != kind ||
-		    !path_is_below(path, place->path))
-			continue;
-		if (!nearest || strlen(place->path) > strlen(nearest->path))
-			nearest = place;
-	}
+	for (; !nearest && len; len = parent_len(path, len))
+		nearest = sought_at(places, path, len, sought);
 	return nearest;
 }
 
-static int add_mount(struct places *places, size_t cnt, const char *mount)
+/* The rule of that kind whose root is nearest above the path. */
+static const struct held_place *nearest_above(const struct places *places, const char *path,
+					      enum place_kind kind)
+{
+	return nearest_at(places, path, parent_len(path, strlen(path)), (struct sought){ kind, 0 });
+}
+
+static int add_mount(struct places *places, const char *mount)
 {
 	int r = 0;
 
 	for (int kind = 0; !r && kind < PLACE_KINDS; kind++) {
-		const struct held_place *above = nearest_above(places, cnt, mount, kind);
+		const struct held_place *above = nearest_above(places, mount, kind);
 
 		if (above && strcmp(above->path, mount))
 			r = places_add(places, mount, strlen(mount), above->rule, above->number,
@@ -227,11 +417,11 @@ static int add_mount(struct places *places, size_t cnt, const char *mount)
 
 static int add_mounts(struct places *places)
 {
-	size_t cnt = places->cnt;
 	int r = 0;
 
+	drop_repeated_ancestors(places);
 	for (size_t i = 0; !r && i < places->mounts.cnt; i++)
-		r = add_mount(places, cnt, places->mounts.items[i].path);
+		r = add_mount(places, places->mounts.items[i].path);
 	return r;
 }
 
@@ -241,17 +431,10 @@ static int add_mounts(struct places *places)
 static void check_rule(struct places *places, const struct held_place *place)
 {
 	const struct rule *rule = place->rule;
-	const struct held_place *dataset = NULL;
+	const struct held_place *dataset =
+		nearest_at(places, place->path, strlen(place->path),
+			   (struct sought){ PLACE_FILE, RULE_DATASET });
 
-	for (size_t i = 0; i < places->cnt; i++) {
-		const struct held_place *other = &places->items[i];
-
-		if (!other->rule || other->error || other->rule->class != RULE_DATASET ||
-		    !path_is_in(place->path, other->path))
-			continue;
-		if (!dataset || strlen(other->path) > strlen(dataset->path))
-			dataset = other;
-	}
 	if (!dataset || rule->access <= dataset->rule->access)
 		return;
 	error_set(first_error(places), -EINVAL,
@@ -276,7 +459,7 @@ static bool is_machines_own(const char *link)
 /* What lets the job write where the link is; NULL: nothing does. */
 static const char *why_writable(const struct places *places, const char *link)
 {
-	const struct held_place *above = nearest_above(places, places->cnt, link, PLACE_FILE);
+	const struct held_place *above = nearest_above(places, link, PLACE_FILE);
 
 	if (above)
 		return above->rule->access == ACCESS_WRITE ? above->rule->id : NULL;
@@ -300,6 +483,7 @@ static void check_link(struct places *places, const struct held_place *place)
 		  place->path, why);
 }
 
+/* Once they are checked, links are ancestors like others. */
 static void check_places(struct places *places)
 {
 	for (size_t i = 0; i < places->cnt; i++) {
@@ -308,73 +492,15 @@ static void check_places(struct places *places)
 		if (place->rule && !place->error && place->rule->class == RULE_FILESYSTEM)
 			check_rule(places, place);
 	}
-	for (size_t i = 0; i < places->cnt; i++)
+	for (size_t i = 0; i < places->cnt; i++) {
 		if (places->items[i].through)
 			check_link(places, &places->items[i]);
-}
-
-/* --- held open -------------------------------------------------------------------------------- */
-
-/* By path, a rule before an ancestor, so that dropping repeats keeps the rule; mounts last. */
-static int place_order(const void *a, const void *b)
-{
-	const struct held_place *x = a, *y = b;
-	int order = strcmp(x->path, y->path);
-
-	if (x->is_mount != y->is_mount)
-		return x->is_mount - y->is_mount;
-	return order ? order : !x->rule - !y->rule;
-}
-
-static void drop_repeated_ancestors(struct places *places)
-{
-	size_t kept = 0;
-
-	qsort(places->items, places->cnt, sizeof(*places->items), place_order);
-	for (size_t i = 0; i < places->cnt; i++) {
-		struct held_place *place = &places->items[i];
-
-		if (!place->rule && kept && !strcmp(places->items[kept - 1].path, place->path))
-			free(place->path);
-		else
-			places->items[kept++] = *place;
+		places->items[i].through = NULL;
 	}
-	places->cnt = kept;
+	places->latest = NULL;
 }
 
-/* Many clients with many rules must not take the last descriptor from the controller. */
-static int claim_descriptors(struct places *places, size_t cnt)
-{
-	struct rlimit limit;
-
-	open_cnt += cnt;
-	places->open_cnt += cnt;
-	if (!getrlimit(RLIMIT_NOFILE, &limit) && open_cnt <= limit.rlim_cur / 2)
-		return 0;
-	return error_set(first_error(places), -EBUSY,
-			 "too many paths of policies are being looked up at once; try again");
-}
-
-static void open_place(struct places *places, struct held_place *place)
-{
-	places->at = place->path;
-	place->fd = open(place->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (place->fd >= 0)
-		return;
-	place->error = -errno;
-	/* A mount that another one hides cannot be reached by the job either. */
-	if (!place->is_mount || errno != ENOENT)
-		error_errno(first_error(places), place->error, "%s", place->path);
-}
-
-static void open_places(struct places *places, size_t from)
-{
-	if (claim_descriptors(places, places->cnt - from))
-		return;
-	for (size_t i = from; i < places->cnt; i++)
-		if (!places->items[i].error)
-			open_place(places, &places->items[i]);
-}
+/* --- the whole -------------------------------------------------------------------------------- */
 
 void places_find(struct places *places)
 {
@@ -391,7 +517,8 @@ void places_find(struct places *places)
 	}
 	check_places(places);
 	drop_repeated_ancestors(places);
-	open_places(places, 0);
+	trim_room(places);
+	open_places(places);
 	places->at = NULL;
 }
 
@@ -424,19 +551,17 @@ static int add_own(struct places *places, const char *own)
 	if (r)
 		return r;
 	places->items[places->cnt - 1].is_own = true;
-	return add_ancestors(places, path);
+	return add_ancestors(places);
 }
 
 int places_add_own(struct places *places, const char *const *own, struct error *err)
 {
-	size_t from = places->cnt;
-
 	for (; *own; own++) {
 		int r = add_own(places, *own);
 
 		if (r)
-			return error_errno(err, r, "%s", *own);
+			return places_check(places, err) ?: error_errno(err, r, "%s", *own);
 	}
-	open_places(places, from);
+	open_places(places);
 	return places_check(places, err);
 }

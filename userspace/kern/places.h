@@ -42,7 +42,9 @@ struct places {
 	size_t cnt, room;
 	struct mounts mounts;   /* all there are */
 	const char *_Atomic at; /* the path that is being walked, for other threads; or NULL */
-	size_t open_cnt;        /* descriptors that it may have open */
+	size_t sorted_cnt; /* of the first items, by path: all but mounts, and what was added later */
+	const char *latest; /* of the paths whose ancestors were added; of a link or a rule */
+	size_t claimed;    /* of the descriptors that places may have open, for the policy's owner */
 	struct error err;       /* why no roots can be made of them; code 0: they can */
 };
 
@@ -70,6 +72,9 @@ int places_add_own(struct places *places, const char *const *own, struct error *
 
 /* May be NULL. */
 void places_free(struct places *places);
+
+/* Who took descriptors out of places, and their part of places->claimed, has closed them. */
+void places_let_go(uid_t owner, size_t cnt);
 
 enum place_kind place_kind(const struct rule *rule);
 

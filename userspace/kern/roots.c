@@ -18,6 +18,7 @@ void roots_free(struct roots *roots)
 {
 	for (size_t i = 0; i < roots->fd_cnt; i++)
 		close(roots->fds[i]);
+	places_let_go(roots->owner, roots->fd_cnt);
 	for (size_t i = 0; i < roots->path_cnt; i++)
 		free(roots->paths[i].path);
 	mounts_free(&roots->mounts);
@@ -87,15 +88,6 @@ static int merge(struct root *root, const struct held_place *place, const struct
 	return 0;
 }
 
-static struct root *root_at(struct roots *roots, struct root_key key)
-{
-	for (size_t i = 0; i < roots->cnt; i++)
-		if (!memcmp(&roots->items[i].key, &key, sizeof(key)))
-			return &roots->items[i];
-	roots->items[roots->cnt] = (struct root){ .key = key };
-	return &roots->items[roots->cnt++];
-}
-
 static void add_dev(struct roots *roots, __u32 dev)
 {
 	for (size_t i = 0; i < roots->dev_cnt; i++)
@@ -104,34 +96,77 @@ static void add_dev(struct roots *roots, __u32 dev)
 	roots->devs[roots->dev_cnt++] = dev;
 }
 
-static int merge_place(struct roots *roots, const struct held_place *place, const struct identity *id,
+/* A place under its identity. */
+struct named_place {
+	struct root_key key;
+	const struct held_place *place;
+};
+
+/* By identity; those of one in the order of the places. */
+static int name_order(const void *a, const void *b)
+{
+	const struct named_place *x = a, *y = b;
+	int order = memcmp(&x->key, &y->key, sizeof(x->key));
+
+	return order ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+static int name_places(struct kern *kern, const struct places *places, struct error *err,
+		       struct named_place *names, size_t *ret_cnt)
+{
+	_cleanup_free_ struct identity *ids = NULL;
+	size_t id_cnt = 0, cnt = 0;
+	int r = identify_files(kern, getpid(), IDENTIFY_NO_POLICY, err, &ids, &id_cnt);
+
+	for (size_t i = 0; !r && i < places->cnt; i++) {
+		const struct held_place *place = &places->items[i];
+		const struct identity *id;
+
+		if (place->fd < 0)
+			continue;
+		id = identity_of_fd(ids, id_cnt, place->fd);
+		if (!id)
+			return error_set(err, -ESTALE, "the kernel does not name %s", place->path);
+		names[cnt++] = (struct named_place){
+			.key = { .dev = id->dev, .type = id->type, .ino = id->ino },
+			.place = place,
+		};
+	}
+	*ret_cnt = cnt;
+	return r;
+}
+
+static int merge_names(struct roots *roots, const struct named_place *names, size_t cnt,
 		       const struct policy *policy, struct error *err)
 {
-	struct root_key key;
+	int r = 0;
 
-	if (!id)
-		return error_set(err, -ESTALE, "the kernel does not name %s", place->path);
-	key = (struct root_key){ .dev = id->dev, .type = id->type, .ino = id->ino };
-	if (place->rule || place->is_own)
-		add_dev(roots, id->dev);
-	return merge(root_at(roots, key), place, policy, err);
+	for (size_t i = 0; !r && i < cnt; i++) {
+		const struct held_place *place = names[i].place;
+
+		if (!i || memcmp(&names[i].key, &names[i - 1].key, sizeof(names[i].key)))
+			roots->items[roots->cnt++] = (struct root){ .key = names[i].key };
+		if (place->rule || place->is_own)
+			add_dev(roots, names[i].key.dev);
+		r = merge(&roots->items[roots->cnt - 1], place, policy, err);
+	}
+	return r;
 }
 
 static int merge_places(struct kern *kern, const struct places *places, struct error *err,
 			struct roots *roots)
 {
-	_cleanup_free_ struct identity *ids = NULL;
-	size_t id_cnt = 0;
-	int r = identify_files(kern, getpid(), IDENTIFY_NO_POLICY, err, &ids, &id_cnt);
+	_cleanup_free_ struct named_place *names = calloc(places->cnt + 1, sizeof(*names));
+	size_t cnt = 0;
+	int r;
 
-	for (size_t i = 0; !r && i < places->cnt; i++) {
-		const struct held_place *place = &places->items[i];
-
-		if (place->fd >= 0)
-			r = merge_place(roots, place, identity_of_fd(ids, id_cnt, place->fd),
-					places->policy, err);
-	}
-	return r;
+	if (!names)
+		return error_errno(err, -ENOMEM, "cannot resolve the policy's paths");
+	r = name_places(kern, places, err, names, &cnt);
+	if (r)
+		return r;
+	qsort(names, cnt, sizeof(*names), name_order);
+	return merge_names(roots, names, cnt, places->policy, err);
 }
 
 /* Takes the path. */
@@ -145,7 +180,7 @@ static void keep_path(struct roots *roots, struct held_place *place, const struc
 	};
 }
 
-/* Takes the descriptors of what is to be held, and the paths of the rules. */
+/* Takes the descriptors of what is to be held, with their part of the claim, and the rules' paths. */
 static void keep_places(struct roots *roots, struct places *places)
 {
 	for (size_t i = 0; i < places->cnt; i++) {
@@ -158,6 +193,8 @@ static void keep_places(struct roots *roots, struct places *places)
 		if (place->fd >= 0)
 			roots->fds[roots->fd_cnt++] = TAKE_FD(place->fd);
 	}
+	roots->owner = places->policy->owner;
+	places->claimed -= roots->fd_cnt;
 }
 
 /* What roots_check() compares with later: of the mounts those that are below a rule's root. */

@@ -38,6 +38,7 @@ struct roots {
 	size_t dev_cnt;
 	int *fds;    /* of every root, O_PATH: overlayfs gives an inode a new number once it is evicted */
 	size_t fd_cnt;
+	uid_t owner; /* whose descriptors they count as: the policy's */
 	struct root_path *paths; /* of every rule that has one */
 	size_t path_cnt;
 	struct mounts mounts; /* that are below a rule's root */

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "abi/policy.h"
 #include "base/diag.h"
@@ -123,6 +124,7 @@ struct policy {
 	struct limits limits;
 	char **files; /* every file that an origin names; the policy owns them */
 	size_t file_cnt;
+	uid_t owner; /* who has brought it; 0: root, or it is the site's */
 	unsigned int _Atomic holder_cnt; /* besides the first */
 };
 
