@@ -4,7 +4,7 @@ import mmap
 import os
 import struct
 
-from cage import PROJECT
+from cage import PROJECT, is_decision
 from harness import wait_for
 
 TOIL = os.environ.get("JOBCAGE_TOIL", f"{PROJECT}/build/tests/toil")
@@ -35,6 +35,11 @@ class Toil:
 
     def end(self):
         struct.pack_into("Q", self.map, PHASE, 2)
+
+    def rest(self):
+        """Until it is told otherwise; and all that it has attempted is in its record."""
+        struct.pack_into("Q", self.map, PHASE, 0)
+        return wait_for(lambda: sum(event["count"] for event in self.job.events() if is_decision(event)) == self[ATTEMPTS])
 
     def attempts_on(self, more=1):
         """Waits for so many attempts more."""
