@@ -90,15 +90,6 @@ def torn_down(check, house):
                         (1, "finding"))
             numbers = [event["metadata"]["sequence"] for event in job.events()]
             check.equal(f"{job.id}: lines are numbered from 1 without gap or repeat", numbers, [*range(1, len(numbers) + 1)])
-    with house.to_the_last():
-        house.keeper_job.process.kill()
-        wait_for(lambda: house.job_ids() == [])
-        house.daemon.stop()
-        house.daemon = Daemon(house, other).start()
-        check.equal("the new build's daemon starts, and jobs under it", house.shell("exit 3", user=ALICE).status, 3)
-        check.equal("it stops", house.daemon.stop(), 0)
-        house.daemon = Daemon(house)
-        house.settles(check, "the new build")
 
 
 def ended(check, house):

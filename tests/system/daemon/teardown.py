@@ -69,6 +69,7 @@ def done(check, what, process):
 def served(check, house):
     """By the daemon, which waits until the last event is written, and starts nothing more."""
     with crew(check, house, "teardown") as there:
+        check.that("what toils rests, and its record is whole", there.toil.rest())
         with held(house):
             process = asked(house)
             there.is_killed(check, "teardown")
@@ -84,6 +85,7 @@ def served(check, house):
 def killed(check, house):
     """The daemon is killed in the middle of it: who asked does the rest."""
     with crew(check, house, "killed") as there:
+        check.that("what toils rests, and its record is whole", there.toil.rest())
         with held(house):
             process = asked(house)
             there.is_killed(check, "killed")
@@ -100,7 +102,7 @@ def alone(check, house):
         check.equal("a user: exit status", (refused.returncode, refused.stdout), (1, ""))
         check.matches("a user: is told so", refused.stderr, r"\Ajobcage daemon: no jobcage daemon listens [^\n]*\n\Z")
         check.that("the jobs go on", there.toil.attempts_on(3))
-        own = house.start("sleep", "1000")
+        own = house.start("sleep", "1000", alerts=f"{house.alerts}/own.jsonl")
         check.that("one that a monitor looks after runs", wait_for(lambda: house.running(own)))
         done(check, "alone", asked(house))
         there.is_killed(check, "alone")
