@@ -277,5 +277,6 @@ def stale_labels(check, house):
                     check.equal(f"{what}: it is the other's still", planted("job_by_cgroup"), label_of("keeper"))
                     unplant("job_by_cgroup")
                 becomes_job(check, house, what, sleeper.pid)
-                sleeper.wait()
+                check.equal(f"{what}: and killed with it", wait_for_equal(sleeper.poll, -9, 10), -9)
+                sleeper.kill()
     house.settles(check, "stale labels")
