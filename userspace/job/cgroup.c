@@ -253,6 +253,14 @@ int cgroup_enter(const struct cgroup *cgroup, pid_t pid, int pidfd, struct error
 	return 0;
 }
 
+int cgroup_leave(const struct cgroup *cgroup, pid_t pid, int pidfd)
+{
+	_cleanup_fd_ int parent = open_parent(cgroup);
+	int r = parent < 0 ? parent : process_check(pid, pidfd);
+
+	return r ? r : move_process(parent, pid);
+}
+
 /* Whether cgroup.events has this line. Returns 0 or -errno. */
 static int read_event(int events_fd, const char *line, bool *ret_is)
 {

@@ -57,6 +57,12 @@ int cgroup_open(const char *path, struct error *err, struct cgroup *ret_cgroup);
 int cgroup_enter(const struct cgroup *cgroup, pid_t pid, int pidfd, struct error *err);
 
 /*
+ * Moves a process out, into the cgroup above. That may be the root, which has no cgroup.events and
+ * so cannot be opened by cgroup_open(). Returns 0 or -errno.
+ */
+int cgroup_leave(const struct cgroup *cgroup, pid_t pid, int pidfd);
+
+/*
  * At most so many processes and threads in it and below; the limits of those above it still hold.
  *
  * Call it when the job's first process is in: the kernel limits the children of a cgroup only if

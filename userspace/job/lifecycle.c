@@ -238,16 +238,8 @@ static void unlabel(struct job *job, const struct job_request *request)
 /* Back to where it came from, so that it lives to say why the job does not start. */
 static void leave(struct job *job, const struct job_request *request)
 {
-	_cleanup_free_ char *parent = strdup(job->cgroup_path);
-	struct cgroup cgroup = CGROUP_NONE;
-
 	unlabel(job, request);
-	if (!parent)
-		return;
-	*strrchr(parent, '/') = '\0';
-	if (!cgroup_open(parent, NULL, &cgroup))
-		cgroup_enter(&cgroup, request->pid, request->pidfd, NULL);
-	cgroup_close(&cgroup);
+	cgroup_leave(&job->cgroup, request->pid, request->pidfd);
 }
 
 /*
