@@ -56,7 +56,7 @@ int cgroup_open(const char *path, struct error *err, struct cgroup *ret_cgroup);
  */
 int cgroup_enter(const struct cgroup *cgroup, pid_t pid, int pidfd, struct error *err);
 
-/* Moves a process out again, to the cgroup above; unless it is not that of pidfd. */
+/* Moves a process out again, to the cgroup above, which may be the root; unless it is not that of pidfd. */
 void cgroup_leave(const struct cgroup *cgroup, pid_t pid, int pidfd);
 
 /*

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Very many clients at once, and clients that vanish."""
+import collections
 import contextlib
 import os
 import random
 import resource
+import select
 import signal
 import time
 
 from harness import wait_for
 from house import ALICE, DAVE, EVERYBODY, User
-from protocol import CLOSED, OWN, Client, as_user, child, error_of, name_myself
+from protocol import CLOSED, OWN, Client, as_user, child, error_of, name_myself, result_of
 
 # What 1,000 clients may cost the daemon: each has a thread, and touches some pages of its stack.
 RSS_KIB = 24 * 1024
@@ -94,6 +96,50 @@ def full(check, house):
     check.equal("root is not locked out", house.ask("jobs").returncode, 0)
     for client in rest:
         client.close()
+
+
+def flock(cnt):
+    """So many clients of one process; all have asked before an answer is read. What they were answered."""
+    raise_limit()
+    name_myself()
+    clients = []
+    for _ in range(cnt):
+        clients.append(Client(timeout=None))  # who finds the daemon's backlog full waits
+        with contextlib.suppress(ConnectionError):  # it may have said why before it hung up
+            clients[-1].send({"version": 1, "op": "jobs", "pidfd": OWN})
+    return [error_of(client.receive()) for client in clients]
+
+
+def root_meanwhile(house, crowd):
+    """root asks until the crowd has its answers: exit statuses, the longest wait in s, the daemon's most memory in KiB."""
+    statuses, longest, most = collections.Counter(), 0, 0
+    while any(not select.select([fd], [], [], 0)[0] for _, fd in crowd):
+        start = time.monotonic()
+        statuses[house.ask("jobs").returncode] += 1
+        longest = max(longest, time.monotonic() - start)
+        most = max(most, house.daemon.rss_kib())
+        time.sleep(0.05)
+    return statuses, longest, most
+
+
+def many_thousand(check, house, cnt):
+    """More than there are places, and than the kernel lets wait to be accepted: each is served or told, in time, root among them."""
+    rss, fds, start = house.daemon.rss_kib(), house.daemon.fd_cnt(), time.monotonic()
+    crowd = [child(User(f"crowd{uid}", uid), lambda: flock(cnt // len(EVERYBODY))) for uid in EVERYBODY]
+    statuses, longest, most = root_meanwhile(house, crowd)
+    took = time.monotonic() - start
+    answers = collections.Counter(answer for pid, fd in crowd for answer in result_of(pid, fd))
+    check.equal("each is served or told", sum(answers[word] for word in ("ok", "EBUSY")), cnt // len(EVERYBODY) * len(EVERYBODY))
+    check.equal("and nothing else", set(answers), {"ok", "EBUSY"})
+    check.that("as many as there are places are served", answers["ok"] >= OF_ALL - 32, answers)
+    check.that("root is served all the time", set(statuses) == {0}, statuses)
+    check.that("and soon", longest < 10, f"{longest:.1f} s")
+    check.that("the daemon's memory is bounded", most - rss < RSS_KIB, f"{most - rss} KiB more")
+    check.that("nothing of them is held", wait_for(lambda: house.daemon.fd_cnt() <= fds), f"{house.daemon.fd_cnt()}, not {fds}")
+    check.equal("then a user runs a job", house.shell("exit 6", user=ALICE).status, 6)
+    print(f"#    {cnt} clients in {took:.1f} s: {dict(answers)}; {statuses.total()} requests of root's meanwhile, the longest {longest:.1f} s; "
+          f"{most - rss} KiB more resident", flush=True)
+    house.settles(check, "many thousand clients")
 
 
 def vanishing(check, house, cnt):

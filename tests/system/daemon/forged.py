@@ -129,6 +129,55 @@ def bodies(check, house):
     house.settles(check, "bodies")
 
 
+# What is wrong, the file's bytes, what is said of it.
+POLICIES = [
+    ("a key twice", b'{"version": 1, "name": "digits-b",\n "name": "digits-b"}', r":2:\d+: .*duplicate"),
+    ("a byte that is no UTF-8", b'{"version": 1, "name": "\xff"}', r":1:25: .*byte 0xff"),
+    ("33 levels deep", b'{"version": ' + b"[" * 32 + b"]" * 32 + b"}", r":1:\d+: .*32 levels"),
+    ("1 MiB of one text", b'{"version": 1, "name": "' + b"x" * (1 << 20) + b'"}', r":1:\d+: .*name"),
+    ("1 MiB of one key", b'{"version": 1, "' + b"x" * (1 << 20) + b'": 1}', r":1:\d+: "),
+    ("100,000 errors", b'{"version": 1, "filesystem": {"rules": [' + b"1," * 100000 + b"1]}}", r":1:\d+: "),
+    ("nothing", b"", r"digits-b\.json"),
+    ("65 MiB", b" " * (65 << 20), r"64 MiB"),
+]
+
+
+def policies(check, house):
+    """Policies that are none, by their names: in the site's folder; and by their text, of a user who may bring his own."""
+    path, line_max, rss = f"{house.policies}/digits-b.json", 2000, []
+    fds = house.daemon.fd_cnt()
+
+    def by_name(content):
+        with open(path, "wb") as stream:
+            stream.write(content)
+        return house.shell("echo ran", user=ALICE, policy="digits-b")
+
+    def by_text(content):
+        client = Client()
+        name_myself()
+        client.send(BODY | {"body": memfd(json.dumps(BODY | {"op": "run", "policy_text": content.decode()}).encode())})
+        return client.receive()
+
+    for what, content, says in POLICIES:
+        job = by_name(content)
+        check.equal(f"{what}: refused, in one line", (job.status, job.out, job.err.count("\n")), (125, "", 1))
+        check.matches(f"{what}: says what and where", job.err[:line_max], rf"\Ajobcage run: .*{says}")
+        check.that(f"{what}: in few words", len(job.err) < line_max, len(job.err))
+        if len(content) < 1 << 20 and b"\xff" not in content:
+            check.equal(f"{what}: as a text", error_of(as_user(CAROL, lambda text=content: by_text(text))), "EINVAL")
+    check.equal("a text that is no UTF-8", error_of(answer_to(
+        CAROL, b'{"version": 1, "op": "run", "pidfd": 900, "policy_text": "{\xff}"}')), "EBADMSG")
+    for _ in range(6):  # the allocator keeps some of what it had, once
+        rss.append(house.daemon.rss_kib())
+        for _, content, _ in POLICIES[3:6]:
+            by_name(content)
+    os.unlink(path)
+    check.that("the daemon does not grow by them", rss[-1] - rss[1] < 2048, rss)
+    check.that("it keeps no descriptor", wait_for(lambda: house.daemon.fd_cnt() <= fds), f"{house.daemon.fd_cnt()}, not {fds}")
+    check.equal("a sound policy is served", house.shell("exit 3", user=ALICE).status, 3)
+    house.settles(check, "malformed policies")
+
+
 def senders(check, house):
     """A request is of who sends it, by a pidfd of that very process."""
     def with_pidfd(make):
