@@ -115,9 +115,18 @@ class Daemon:
         finally:
             os.kill(self.pid, signal.SIGCONT)
 
-    def rss_kib(self):
+    def rss_kib(self, name="VmRSS"):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as stream:
-            return next(int(line.split()[1]) for line in stream if line.startswith("VmRSS:"))
+            return next(int(line.split()[1]) for line in stream if line.startswith(f"{name}:"))
+
+    def forget_peak(self):
+        """From now on peak_kib() counts. Returns what it is now."""
+        with open(f"/proc/{self.pid}/clear_refs", "w", encoding="ascii") as stream:
+            stream.write("5")
+        return self.rss_kib()
+
+    def peak_kib(self):
+        return self.rss_kib("VmHWM")
 
     def fd_cnt(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
