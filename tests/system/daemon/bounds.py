@@ -13,7 +13,7 @@ OPTIONAL_EXECS_MAX = 8
 
 
 def own_policy(house, name, paths=(), **sections):
-    """A policy of a user's own: with a rule for each path besides one for the world's folder."""
+    """A policy of a user's own: with a rule for each path besides one."""
     rules = [{"id": "null", "path": "/dev/null", "access": "write"}] + [{"path": path, "access": "read"} for path in paths]
     return house.write_json(f"{house.out}/{name}.json", {
         "version": 1, "name": name, "exec": {"default": "allow"}, "filesystem": {"default": "read", "rules": rules}} | sections)
@@ -48,9 +48,9 @@ def rules(check, house):
 def ports(check, house):
     """Ranges of ports count in every network that is within the one they were written for."""
     def policy(name, cnt, port_cnt):
-        outer = {"id": "outer", "prefix": "10.0.0.0/8", "ports": [{"protocol": "tcp", "port": port} for port in range(1, 2 * port_cnt, 2)]}
+        outer = {"id": "outer", "cidr": "10.0.0.0/8", "ports": [*range(1, 2 * port_cnt, 2)]}
         return own_policy(house, name, egress={"default": "deny", "allow": [outer] + [
-            {"id": f"n{i}", "prefix": f"10.1.{i >> 8}.{i & 255}/32", "ports": [2]} for i in range(cnt)]})
+            {"id": f"n{i}", "cidr": f"10.1.{i >> 8}.{i & 255}/32", "ports": [2]} for i in range(cnt)]})
 
     few, many = policy("few-ports", 100, 100), policy("many-ports", 500, 1000)
     check.equal("10,000 ranges", house.shell("exit 3", user=CAROL, policy=few).status, 3)

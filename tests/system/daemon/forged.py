@@ -121,6 +121,12 @@ def bodies(check, house):
             client.send(BODY | {"body": body})
         return [error_of(client.receive()) for client in clients]
 
+
+    values = json.dumps(JOBS | {"x": [0] * 250}).encode(), json.dumps(JOBS | {"x": [{}] * 20000}).encode()
+    check.equal("a body of 250 values", by_body(lambda: memfd(values[0])), "ok")
+    check.equal("a body of 20,000 values", by_body(lambda: memfd(values[1])), "EBADMSG")
+    check.equal("a packet of 4,000 values", error_of(answer_to(ALICE, JOBS | {"x": [{}] * 4000})), "EBADMSG")
+    crowded(check, house)
     rss = house.daemon.rss_kib()
     check.equal("8 bodies of 64 MiB at once", set(as_user(CAROL, huge)), {"EMSGSIZE"})
     grown = house.daemon.rss_kib() - rss
@@ -176,6 +182,28 @@ def policies(check, house):
     check.that("it keeps no descriptor", wait_for(lambda: house.daemon.fd_cnt() <= fds), f"{house.daemon.fd_cnt()}, not {fds}")
     check.equal("a sound policy is served", house.shell("exit 3", user=ALICE).status, 3)
     house.settles(check, "malformed policies")
+
+
+def crowded(check, house):
+    """Many bodies at once that take a multiple of their size when they are parsed: each is served, some at a time."""
+    text = json.dumps(JOBS | {"op": "run", "policy_text": "[" + "{}," * 340000 + "{}]"}).encode()
+
+    def at_once(cnt):
+        body = memfd(text)
+        name_myself()
+        clients = [Client() for _ in range(cnt)]
+        for client in clients:
+            client.send(BODY | {"body": body})
+        return [error_of(client.receive()) for client in clients]
+
+    def peak(cnt):
+        before = house.daemon.forget_peak()
+        check.equal(f"{cnt} policies of a MiB: each is answered", set(as_user(CAROL, lambda: at_once(cnt))), {"EINVAL"})
+        return house.daemon.peak_kib() - before
+
+    peak(2)  # what malloc() keeps is there from now on
+    two, many = peak(2), peak(16)
+    check.that("16 at once take no more memory than two, which one user may have", many < 2 * two + 100000, f"{two} and {many} KiB")
 
 
 def senders(check, house):

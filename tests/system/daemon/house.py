@@ -125,6 +125,15 @@ class Daemon:
     def rss_kib(self):
         return self.status_kib("VmRSS")
 
+    def forget_peak(self):
+        """From now on peak_kib() counts. Returns what it is now."""
+        with open(f"/proc/{self.pid}/clear_refs", "w", encoding="ascii") as stream:
+            stream.write("5")
+        return self.rss_kib()
+
+    def peak_kib(self):
+        return self.status_kib("VmHWM")
+
     def fd_cnt(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
