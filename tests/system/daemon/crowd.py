@@ -133,7 +133,7 @@ def many_thousand(check, house, cnt):
     check.equal("and nothing else", set(answers), {"ok", "EBUSY"})
     check.that("as many as there are places are served", answers["ok"] >= OF_ALL - 32, answers)
     check.that("root is served all the time", set(statuses) == {0}, statuses)
-    check.that("and soon", longest < 10, f"{longest:.1f} s")
+    check.that("and long before a command gives up", longest < 30, f"{longest:.1f} s")
     check.that("the daemon's memory is bounded", most - rss < RSS_KIB, f"{most - rss} KiB more")
     check.that("nothing of them is held", wait_for(lambda: house.daemon.fd_cnt() <= fds), f"{house.daemon.fd_cnt()}, not {fds}")
     check.equal("then a user runs a job", house.shell("exit 6", user=ALICE).status, 6)

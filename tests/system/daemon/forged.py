@@ -173,7 +173,7 @@ def policies(check, house):
             check.equal(f"{what}: as a text", error_of(as_user(CAROL, lambda text=content: by_text(text))), "EINVAL")
     check.equal("a text that is no UTF-8", error_of(answer_to(
         CAROL, b'{"version": 1, "op": "run", "pidfd": 900, "policy_text": "{\xff}"}')), "EBADMSG")
-    for _ in range(6):  # the allocator keeps some of what it had, once
+    for _ in range(4):  # the allocator keeps some of what it had, once
         rss.append(house.daemon.rss_kib())
         for _, content, _ in POLICIES[3:6]:
             by_name(content)
