@@ -449,6 +449,8 @@ static void finish_attaching(struct job *job)
 	cgroup_freeze(&job->cgroup, false, NULL);
 	kern_detach_cgroup(kern, job->cgroup.fd);
 	job_forget_cgroup(kern, job->label);
+	/* What came in meanwhile would keep the job from its end, and could do nothing. */
+	job_unlabel_members(kern, job->label, 0);
 	cgroup_close(&job->cgroup);
 }
 
