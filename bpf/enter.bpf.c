@@ -61,9 +61,6 @@ int BPF_PROG(enter_cgroup_move_task, struct task_struct *task, struct css_set *t
 
 /* --- those that are there already ------------------------------------------------------------- */
 
-/* Deeper than any memory holds: whoever owns a cgroup nests others in it as he likes. */
-#define ALL_LEVELS (1 << 16)
-
 /* From a task's cgroup up; addresses, as a callback gets no pointers. */
 struct climb {
 	__u64 css;
@@ -90,7 +87,7 @@ static __noinline bool is_in_cgroup(struct task_struct *task, __u64 id)
 		.id = id,
 	};
 
-	bpf_loop(ALL_LEVELS, climb_step, &climb, 0);
+	bpf_loop(CGROUP_LEVELS, climb_step, &climb, 0);
 	return climb.is_found;
 }
 

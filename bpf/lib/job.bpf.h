@@ -11,11 +11,8 @@
 
 #include "lib/maps.bpf.h"
 
-/*
- * Deeper than any cgroup tree in use; a label is only looked for here when the task's own storage
- * was busy.
- */
-#define CGROUP_LEVELS 64
+/* Deeper than any memory holds: whoever owns a cgroup nests others in it as he likes. */
+#define CGROUP_LEVELS (1 << 16)
 
 #define PF_IO_WORKER 0x10 /* include/linux/sched.h */
 
@@ -67,22 +64,41 @@ static __always_inline bool is_outsider(void)
 	return !bpf_get_current_task_btf()->bpf_storage;
 }
 
+/* From a cgroup up; an address, as a callback gets no pointers. */
+struct label_search {
+	__u64 css;
+	struct job_label label;
+	bool is_found;
+};
+
+static long search_step(__u32 i, void *ctx)
+{
+	struct label_search *search = ctx;
+	struct cgroup_subsys_state *css = (void *)search->css;
+	struct job_label *label;
+	__u64 id;
+
+	if (!css)
+		return 1;
+	id = BPF_CORE_READ(css, cgroup, kn, id);
+	label = bpf_map_lookup_elem(&job_by_cgroup, &id);
+	search->css = (__u64)BPF_CORE_READ(css, parent);
+	if (!label)
+		return 0;
+	search->label = *label;
+	search->is_found = true;
+	return 1;
+}
+
 /* The label of the cgroup, or of the nearest one above it. */
 static __noinline bool find_label_of_cgroup(struct cgroup *cgroup, struct job_label *ret_label)
 {
-	struct cgroup_subsys_state *css = css_of(cgroup);
+	struct label_search search = { .css = (__u64)css_of(cgroup) };
 
-	for (int i = 0; i < CGROUP_LEVELS && css; i++) {
-		__u64 id = BPF_CORE_READ(css, cgroup, kn, id);
-		struct job_label *label = bpf_map_lookup_elem(&job_by_cgroup, &id);
-
-		if (label) {
-			*ret_label = *label;
-			return true;
-		}
-		css = BPF_CORE_READ(css, parent);
-	}
-	return false;
+	bpf_loop(CGROUP_LEVELS, search_step, &search, 0);
+	if (search.is_found)
+		*ret_label = search.label;
+	return search.is_found;
 }
 
 /* The same for the cgroup that the task is in. */

@@ -466,6 +466,30 @@ static bool is_out_of_time(const struct watch *watch)
 	return limit && watch->job->start_boot_ms + limit <= (uint64_t)clock_ms(CLOCK_BOOTTIME);
 }
 
+/*
+ * Whoever owns the cgroup above switches the controller off in a moment, and may do so again and
+ * again, so that is told of once.
+ */
+static void mend_limit(struct watch *watch)
+{
+	_cleanup_fd_ int lock = -1;
+	struct error err = { 0 };
+	int r;
+
+	if (job_is_limited(watch->job))
+		return;
+	lock = state_lock(NULL);
+	if (lock < 0)
+		return;
+	r = job_limit_processes(watch->job, &err);
+	if (!watch->is_limit_told)
+		watch_tell(watch, "Limit on processes lifted",
+			   r ? err.text
+			     : "pids.max of the job's cgroup was not what limits.processes says; it "
+			       "was set again");
+	watch->is_limit_told = true;
+}
+
 static void look_after(struct controller *controller)
 {
 	struct watch *next;
@@ -477,6 +501,7 @@ static void look_after(struct controller *controller)
 		if (is_out_of_time(watch))
 			job_kill(watch->job, END_BY_RUNTIME);
 		watch_kill_again(watch);
+		mend_limit(watch);
 		/* Killing is not the end: that comes when the cgroup is empty. */
 		finish_if_over(controller, watch);
 	}

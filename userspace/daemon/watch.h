@@ -33,6 +33,7 @@ struct watch {
 	json_t *self_test; /* what it came to, for the record; NULL if there was none */
 	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
 	bool is_failing;   /* could not be ended; said already */
+	bool is_limit_told; /* its limit on processes was found lifted; said already */
 	bool is_end_owed;  /* over, and its last event waits for the sink */
 	int64_t end_due_ms; /* until when it may wait; CLOCK_MONOTONIC */
 	bool skip_checked; /* adopted: the first record has been compared with the last one

@@ -438,6 +438,15 @@ int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct err
 	return 0;
 }
 
+bool cgroup_is_limited(const struct cgroup *cgroup, uint64_t max)
+{
+	char text[32];
+	bool found = false;
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)max);
+	return !has_word(cgroup->fd, "pids.max", text, &found) && found;
+}
+
 /* --- removal ---------------------------------------------------------------------------------- */
 
 /* Opens the directory that a descriptor names anew, so that it is read from its beginning. */

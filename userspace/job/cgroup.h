@@ -71,6 +71,9 @@ void cgroup_leave(const struct cgroup *cgroup, pid_t pid, int pidfd);
  */
 int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct error *err);
 
+/* Is this the limit of its own? Whoever owns the cgroup above can take it away. */
+bool cgroup_is_limited(const struct cgroup *cgroup, uint64_t max);
+
 /*
  * Stops or wakes everything in it and below. Frozen means that all has come to rest: it waits up to
  * 10 s for that, and thaws if it does not happen (-ETIMEDOUT). Returns 0 or -errno.

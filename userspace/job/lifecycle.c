@@ -184,11 +184,24 @@ static int use_scratch(struct job *job, const struct job_request *request, struc
 	return job_set_scratch(job->rulesets->kern, job->label, major(dev) << 20 | minor(dev), err);
 }
 
-static int limit_processes(struct job *job, struct error *err)
+int job_limit_processes(struct job *job, struct error *err)
 {
 	uint64_t max = job->rules->policy->limits.processes;
 
 	return max ? cgroup_limit_processes(&job->cgroup, max, err) : 0;
+}
+
+bool job_is_limited(const struct job *job)
+{
+	uint64_t max = job->rules->policy->limits.processes;
+	bool is_populated = false;
+
+	if (!max || !job->state.progress->is_admitted)
+		return true;
+	/* What is empty may be removed already. */
+	if (cgroup_is_populated(&job->cgroup, &is_populated) || !is_populated)
+		return true;
+	return cgroup_is_limited(&job->cgroup, max);
 }
 
 /*
@@ -269,7 +282,7 @@ static int admit_process(struct job *job, const struct job_request *request, str
 	if (!r)
 		r = check_launcher(job, request, err);
 	if (!r)
-		r = limit_processes(job, err);
+		r = job_limit_processes(job, err);
 	if (r)
 		leave(job, request);
 	return r;
@@ -300,7 +313,7 @@ int job_label_cgroup_members(struct job *job, struct error *err, size_t *ret_cnt
 static int admit_cgroup(struct job *job, struct error *err)
 {
 	size_t cnt;
-	int r = limit_processes(job, err);
+	int r = job_limit_processes(job, err);
 
 	if (!r)
 		r = cgroup_freeze(&job->cgroup, true, err);
@@ -455,6 +468,8 @@ static void finish_attaching(struct job *job)
 	cgroup_freeze(&job->cgroup, false, NULL);
 	kern_detach_cgroup(kern, job->cgroup.fd);
 	job_forget_cgroup(kern, job->label);
+	/* What came in meanwhile would keep the job from its end, and could do nothing. */
+	job_unlabel_members(kern, job->label, 0);
 	cgroup_close(&job->cgroup);
 }
 

@@ -84,6 +84,13 @@ int job_admit(struct job *job, const struct job_request *request, struct error *
 int job_label_cgroup_members(struct job *job, struct error *err, size_t *ret_cnt);
 
 /*
+ * Does the limit on processes that its policy sets hold the job, if it has one and runs? And sets
+ * it; the caller holds the state lock. Returns 0 or -errno.
+ */
+bool job_is_limited(const struct job *job);
+int job_limit_processes(struct job *job, struct error *err);
+
+/*
  * Puts the job under other rules (the reference is taken over if it succeeds) with one store; until
  * then the old ones hold. *ret_old: the rules that held before, whose records may still be in the
  * ring; ruleset_put() them. The caller holds the state lock. Returns 0, or -errno and nothing has

@@ -14,6 +14,7 @@ import traces
 
 CROWD = os.environ.get("JOBCAGE_CROWD", f"{PROJECT}/build/tests/crowd")
 CGROUP = f"{traces.CGROUP_ROOT}/batch"
+DEEP = 70
 
 
 class Crowd:
@@ -55,8 +56,8 @@ def enter(pid, cgroup=CGROUP):
 
 @contextlib.contextmanager
 def waiting_in(house, at):
-    """A process in a cgroup; what is yielded tells whether it may write a file that a job may not."""
-    with subprocess.Popen(["sh", "-c", 'read line; echo >>"$0" && echo free', f"{house.log}/free"], stdin=subprocess.PIPE,
+    """A process in a cgroup; what is yielded tells whether it may fork, and write a file that a job may not."""
+    with subprocess.Popen(["sh", "-c", 'read line; (echo >>"$0") && echo free', f"{house.log}/free"], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         enter(process.pid, at)
         yield lambda: process.communicate("go\n", timeout=WAIT_S)[0] == "free\n"
@@ -148,6 +149,59 @@ def restarted(check, house):
         check.equal("wrong verdicts", [crowd.end()[1] for crowd in (first, second)], [0, 0])
         check.that("it ends", wait_for(lambda: "batch" not in house.job_ids()))
     house.settles(check, "attached, and the daemon killed")
+
+
+def deep(check, house):
+    """Whoever owns a cgroup nests others in it as he likes: rules reach down to the last."""
+    levels = ["/".join("d" * depth) for depth in range(1, DEEP + 1)]
+    depths = (0, 60, DEEP)
+    with cgroup(*levels):
+        with contextlib.ExitStack() as stack:
+            inside = [stack.enter_context(waiting_in(house, "/".join([CGROUP, *"d" * depth]))) for depth in depths]
+            outside = stack.enter_context(waiting_in(house, traces.CGROUP_ROOT))
+            check.equal("attach", house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "batch").returncode, 0)
+            late = [stack.enter_context(waiting_in(house, "/".join([CGROUP, *"d" * depth]))) for depth in depths]
+            check.equal(f"free at depths {depths}", [is_free() for is_free in inside], [False] * 3)
+            check.equal(f"who entered at depths {depths} later: free", [is_free() for is_free in late], [False] * 3)
+            check.that("who is outside is free", outside())
+        check.that("it ends", wait_for(lambda: "batch" not in house.job_ids()))
+    house.settles(check, "a deep cgroup")
+
+
+def failed(check, house):
+    """The self-test cannot be made in a frozen cgroup. Who came in meanwhile is let go with the rest, and can be a job later."""
+    with cgroup():
+        house.write(f"{CGROUP}/cgroup.freeze", "1")
+        with waiting_in(house, CGROUP) as was_free, subprocess.Popen(
+                [house.jobcage, "attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "batch"], stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True) as attaching:
+            check.that("the self-test is under way", wait_for(lambda: glob.glob("/run/jobcage/canary-*")))
+            with waiting_in(house, CGROUP) as is_free:
+                said = attaching.communicate(timeout=WAIT_S)[0]
+                house.write(f"{CGROUP}/cgroup.freeze", "0")
+                check.equal("attach fails", attaching.returncode, 1)
+                check.that("and says why", "self-test" in said and said.count("\n") == 1, said)
+                check.equal("free: who was in it, who came meanwhile", (was_free(), is_free()), (True, True))
+        with waiting_in(house, CGROUP) as is_free:
+            again = wait_for(lambda: not house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "batch").returncode)
+            check.equal("attached when it is thawed, free", (again, is_free()), (True, False))
+        check.that("it ends", wait_for(lambda: "batch" not in house.job_ids()))
+    house.settles(check, "a failed attachment")
+
+
+def made_anew(check, house):
+    """The daemon was away while the job's cgroup went, and another got its name: that is no job, and its processes are not killed."""
+    with cgroup():
+        with waiting_in(house, CGROUP):
+            check.equal("attach", house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "batch").returncode, 0)
+            house.daemon.kill()
+    with cgroup():
+        with waiting_in(house, CGROUP) as is_free:
+            house.daemon.start()
+            check.that("the job is over", wait_for(lambda: "batch" not in house.job_ids(), 10))
+            house.ask("kill", "batch")
+            check.that("who is in the other cgroup lives, and is free", is_free())
+    house.settles(check, "a cgroup of the same name")
 
 
 def limit_refused(check, house):

@@ -10,9 +10,9 @@ import struct
 import subprocess
 import time
 
-from attach import CGROUP, Crowd, cgroup, enter
+from attach import CGROUP, Crowd, cgroup, enter, waiting_in
 from harness import wait_for
-from house import ROOT
+from house import ALICE, ROOT
 from kills import Watched
 from replacement import versioned
 from toil import Toil
@@ -174,12 +174,34 @@ def not_tested(check, house):
     """Killed before the rules were seen to bite: the cgroup is no job, and can be made one."""
     with crowd_in_cgroup(house) as crowd:
         check.that("killed before the self-test", die_at(house, 1, "canary", lambda: attach(house)))
-        house.daemon.start()
-        check.that("no job is left of it", wait_for(lambda: "batch" not in house.job_ids() and
-                                                    not os.path.exists(f"{traces.STATE_JOBS}/batch.json"), 20))
+        with waiting_in(house, CGROUP) as is_free:
+            house.daemon.start()
+            check.that("no job is left of it", wait_for(lambda: "batch" not in house.job_ids() and
+                                                        not os.path.exists(f"{traces.STATE_JOBS}/batch.json"), 20))
+            check.that("who came meanwhile is free", is_free())
         check.equal("its processes are in none", {house.ask("whois", str(pid)).returncode for pid in crowd.pids}, {1})
         check.equal("attached again", attach(house).returncode, 0)
         crowd.judge()
         check.equal("wrong verdicts", crowd.end()[1], 0)
         check.that("it ends", wait_for(lambda: "batch" not in house.job_ids()))
     house.settles(check, "a cgroup that was not tested")
+
+
+# --- kill -------------------------------------------------------------------------------------------------------
+
+def half_killed(check, house):
+    """Killed when the job could make no more processes, and had all it had: the next one kills them. Nobody else's."""
+    job, other = (house.start("sleep", "1000", user=ALICE) for _ in range(2))
+    check.that("two jobs run", wait_for(lambda: house.running(job) and house.running(other)))
+    check.that("killed before it kills", die_at(house, 1, "cgroup.kill", lambda: house.ask("kill", job.id, user=ALICE)))
+    check.equal("the job lives", job.process.poll(), None)
+    house.daemon.start()
+    ended = wait_for(lambda: job.process.poll() is not None, 20)
+    check.equal("the job is killed", (ended, job.status), (True, 137))
+    check.matches("the record says so", house.record(job)[-1]["message"], "killed by request")
+    check.that("the other job goes on", house.running(other) and house.status(other.id))
+    for one in (job, other):
+        one.process.kill()
+        one.finish()
+    house.record(other)
+    house.settles(check, "a job that was half killed")

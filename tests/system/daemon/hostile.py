@@ -1,16 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A launcher that speaks the protocol itself and keeps what jobcage's own would have given up."""
 import ctypes
+import glob
 import hashlib
 import mmap
 import os
+import select
+import shutil
+import signal
 import socket
 import threading
 
-from harness import wait_for
-from house import ALICE
-from protocol import Client, as_user, error_of
+from cage import DIGITS, PROJECT
+from harness import WAIT_S, wait_for
+from house import ALICE, ROOT
+from protocol import OWN, Client, as_user, child, error_of, name_myself
+from stranger import slow_move
+import traces
 
+HANDRING = os.environ.get("JOBCAGE_HANDRING", f"{PROJECT}/build/tests/handring")
+CANARY = "/run/jobcage/canary-*"
 CLONE_FILES, CLONE_NEWNS, CLONE_NEWUSER = 0x400, 0x20000, 0x10000000
 PR_SET_DUMPABLE = 4
 
@@ -148,6 +157,108 @@ def hidden_descriptors(check, house):
     check.equal("a descriptor in a second thread's own table: answer, what it wrote", as_user(ALICE, launch), ["EPERM", []])
     house.unharmed(check, "hidden descriptors")
     house.settles(check, "hidden descriptors")
+
+
+def when_tested(act):
+    """Another thread acts when the job's canary has gone: what is left is the launcher's label and its way into the cgroup."""
+    def wait():
+        while not glob.glob(CANARY):
+            pass
+        while glob.glob(CANARY):
+            pass
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def opened_meanwhile(check, house):
+    """A second thread, with a file table of its own, opens the dataset when the launcher has its label and the thread not yet."""
+    path, breach = f"{house.digits}/a", b"breach"
+
+    def launch(job, flags):
+        opened, go, used = threading.Event(), threading.Event(), []
+
+        def open_and_wait():
+            unshare(CLONE_FILES)
+            fd = os.open(path, flags)
+            opened.set()
+            go.wait()
+            used.append(os.write(fd, breach) if flags & os.O_WRONLY else len(os.read(fd, 100)))
+
+        thread = when_tested(open_and_wait)
+        client = Client()
+        name_myself()
+        client.send({"version": 1, "op": "run", "policy": "plain", "job": job, "command": "hostile", "pidfd": OWN})
+        was_early = opened.wait(WAIT_S) and not select.select([client.sock], [], [], 0)[0]
+        answer = error_of(client.receive())
+        # Refused, it is in no job and free to write: the thread waits, and ends with the process.
+        if answer == "ok":
+            go.set()
+            thread.join()
+        return [was_early, answer, used, may_write(path)]
+
+    for what, flags, want in (("writing", os.O_WRONLY | os.O_APPEND, ["EPERM", [], True]), ("reading", os.O_RDONLY, ["ok", [len(DIGITS)], False])):
+        job = house.new_id()
+        with slow_move(house, f"{traces.CGROUP_ROOT}/jobcage-{job}", 3):
+            got = as_user(ALICE, lambda: launch(job, flags))
+        check.equal(f"opened for {what} before the answer; the answer, what was done with it, is the launcher free", got, [True, *want])
+    house.settles(check, "opened meanwhile")
+
+
+def in_cgroup_of(job_id, pid):
+    with open(f"/proc/{pid}/cgroup", encoding="ascii") as stream:
+        return f"jobcage-{job_id}" in stream.read()
+
+
+def raised_meanwhile(check, house):
+    """The same with a program: one that gives root's rights is not the job's first, whatever the policy says of it."""
+    plain = shutil.copy("/bin/sleep", f"{house.root}/sleep-plain")
+    raising = shutil.copy("/bin/sleep", f"{house.root}/sleep-raising")
+    os.chmod(raising, 0o4755)
+    for program, is_job in ((raising, False), (plain, True)):
+        job = house.new_id()
+
+        def launch(name=program, job_id=job):
+            when_tested(lambda: os.execv(name, [name, "1000"]))
+            Client().ask("run", policy="plain", job=job_id, command="hostile")
+            threading.Event().wait()
+
+        with slow_move(house, f"{traces.CGROUP_ROOT}/jobcage-{job}", 3):
+            pid, fd = child(ALICE, launch)
+            runs = wait_for(lambda: os.readlink(f"/proc/{pid}/exe") == program)
+            check.that(f"{program}: runs before the launcher is in the job", runs and not in_cgroup_of(job, pid))
+            entered = wait_for(lambda: house.ask("whois", str(pid)).returncode == 0, 10 if is_job else 6)
+        check.equal(f"{program}: is in the job", (bool(entered), in_cgroup_of(job, pid)), (is_job, is_job))
+        check.that(f"{program}: lives", os.readlink(f"/proc/{pid}/exe") == program)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(fd)
+    house.settles(check, "raised meanwhile")
+
+
+def rings(check, house):
+    """An io_uring with a dataset's file and a connection in it, made before the job, does not come in. One that the job makes works."""
+    digits, mine = f"{house.digits}/a", house.write(f"{house.out}/ring", "")
+    os.chmod(mine, 0o666)
+    listener = socket.create_server(("127.0.0.1", 0))
+    before = [HANDRING, "make", digits, str(listener.getsockname()[1])]
+    for user in (ALICE, ROOT):
+        job = house.start(HANDRING, "use", user=user, wrap=before).finish()
+        check.equal(f"{user.name}: a ring as standard input", (job.status, job.out), (125, ""))
+        check.matches(f"{user.name}: and why not", job.err, r"descriptor 0 is an io_uring")
+        with listener.accept()[0] as connection:
+            connection.settimeout(10)
+            check.equal(f"{user.name}: what the other end got", connection.recv(100), b"")
+        house.unharmed(check, f"{user.name}: a ring as standard input")
+        own = house.start(HANDRING, "own", mine, user=user).finish()
+        check.equal(f"{user.name}: a ring of the job's own, with a file that it may write", (own.status, own.out, own.err), (0, "7\n", ""))
+        own = house.start(HANDRING, "own", digits, user=user).finish()
+        check.equal(f"{user.name}: and one that it may not", (own.status, own.out), (1, ""))
+        house.record(own)
+    os.unlink(mine)
+    house.settles(check, "rings")
 
 
 def scratch(check, house):

@@ -53,6 +53,45 @@ def processes(check, house):
     house.settles(check, "limits.processes")
 
 
+def give_to_alice():
+    for name in ("", "/cgroup.procs", "/cgroup.subtree_control"):
+        os.chown(f"{OWN}{name}", ALICE.uid, ALICE.gid)
+
+
+def lifted(check, house):
+    """The user owns the cgroup above, as a delegated one, and switches the controller off: the limit comes back, and that is told of once."""
+    house.policy("few", limits={"processes": 8})
+    house.write(f"{traces.CGROUP_ROOT}/cgroup.subtree_control", "+pids")
+    os.mkdir(OWN)
+    give_to_alice()
+    try:
+        job = house.start_shell("until [ -e $OUT/fork ]; do sleep 0.1; done; i=0; while [ $i -lt 40 ]; do sleep 3 & i=$((i+1)); done; echo all",
+                                wrap=ALONE, policy="few")
+        check.that("it runs", wait_for(lambda: house.running(job) and pids_max(job) == "8\n"))
+        for turn in range(2):
+            lift = subprocess.run(["sh", "-c", f"echo -pids >{OWN}/cgroup.subtree_control"], check=False, **ALICE.popen())
+            check.equal(f"turn {turn}: lifted, set again", (lift.returncode, wait_for(lambda: pids_max(job) == "8\n", 10)), (0, True))
+        house.touch("fork")
+        job.finish()
+        check.that("it binds", "all" not in job.out and "fork" in job.err, job.out + job.err)
+        told = [event["message"] for event in house.record(job) if event["metadata"]["event_code"] == "finding"]
+        check.equal("findings", len(told), 1)
+        check.matches("which say so", "".join(told), "limits.processes.*set again")
+        os.unlink(f"{house.out}/fork")
+        quiet = house.shell("sleep 2.5", wrap=ALONE, policy="few")
+        check.equal("of a limit that stays nothing is told", [event["metadata"]["event_code"] for event in house.record(quiet)], ["job_start", "job_end"])
+    finally:
+        wait_for(lambda: gone(OWN))
+        house.write(f"{traces.CGROUP_ROOT}/cgroup.subtree_control", "-pids")
+    house.settles(check, "a limit that is lifted")
+
+
+def pids_max(job):
+    with contextlib.suppress(OSError), open(f"{OWN}/jobcage-{job.id}/pids.max", encoding="ascii") as stream:
+        return stream.read()
+    return ""
+
+
 def lines_of(name):
     with open(f"{OWN}/{name}", encoding="ascii") as stream:
         return stream.read().split()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What one user's doing must not do to others: who gets a dead launcher's number, and who starts a job while clients keep the daemon's memory busy."""
 import contextlib
+import glob
 import json
 import os
 import signal
+import struct
 import subprocess
 import time
 
@@ -15,6 +17,19 @@ import traces
 
 CGROUP = f"{traces.CGROUP_ROOT}/jobcage-reused"
 LOADS, JOBS = 4, 15
+
+
+@contextlib.contextmanager
+def slow_move(house, cgroup, seconds):
+    """So long the daemon is about to move a launcher into its cgroup, which is then still to be made."""
+    tracer = subprocess.Popen(["strace", "-f", "-q", "-p", str(house.daemon.pid), "-P", f"{cgroup}/cgroup.procs", "-e", "trace=write",
+                               "-e", f"inject=write:delay_enter={seconds}000000:when=1", "-o", "/dev/null"])
+    wait_for(lambda: "TracerPid:\t0\n" not in open(f"/proc/{house.daemon.pid}/status", encoding="ascii").read())
+    try:
+        yield
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait()
 
 
 def take_number(pid, command, out):
@@ -39,11 +54,8 @@ def reused(check, house):
         Client().send({"version": 1, "op": "run", "policy": "plain", "job": "reused", "pidfd": OWN})
         wait_for(lambda: house.exists("die"))
 
-    tracer = subprocess.Popen(["strace", "-f", "-q", "-p", str(house.daemon.pid), "-P", f"{CGROUP}/cgroup.procs", "-e", "trace=write",
-                               "-e", "inject=write:delay_enter=6000000:when=1", "-o", "/dev/null"])
-    wait_for(lambda: "TracerPid:\t0\n" not in open(f"/proc/{house.daemon.pid}/status", encoding="ascii").read())
-    pid, fd = child(ALICE, launch)
-    try:
+    with slow_move(house, CGROUP, 6):
+        pid, fd = child(ALICE, launch)
         check.that("the job's cgroup is made", wait_for(lambda: os.path.exists(CGROUP)))
         time.sleep(3)
         house.touch("die")
@@ -52,11 +64,8 @@ def reused(check, house):
             stranger = take_number(pid, ["sh", "-c", "while sleep 0.2; do cat /etc/hostname >/dev/null && echo fine || echo refused; done"], out)
         check.that("a stranger has the launcher's number", stranger)
         check.that("the job ends", wait_for(lambda: not os.path.exists(CGROUP), 30))
-    finally:
-        tracer.send_signal(signal.SIGINT)
-        tracer.wait()
-        os.close(fd)
-        os.unlink(f"{house.out}/die")
+    os.close(fd)
+    os.unlink(f"{house.out}/die")
     if stranger:
         time.sleep(2)
         check.that("the stranger lives", stranger.poll() is None)
@@ -67,6 +76,33 @@ def reused(check, house):
             words = stream.read().split()
         check.that("and may what he could", words[-3:] == ["fine"] * 3, words[-3:])
     house.settles(check, "a number that is reused")
+
+
+def give_label(process, slot, generation):
+    """As job_by_task of bpf/abi/job.h has it."""
+    pin = glob.glob(f"{traces.PIN_ROOT}/*/job_by_task")[0]
+    fd = os.pidfd_open(process.pid)
+    key, value = (struct.pack(form, *numbers).hex(" ").split() for form, numbers in (("i", [fd]), ("IIQ", [slot, generation, 0])))
+    subprocess.run([traces.BPFTOOL, "map", "update", "pinned", pin, "key", "hex", *key, "value", "hex", *value], check=True, pass_fds=[fd])
+    os.close(fd)
+
+
+def old_label(check, house):
+    """A process with the label of the job that had the slot before: the forks that it is refused stand in nobody's record."""
+    for what, age, said in (("of the job before", 1, ""), ("of the job", 0, "forked\n")):
+        job = house.start("sleep", "1000", user=ALICE)
+        wait_for(lambda one=job: house.running(one))
+        with open(f"{traces.STATE_JOBS}/{job.id}.json", encoding="utf-8") as stream:
+            label = json.load(stream)
+        with subprocess.Popen(["sh", "-c", "read line; (echo forked)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True) as other:
+            give_label(other, label["slot"], label["generation"] - age)
+            check.equal(f"who has the label {what}", other.communicate("go\n")[0], said)
+        job.process.kill()
+        job.finish()
+        house.record(job)
+        check.equal(f"label {what}: failed forks in the job's record", job.end().get("fork_failures"), 0)
+    house.settles(check, "an old label")
 
 
 HYDRA = """
