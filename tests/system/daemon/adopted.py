@@ -77,7 +77,8 @@ def runtime(check, house):
 
 # --- absence ----------------------------------------------------------------------------------------------------
 
-ABSENCE = re.compile(r"for ([\d.]+) s no controller looked after the job; its rules stayed in force, (\d+) records waited, and (\d+) of all so far did not fit the ring")
+ABSENCE = re.compile(r"for ([\d.]+) s no controller looked after the job; its rules stayed in force, (\d+) records waited, "
+                     r"and (\d+) of all so far did not fit the ring")
 
 
 def absences(job):
