@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -514,8 +515,11 @@ int kern_open(struct error *err, struct kern **ret_kern)
 	r = remove_folders(true, err);
 	if (!r)
 		r = check_layout(err);
-	if (!r && access(folder, F_OK))
+	if (!r && access(folder, F_OK)) {
 		r = load_fresh(folder, err);
+		/* The programs and all types of the kernel took many times what is needed from now on. */
+		malloc_trim(0);
+	}
 	return r ? r : open_pinned(folder, err, ret_kern);
 }
 
