@@ -11,6 +11,9 @@
  * A task that carries a label keeps it: nobody changes jobs, or leaves one. A label that cannot be
  * put on (no memory) cannot be refused here either; it is counted, and the controller labels the
  * cgroup's tasks anew.
+ *
+ * The iterator labels those that are in a cgroup already, and takes a job's label from who is not to
+ * be in it after all.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/job.bpf.h"

@@ -3,9 +3,9 @@
  * Who carries a label: an iterator over all tasks.
  *
  * A job's cgroup says that its last process is gone, but not whether one was moved out of it. The
- * label cannot be shed, so the controller asks here before it ends a job, and whom to kill; and before
- * a job starts, whether a program is being executed that was judged before there was a label. A build
- * of another layout asks as well, and takes anything that is written of a task for a label.
+ * label cannot be shed, so the controller asks here before it ends a job, and whom to kill; and
+ * before a job starts, whether a program is being executed that was judged before there was a label.
+ * A build of another layout asks as well, and takes anything that is written of a task for a label.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/maps.bpf.h"

@@ -3,7 +3,8 @@
  * Membership: a child carries its parent's label from before its first instruction.
  *
  * A child that is to be born into another cgroup (CLONE_INTO_CGROUP) is refused (EACCES): it would
- * leave the socket programs, and the job's end, behind. So is any child when the job is being ended.
+ * leave the socket programs, and the job's end, behind. So is any child of a job that is being ended,
+ * or is over.
  *
  * The label is put on the new task while it is being made; if that fails the fork fails (ENOMEM),
  * because an unlabelled child would be an outsider. Threads, vfork children and io_uring workers
@@ -36,7 +37,7 @@ static __always_inline int count_fork_failure(const struct job_label *label, int
 
 /*
  * A process that was moved out of the cgroup is killed by its number, which who forks and exits all
- * the time has left behind by then. So whoever is of a job that is being killed, or is over, forks no more.
+ * the time has left behind by then. So nobody forks whose job is being killed, or is over.
  */
 static __always_inline bool may_fork(const struct job_label *label)
 {

@@ -88,7 +88,10 @@ struct kernel_stats {
 	__u64 enter_failures; /* tasks that entered a job's cgroup and could not be labelled */
 };
 
-/* label_request: one entry, read when the iterator runs that gives tasks a label, or takes it away. */
+/*
+ * label_request: one entry, read when the iterator runs that gives tasks a label, or takes it from
+ * them.
+ */
 struct label_request {
 	__u64 cgroup_id; /* gives it to the tasks in it and below that have none */
 	struct job_label label;

@@ -26,7 +26,8 @@ OPENS = 20000
 SETTLE_S, REST_S = 60, 20
 
 _libc = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNS, MS_REC, MS_SLAVE, MNT_DETACH, SYS_PIVOT_ROOT = 0x20000, 0x4000, 1 << 19, 2, 155
+CLONE_NEWNS, MS_REC, MS_SLAVE, MNT_DETACH = 0x20000, 0x4000, 1 << 19, 2
+SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
 
 
 class Failed(Exception):

@@ -57,7 +57,6 @@ static void every_hook_has_an_act(void **state)
 	static const char *const cgroup_hooks[] = { "cgroup/connect4", "cgroup/connect6",
 						    "cgroup/sendmsg4", "cgroup/sendmsg6",
 						    "cgroup_skb/egress", "cgroup_skb/ingress" };
-
 	size_t untried = 0;
 
 	(void)state;

@@ -19,8 +19,7 @@ static int add_user(struct quota *quota, uid_t uid, size_t cnt)
 {
 	if (quota->user_cnt == quota->room) {
 		size_t room = quota->room ? 2 * quota->room : 16;
-		struct quota_user *users =
-			reallocarray(quota->users, room, sizeof(*quota->users));
+		struct quota_user *users = reallocarray(quota->users, room, sizeof(*quota->users));
 
 		if (!users)
 			return -ENOMEM;

@@ -500,7 +500,8 @@ static void look_after(struct controller *controller)
 		watch_take_repeats(watch);
 		if (is_out_of_time(watch))
 			job_kill(watch->job, END_BY_RUNTIME);
-		watch_kill_again(watch);
+		else
+			watch_kill_again(watch);
 		mend_limit(watch);
 		/* Killing is not the end: that comes when the cgroup is empty. */
 		finish_if_over(controller, watch);

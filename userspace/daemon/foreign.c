@@ -20,11 +20,6 @@
 /* For the event that tells of an end. */
 #define FLUSH_MS 500
 
-static void cleanup_kern(struct kern **kern)
-{
-	kern_close(*kern);
-}
-
 static int open_cgroup(const json_t *content, struct cgroup *ret_cgroup)
 {
 	_cleanup_free_ char *path = content_to_bytes(json_object_get(content, "cgroup"));
@@ -80,7 +75,8 @@ static int read_policy(const struct job_state *state, struct policy **ret_policy
 
 	if (r)
 		return r;
-	r = policy_parse(canonical, strlen(canonical), "the job's policy", NULL, &diags, ret_policy);
+	r = policy_parse(canonical, strlen(canonical), "the job's policy", NULL, &diags,
+			 ret_policy);
 	diag_free(&diags);
 	return r;
 }
@@ -88,25 +84,19 @@ static int read_policy(const struct job_state *state, struct policy **ret_policy
 static int put_finding(struct sinks *sinks, const struct job *job, const struct policy *policy,
 		       uint64_t sequence)
 {
-	struct alert_job about = sinks->host;
+	struct alert_job about = watch_about(job, policy);
 	struct sink *sink;
 	json_auto_t *event = NULL;
 	int r = sinks_use(sinks, job->alerts, NULL, &sink);
 
 	if (r)
 		return r;
-	about.id = job->id;
-	about.policy = policy;
-	about.cgroup = job->cgroup_path;
-	about.command = job->command;
-	about.user = job->user;
-	about.uid = job->uid;
-	about.asked_by = job->asked_by;
-	about.pid = job->pid;
-	about.start_ms = job->start_ms;
+	about.host = sinks->host.host;
+	about.machine_id = sinks->host.machine_id;
+	about.kernel = sinks->host.kernel;
 	r = ocsf_finding(&about, "End without an account",
-			 "the job has ended under a build of jobcage that cannot read its tables: its counts, "
-			 "and events that had not been written, are lost",
+			 "the job has ended under a build of jobcage that cannot read its tables: "
+			 "its counts, and events that had not been written, are lost",
 			 clock_ms(CLOCK_REALTIME), sequence, &event);
 	if (!r)
 		r = sinks_put(sinks, sink, NULL, event);

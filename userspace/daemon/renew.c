@@ -217,14 +217,14 @@ static void tell_unanswered(struct controller *controller, struct ruleset *rules
 	tell(controller, rules, text ? text : "a path does not answer");
 }
 
-/* There is no room to look at all paths. The places are of no use. */
+/* There is no room to look at all paths. Frees the places, which are of no use. */
 static void tell_crowded(struct controller *controller, struct ruleset *rules,
 			 struct places *places)
 {
 	_cleanup_free_ char *text = NULL;
 
 	if (!rules->is_crowded &&
-	    asprintf(&text, "%s; every rule holds for the file it was made for until then",
+	    asprintf(&text, "%s; until there is room every rule holds for the file it was made for",
 		     places->err.text) >= 0)
 		tell(controller, rules, text);
 	rules->is_crowded = true;

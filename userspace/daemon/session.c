@@ -116,12 +116,12 @@ void *session_main(void *arg)
 {
 	struct session *session = arg;
 	unsigned int request_cnt = 0;
+	/* Who was given up before has been told; what it asked is not done any more. */
+	bool is_given_up = server_has_given_up(session);
 
-	if (server_has_given_up(session))
-		; /* it was told; what it asked is not done any more */
-	else if (session->is_refused)
+	if (!is_given_up && session->is_refused)
 		refuse(session->sock, -EBUSY, "the daemon has too many clients; try again");
-	else
+	else if (!is_given_up)
 		while (!take_one(session, request_cnt))
 			request_cnt++;
 	server_forget(session);

@@ -16,7 +16,8 @@ void *session_main(void *session);
 
 /* From the main thread, to a client whose request cannot be prepared. */
 void session_give_up(struct session *session, const char *phase);
-/* To one that got no thread. */
+
+/* The same, to one that got no thread. */
 void session_give_up_unserved(struct session *session);
 
 #endif

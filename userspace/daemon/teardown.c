@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -19,6 +20,9 @@
 
 /* What monitors do is seen by nothing but a look. */
 #define LOOK_MS 50
+
+/* How long a daemon that does not come to run may hold its lock. */
+#define LOCK_MS 5000
 
 static void kill_job(void *arg, const json_t *content)
 {
@@ -39,8 +43,11 @@ static void kill_job(void *arg, const json_t *content)
 static int kill_jobs(struct controller *controller, struct error *err)
 {
 	_cleanup_fd_ int lock = state_lock(err);
-	int r = lock < 0 ? lock : job_state_each(kill_job, controller);
+	int r;
 
+	if (lock < 0)
+		return lock;
+	r = job_state_each(kill_job, controller);
 	return r ? error_errno(err, r, "cannot list the jobs") : 0;
 }
 
@@ -65,14 +72,18 @@ static int end_jobs(struct controller *controller, struct error *err)
 static int remove_programs(struct error *err)
 {
 	_cleanup_fd_ int lock = state_lock(err);
-	int r = lock < 0 ? lock : job_state_any();
+	int r;
 
-	if (!r)
-		return kern_remove(err);
-	return r < 0 ? error_errno(err, r, "cannot list the jobs")
-		     : error_set(err, -EBUSY,
+	if (lock < 0)
+		return lock;
+	r = job_state_any();
+	if (r < 0)
+		return error_errno(err, r, "cannot list the jobs");
+	if (r)
+		return error_set(err, -EBUSY,
 				 "a job is left whose processes do not end, or whose file in " STATE_ROOT
 				 "/jobs cannot be read; its programs stay in force");
+	return kern_remove(err);
 }
 
 static int end_all(struct controller *controller, struct error *err)
@@ -84,7 +95,7 @@ static int end_all(struct controller *controller, struct error *err)
 	return r ? r : remove_programs(err);
 }
 
-/* With the site, whose sinks are told of the ends. However bad that is: jobs are ended all the same. */
+/* The site's sinks are told of the ends. A site that cannot be read keeps no job from its end. */
 static int end_all_and_tell(struct error *err)
 {
 	struct daemon daemon = { .site_lock = PTHREAD_MUTEX_INITIALIZER };
@@ -101,10 +112,25 @@ static int end_all_and_tell(struct error *err)
 	return r;
 }
 
+/*
+ * The service manager starts a daemon of another layout again and again, and each has the lock until it
+ * is refused.
+ */
+static int take_lock(struct error *err)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000 * 1000 };
+	int64_t deadline = clock_ms(CLOCK_MONOTONIC) + LOCK_MS;
+	int lock;
+
+	while ((lock = lock_take(err)) == -EBUSY && clock_ms(CLOCK_MONOTONIC) < deadline)
+		nanosleep(&pause, NULL);
+	return lock;
+}
+
 /* Where no job is left, nothing is opened, or loaded, to be removed again. */
 int teardown_rest(struct error *err)
 {
-	_cleanup_fd_ int lock = lock_take(err);
+	_cleanup_fd_ int lock = take_lock(err);
 
 	if (lock < 0)
 		return lock;

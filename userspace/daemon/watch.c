@@ -54,16 +54,11 @@ static char *kernel_release(void)
 	return strdup(uname(&uts) ? "unknown" : uts.release);
 }
 
-static int fill_about(struct watch *watch)
+struct alert_job watch_about(const struct job *job, const struct policy *policy)
 {
-	const struct job *job = watch->job;
-
-	watch->about = (struct alert_job){
+	return (struct alert_job){
 		.id = job->id,
-		.policy = job->rules->policy,
-		.host = host_name(),
-		.machine_id = read_line("/etc/machine-id"),
-		.kernel = kernel_release(),
+		.policy = policy,
 		.cgroup = job->cgroup.name ? job->cgroup.name : job->cgroup_path,
 		.command = job->command,
 		.user = job->user,
@@ -72,6 +67,14 @@ static int fill_about(struct watch *watch)
 		.pid = job->pid,
 		.start_ms = job->start_ms,
 	};
+}
+
+static int fill_about(struct watch *watch)
+{
+	watch->about = watch_about(watch->job, watch->job->rules->policy);
+	watch->about.host = host_name();
+	watch->about.machine_id = read_line("/etc/machine-id");
+	watch->about.kernel = kernel_release();
 	return watch->about.host && watch->about.kernel ? 0 : -ENOMEM;
 }
 
@@ -248,8 +251,8 @@ static void tell_decision(struct watch *watch, const struct decoded_event *decod
 }
 
 /*
- * Before the rules were seen to bite nothing is under them but the canary. What it has left when its
- * controller was killed is no act of the job.
+ * Before the rules were seen to bite nothing is under them but the canary, and what comes into a cgroup
+ * that is being attached. What they have left when their controller was killed is no act of the job.
  */
 static bool is_of_canary(const struct watch *watch)
 {
@@ -454,9 +457,13 @@ int watch_replace(struct watch *watch, struct ruleset *rules, struct error *err)
 
 	watch_drain(watch);
 	r = job_replace(watch->job, rules, err, &watch->previous);
-	if (!r)
-		watch->about.policy = rules->policy;
-	return r;
+	if (r)
+		return r;
+	watch->about.policy = rules->policy;
+	/* Now, or it would be taken for one that somebody has lifted; if it fails, it is tried again. */
+	if (!job_is_limited(watch->job))
+		job_limit_processes(watch->job, NULL);
+	return 0;
 }
 
 void watch_settle(struct watch *watch)

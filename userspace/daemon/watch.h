@@ -40,6 +40,9 @@ struct watch {
 			      delivered */
 };
 
+/* What its events say of a job, of which all is borrowed; not the host, the machine and the kernel. */
+struct alert_job watch_about(const struct job *job, const struct policy *policy);
+
 /* Returns 0 and takes job and the use of sink over; or -errno. Free with watch_free(). */
 int watch_new(struct controller *controller, struct job *job, struct sink *sink, struct error *err,
 	      struct watch **ret_watch);

@@ -419,7 +419,7 @@ int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct err
 {
 	_cleanup_fd_ int parent = open_parent(cgroup);
 	char text[32];
-	int r = -ENOENT;
+	int r = -ENOENT, passed = 0;
 
 	if (parent < 0)
 		return error_errno(err, parent, "cannot open the cgroup above %s", cgroup->path);
@@ -428,8 +428,10 @@ int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct err
 		bool found = false;
 
 		r = has_word(parent, "cgroup.subtree_control", "pids", &found);
-		if (!r && !found && pass_pids_on(cgroup, parent, err))
-			return err->code;
+		if (!r && !found)
+			passed = pass_pids_on(cgroup, parent, err);
+		if (passed)
+			return passed;
 		if (!r)
 			r = file_write_at(cgroup->fd, "pids.max", text);
 	}

@@ -530,6 +530,9 @@ int job_look(struct rulesets *rulesets, const json_t *content, struct error *err
 	if (r && r != -ENOENT)
 		return r;
 	leave_namesake(job);
+	/* Nobody is in the middle of attaching it: it was let go, and who is in it is in no job. */
+	if (job->is_attached && !job->state.progress->is_admitted)
+		cgroup_close(&job->cgroup);
 	*ret_job = TAKE_PTR(job);
 	return 0;
 }

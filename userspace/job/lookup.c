@@ -64,6 +64,8 @@ struct lookup *lookup_start(struct policy *policy)
 	lookup->user_cnt = 1;
 	lookup->started_ms = clock_ms(CLOCK_MONOTONIC);
 	lookup->places = places_new(policy);
+	if (lookup->places)
+		lookup->places->is_renewal = true;
 	if (lookup->places && !start_thread(lookup))
 		return lookup;
 	let_go(lookup);

@@ -74,12 +74,16 @@ static bool is_current(struct rulesets *rulesets, const struct ruleset *ruleset,
 	       !cnt;
 }
 
+/* Of the same owner: on his share counts what its rules hold open, whoever's jobs are under them. */
 static struct ruleset *find(struct rulesets *rulesets, const struct places *places,
 			    const char *alerts)
 {
+	const struct policy *policy = places->policy;
+
 	for (struct ruleset *r = rulesets->first; r; r = r->next)
-		if (!strcmp(r->policy->digest, places->policy->digest) &&
-		    !strcmp(r->alerts, alerts) && is_current(rulesets, r, places))
+		if (!strcmp(r->policy->digest, policy->digest) &&
+		    r->policy->owner == policy->owner && !strcmp(r->alerts, alerts) &&
+		    is_current(rulesets, r, places))
 			return r;
 	return NULL;
 }

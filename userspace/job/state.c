@@ -182,9 +182,12 @@ static int write_json(const json_t *json, struct error *err)
 
 int state_make_policy(const char *canonical, struct error *err)
 {
-	_cleanup_fd_ int fd = make_folders(err) ? err->code : new_file(err);
-	int r;
+	_cleanup_fd_ int fd = -1;
+	int r = make_folders(err);
 
+	if (r)
+		return r;
+	fd = new_file(err);
 	if (fd < 0)
 		return fd;
 	r = fd_write_all(fd, canonical, strlen(canonical));

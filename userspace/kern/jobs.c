@@ -248,15 +248,13 @@ int job_of_pid(struct kern *kern, int pidfd, struct job_label *ret_label)
 	return 0;
 }
 
-/* One that no job has any more. errno stays that of a cgroup that is another job's. */
+/* One that no job has any more. */
 static bool has_stale_label(struct kern *kern, uint64_t cgroup_id)
 {
 	struct job_label found;
-	bool is_found =
-		!bpf_map_lookup_elem(kern->map_fd[MAP_JOB_BY_CGROUP], &cgroup_id, &found);
 
-	errno = EEXIST;
-	return is_found && !slot_held(kern, found);
+	return !bpf_map_lookup_elem(kern->map_fd[MAP_JOB_BY_CGROUP], &cgroup_id, &found) &&
+	       !slot_held(kern, found);
 }
 
 /* The id is written down first: a label that nobody could find again would stay. */
@@ -264,17 +262,15 @@ int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label lab
 		     struct error *err)
 {
 	struct job_value *value = slot_held(kern, label);
-	int fd = kern->map_fd[MAP_JOB_BY_CGROUP];
+	int fd = kern->map_fd[MAP_JOB_BY_CGROUP], r;
 
 	if (!value)
 		return not_held(err);
 	value->cgroup_id = cgroup_id;
-	if (!bpf_map_update_elem(fd, &cgroup_id, &label, BPF_NOEXIST))
-		return 0;
-	if (errno != EEXIST || !has_stale_label(kern, cgroup_id) ||
-	    bpf_map_update_elem(fd, &cgroup_id, &label, BPF_EXIST))
-		return error_errno(err, -errno, "cannot label the job's cgroup");
-	return 0;
+	r = bpf_map_update_elem(fd, &cgroup_id, &label, BPF_NOEXIST) ? -errno : 0;
+	if (r == -EEXIST && has_stale_label(kern, cgroup_id))
+		r = bpf_map_update_elem(fd, &cgroup_id, &label, BPF_EXIST) ? -errno : 0;
+	return r ? error_errno(err, r, "cannot label the job's cgroup") : 0;
 }
 
 uint64_t job_cgroup_id(struct kern *kern, struct job_label label)

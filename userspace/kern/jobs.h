@@ -69,7 +69,10 @@ void job_set_ending(struct kern *kern, struct job_label label);
  */
 void job_withdraw(struct kern *kern, struct job_label label);
 
-/* Labels a process, pinned by its pidfd. It must have a single thread. */
+/*
+ * Labels the first thread of a process, pinned by its pidfd. Its others get theirs when they enter the
+ * job's cgroup.
+ */
 int job_label_task(struct kern *kern, int pidfd, struct job_label label, struct error *err);
 /* The same for the self-test's process, and the capabilities that it uses against the policy. */
 int job_label_canary(struct kern *kern, int pidfd, struct job_label label, uint64_t lifted,
@@ -80,7 +83,8 @@ int job_of_pid(struct kern *kern, int pidfd, struct job_label *ret_label);
 
 /*
  * Makes the job's cgroup known, one for each job: from now on a task that enters it, or a cgroup
- * below, or is born there, gets the job's label if it has none.
+ * below, or is born there, gets the job's label if it has none. One that no job has any more gives way
+ * to it; -EEXIST: it is another job's cgroup.
  */
 int job_label_cgroup(struct kern *kern, uint64_t cgroup_id, struct job_label label,
 		     struct error *err);
@@ -101,8 +105,8 @@ int job_label_members(struct kern *kern, uint64_t cgroup_id, struct job_label la
 		      struct error *err, size_t *ret_cnt);
 
 /*
- * Takes the label off every task that carries it, or of those of one process; 0: of all. The same lock.
- * Returns 0, -EAGAIN if some keep forking, or -errno.
+ * Takes the label off every task that carries it; pid: off those of one process, 0: off all. The same
+ * lock. Returns 0, -EAGAIN if some keep forking, or -errno.
  */
 int job_unlabel_members(struct kern *kern, struct job_label label, pid_t pid);
 

@@ -88,6 +88,11 @@ struct kern {
 int kern_open(struct error *err, struct kern **ret_kern);
 void kern_close(struct kern *kern);
 
+static inline void cleanup_kern(struct kern **kern)
+{
+	kern_close(*kern);
+}
+
 /*
  * The programs of another layout, without its tables: for member_any_job(), member_kill_jobs() and
  * kern_detach_cgroup(). Returns 1 and kern (kern_close()); 0: there are none; or -errno: they cannot

@@ -57,11 +57,6 @@ static void cleanup_btf(struct btf **btf)
 	btf__free(*btf);
 }
 
-static void cleanup_kern(struct kern **kern)
-{
-	kern_close(*kern);
-}
-
 /* The programs of this binary, named by their hash, which the Makefile computes. */
 static const struct kernel_build own_build = {
 	.programs = JOBCAGE_PROGRAMS,
@@ -358,7 +353,8 @@ int kern_open_foreign(struct error *err, struct kern **ret_kern)
 	for (int i = 0; i < KERN_PROGS; i++)
 		open_pin(folder, pin_prog_names[i], NULL, &kern->prog_fd[i]);
 	if (kern->prog_fd[PROG_MEMBERS] < 0)
-		return error_set(err, -ENOENT, "%s has no %s, so nobody can tell which processes are in a job",
+		return error_set(err, -ENOENT,
+				 "%s has no %s, so nobody can tell which processes are in a job",
 				 folder, pin_prog_names[PROG_MEMBERS]);
 	*ret_kern = TAKE_PTR(kern);
 	return 1;
@@ -487,18 +483,16 @@ static int check_bpffs(struct error *err)
 
 static int check_layout(struct error *err)
 {
-	_cleanup_dir_ DIR *dir = opendir(KERN_PIN_ROOT);
-	struct dirent *entry;
+	_cleanup_free_ char *folder = NULL;
+	int r = find_foreign(err, &folder);
 
-	while (dir && (entry = readdir(dir)))
-		if (is_foreign(entry))
-			return error_set(
-				err, -EBUSY,
-				"jobs run under the programs of a jobcage whose tables this one cannot "
-				"read (" KERN_PIN_ROOT "/%s; its own layout is " JOBCAGE_LAYOUT
-				"); wait until they have ended, or end them: 'jobcage daemon --teardown'",
-				entry->d_name);
-	return 0;
+	if (r <= 0)
+		return r;
+	return error_set(err, -EBUSY,
+			 "jobs run under the programs of a jobcage whose tables this one cannot read "
+			 "(%s; its own layout is " JOBCAGE_LAYOUT "); wait until they have ended, or "
+			 "end them: 'jobcage daemon --teardown'",
+			 folder);
 }
 
 int kern_open(struct error *err, struct kern **ret_kern)

@@ -71,16 +71,22 @@ enum place_kind place_kind(const struct rule *rule)
 
 /* --- held open -------------------------------------------------------------------------------- */
 
-/* Half of what the controller may open; of that, half for users' policies, an eighth for one user's. */
-static struct quota_limits descriptor_limits(void)
+/*
+ * Half of what the controller may open; of that, half for users' policies, an eighth for one user's.
+ * Jobs that run are not refused other roots by that, or who has used up his share would keep the
+ * rules of his jobs, the site's among them, from what a path leads to now.
+ */
+static struct quota_limits descriptor_limits(bool is_renewal)
 {
 	struct rlimit limit = { 0 };
+	size_t all;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
+	all = limit.rlim_cur / 2;
 	return (struct quota_limits){
-		.of_user = limit.rlim_cur / 16,
-		.of_users = limit.rlim_cur / 4,
-		.of_all = limit.rlim_cur / 2,
+		.of_user = is_renewal ? all : all / 8,
+		.of_users = is_renewal ? all : all / 2,
+		.of_all = all,
 	};
 }
 
@@ -92,7 +98,7 @@ void places_let_go(uid_t owner, size_t cnt)
 /* Policies must not take the last descriptor, nor all memory, from the controller. */
 static int claim(struct places *places, size_t cnt)
 {
-	struct quota_limits limits = descriptor_limits();
+	struct quota_limits limits = descriptor_limits(places->is_renewal);
 	int r = quota_take(&descriptors, places->policy->owner, cnt, &limits, 0);
 
 	if (!r)
@@ -383,9 +389,11 @@ static const struct held_place *sought_at(const struct places *places, const cha
 	return NULL;
 }
 
-/* The nearest of the sorted places at the first len bytes of the path or above. 0: there is none. */
-static const struct held_place *nearest_at(const struct places *places, const char *path, size_t len,
-					   struct sought sought)
+/*
+ * The nearest of the sorted places at the first len bytes of the path or above. NULL: there is none.
+ */
+static const struct held_place *nearest_at(const struct places *places, const char *path,
+					   size_t len, struct sought sought)
 {
 	const struct held_place *nearest = NULL;
 

@@ -45,6 +45,7 @@ struct places {
 	size_t sorted_cnt; /* of the first items, by path: all but mounts, and what was added later */
 	const char *latest; /* of the paths whose ancestors were added; of a link or a rule */
 	size_t claimed;    /* of the descriptors that places may have open, for the policy's owner */
+	bool is_renewal;   /* for jobs that run: no owner's share refuses it */
 	struct error err;       /* why no roots can be made of them; code 0: they can */
 };
 

@@ -14,7 +14,6 @@ BPFTOOL = next((path for path in ("/usr/sbin/bpftool", "/usr/local/sbin/bpftool"
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 NEXT_ID = {"programs": 11, "maps": 12, "links": 31}
 MAP_GET_FD_BY_ID = 14
-OBJ_GET = 7
 
 # What stays for the next job of a slot: its ring, and the pages for evidence of its group; as fdinfo tells of them.
 KEPT = [{"map_type:\t27"}, {"map_type:\t2", "value_size:\t4096", "max_entries:\t16"}]
@@ -24,20 +23,6 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class _IdAttr(ctypes.Structure):
     _fields_ = [("start_id", ctypes.c_uint32), ("next_id", ctypes.c_uint32), ("flags", ctypes.c_uint32)]
-
-
-class _PathAttr(ctypes.Structure):
-    _fields_ = [("pathname", ctypes.c_uint64), ("bpf_fd", ctypes.c_uint32), ("file_flags", ctypes.c_uint32)]
-
-
-def open_pin(path):
-    """A descriptor of what is pinned there."""
-    name = ctypes.create_string_buffer(path.encode())
-    attr = _PathAttr(pathname=ctypes.addressof(name))
-    fd = _libc.syscall(SYS_BPF, OBJ_GET, ctypes.byref(attr), ctypes.sizeof(attr))
-    if fd < 0:
-        raise OSError(ctypes.get_errno(), path)
-    return fd
 
 
 def bpf_ids(kind):

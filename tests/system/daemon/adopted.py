@@ -12,7 +12,7 @@ import struct
 import subprocess
 import time
 
-from attach import CGROUP, Crowd, cgroup, enter
+from attach import CGROUP, Crowd, cgroup, enter, rmdir
 from harness import wait_for, wait_for_equal
 from house import ALICE, BOB
 import sabotage
@@ -159,13 +159,7 @@ def namesake(path):
     try:
         yield
     finally:
-        wait_for(lambda: gone(path))
-
-
-def gone(path):
-    with contextlib.suppress(OSError):
-        os.rmdir(path)
-    return not os.path.exists(path)
+        wait_for(lambda: rmdir(path))
 
 
 def reused_cgroup(check, house):

@@ -40,7 +40,8 @@ def rules(check, house):
     check.equal("one more: refused", (refused.status, refused.out), (125, ""))
     check.matches("one more: says so", refused.err, rf"\Ajobcage run: .*{OWN_RULES_MAX + 1} rules.*\b{OWN_RULES_MAX}\b.*\n\Z")
     check.equal("root may", house.shell("exit 3", policy=more).status, 3)
-    house.write_json(f"{house.policies}/digits-many.json", json.loads(open(more, encoding="utf-8").read()) | {"name": "digits-many"})
+    with open(more, encoding="utf-8") as stream:
+        house.write_json(f"{house.policies}/digits-many.json", json.load(stream) | {"name": "digits-many"})
     check.equal("and the site's may be as large for everybody", house.shell("exit 3", user=ALICE, policy="digits-many").status, 3)
     house.settles(check, "rules")
 
@@ -81,16 +82,16 @@ def kept_descriptors(check, house):
     """What rules hold open as long as their job runs: a user's own take a share, and others can go on."""
     limits = resource.prlimit(house.daemon.pid, resource.RLIMIT_NOFILE)
     files = many_files(house, 1200)
-    before, jobs_, last = house.daemon.fd_cnt(), [], None
+    before, jobs, last = house.daemon.fd_cnt(), [], None
     resource.prlimit(house.daemon.pid, resource.RLIMIT_NOFILE, (8192, limits[1]))
     try:
         for i in range(6):
             last = house.start("sleep", "1000", user=CAROL, policy=own_policy(house, f"own{i}", files[200 * i:200 * (i + 1)]))
             if not wait_for(lambda: house.running(last) or last.process.poll() is not None) or last.process.poll() is not None:
                 break
-            jobs_.append(last)
+            jobs.append(last)
         refused = last.finish() if last.process.poll() is not None else None
-        check.equal("a user's own policies, 200 paths each: two run", len(jobs_), 2)
+        check.equal("a user's own policies, 200 paths each: two run", len(jobs), 2)
         check.equal("the third: refused", refused and (refused.status, refused.out), (125, ""))
         check.matches("the third: says so", refused.err if refused else "", r"\Ajobcage run: .*too many paths.*\b512\b.*\n\Z")
         held = house.daemon.fd_cnt() - before
@@ -98,14 +99,14 @@ def kept_descriptors(check, house):
         check.equal("the same policy again needs no more", house.shell("exit 3", user=CAROL, policy=f"{house.out}/own0.json").status, 3)
         check.equal("others run", house.shell("exit 3", user=ALICE).status, 3)
         check.equal("root brings 1,000 paths", house.shell("exit 3", policy=own_policy(house, "roots", files[:1000])).status, 3)
-        jobs_[0].process.kill()
-        jobs_[0].process.wait()
-        house.record(jobs_[0])
+        jobs[0].process.kill()
+        jobs[0].process.wait()
+        house.record(jobs[0])
         again = house.shell("exit 3", user=CAROL, policy=f"{house.out}/own2.json")
         check.equal("when a job has ended there is room again", again.status, 3)
     finally:
         resource.prlimit(house.daemon.pid, resource.RLIMIT_NOFILE, limits)
-        for job in jobs_:
+        for job in jobs:
             job.process.kill()
             job.process.wait()
     house.settles(check, "kept descriptors")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Nothing is left of something: the daemon refuses clearly, leaves nothing half made, and those that run are not touched."""
 import contextlib
-import glob
 import mmap
 import os
 import re
@@ -14,6 +13,7 @@ from attach import CGROUP, cgroup, waiting_in
 from endings import OOM, oom_kills, put, small_home
 from harness import wait_for
 from house import ALICE, ROOT
+import sabotage
 from scheduler import PARENT, enter, parent_cgroup
 from toil import ATTEMPTS, Toil
 import traces
@@ -119,7 +119,7 @@ def inodes(check, house):
 def slots_taken(kind):
     """All that are free."""
     cnt, size, at, taken = SLOTS[kind]
-    fd = traces.open_pin(glob.glob(f"{traces.PIN_ROOT}/*/{kind}_by_slot")[0])
+    fd = sabotage.obj_get(sabotage.pin(f"{kind}_by_slot"))
     with mmap.mmap(fd, cnt * size) as values:
         os.close(fd)
         was = {place: values[place:place + len(taken)] for place in range(at, cnt * size, size) if not any(values[place:place + 4])}

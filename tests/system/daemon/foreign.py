@@ -14,7 +14,7 @@ import traces
 CANNOT_READ = r"jobs run under the programs of a jobcage whose tables this one cannot read.*'jobcage daemon --teardown'"
 
 
-def stranger(house):
+def other_build(house):
     return rebuilt(house, "stranger", layout(), b"f" * len(layout()))
 
 
@@ -51,7 +51,7 @@ def keeper_aside():
 
 def moved_out(check, house):
     """No cgroup of the old build's jobs has a process any more, but the jobs go on elsewhere: they stay under its programs."""
-    other = stranger(house)
+    other = other_build(house)
     with owned_cgroups(), keeper_aside():
         toil = Toil(house, preexec_fn=lambda: move(os.getpid(), "jobs"))
         check.that("a job toils", toil.goes())
@@ -77,8 +77,8 @@ def without_account(job):
 
 
 def torn_down(check, house):
-    """The old build is gone; the new one's --teardown ends all of its jobs, wherever they went, and takes its place."""
-    other = stranger(house)
+    """The old build's daemon is gone; the new one's --teardown ends all of its jobs, wherever they went."""
+    other = other_build(house)
     with crew(check, house, "other layout") as there:
         check.equal("SIGTERM: exit status", house.daemon.stop(), 0)
         refused(check, house, other, "before")
@@ -95,7 +95,7 @@ def torn_down(check, house):
 
 def ended(check, house):
     """They ended while nobody looked: the new build clears away what is left, and starts."""
-    other = stranger(house)
+    other = other_build(house)
     with house.to_the_last():
         job = house.start("sleep", "1000", user=ALICE)
         check.that("a job runs", wait_for(lambda: house.running(job)))

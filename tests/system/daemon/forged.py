@@ -121,7 +121,6 @@ def bodies(check, house):
             client.send(BODY | {"body": body})
         return [error_of(client.receive()) for client in clients]
 
-
     values = json.dumps(JOBS | {"x": [0] * 250}).encode(), json.dumps(JOBS | {"x": [{}] * 20000}).encode()
     check.equal("a body of 250 values", by_body(lambda: memfd(values[0])), "ok")
     check.equal("a body of 20,000 values", by_body(lambda: memfd(values[1])), "EBADMSG")

@@ -68,7 +68,7 @@ class Daemon:
         self.log = f"{house.log}/daemon.err"
 
     def launch(self, preexec_fn=None, env=(), wrap=(), stdin=subprocess.DEVNULL):
-        """Without waiting. wrap: what executes it, as which it is known until then."""
+        """Without waiting. wrap: a command that executes it in the end, under the same process id."""
         self.house.daemon_cnt += 1
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         name = f"\0jobcage-test-{os.getpid()}-{self.house.new_id()}"
@@ -170,7 +170,7 @@ class House(World):
             "permissions": PERMISSIONS if permissions is None else permissions} | more)
 
     def policy(self, name="plain", rules=(), **sections):
-        """One that also denies a program, unless it has other rules for these."""
+        """One that also denies a program, unless it says itself what may be executed."""
         return super().policy(name, rules, **({"exec": {"default": "allow", "deny": [self.denied_program]}} | sections))
 
     def alerts_of(self, job_id):
@@ -229,6 +229,7 @@ class House(World):
 
     @contextlib.contextmanager
     def served(self):
+        """They run; in the end both are gone, and nothing may be left but what there was before."""
         self.nothing = self.baseline
         self.begin()
         try:

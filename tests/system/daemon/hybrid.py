@@ -9,6 +9,7 @@ import subprocess
 from attach import waiting_in
 from harness import wait_for
 from house import ALICE, ROOT
+from scheduler import rmdir_fails
 import traces
 
 TOP = traces.CGROUP_ROOT
@@ -92,13 +93,6 @@ def gone_elsewhere(check, house, port, is_met):
     check.equal("its cgroup of v2 stayed", job.out.count(f"0::/jobcage-{job.id}\n"), 2)
     check.that("its attempts were denied there too", sum(job.end()["denied"].values()) >= 4, job.end()["denied"])
     wait_for(lambda: not os.path.exists(ELSEWHERE) or not rmdir_fails(ELSEWHERE))
-
-
-def rmdir_fails(path):
-    with contextlib.suppress(OSError):
-        os.rmdir(path)
-        return False
-    return True
 
 
 def limit_refused(check, house):

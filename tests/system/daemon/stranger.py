@@ -11,7 +11,7 @@ import time
 
 from harness import wait_for
 from holdup import PARENT, move, owned_cgroups
-from house import ALICE, BOB
+from house import ALICE, BOB, CAROL
 from protocol import OWN, Client, child, name_myself
 import traces
 
@@ -142,7 +142,10 @@ def hydra(check, house):
 
 def busy(check, house):
     """Clients have the daemon allocate memory all the time: the canary, a copy of it, does not wait for a lock that one of its threads held."""
-    body = json.dumps({"version": 1, "op": "nothing", "pidfd": OWN, "x": [[[{"a": []}]] for _ in range(4500)]}, separators=(",", ":")).encode()
+    # A policy is parsed whatever it has, and this one is refused then: a request itself may have few values.
+    rules = [{"path": f"/usr/{i}", "access": "read"} for i in range(4200)]
+    text = json.dumps({"version": 1, "name": "large", "filesystem": {"default": "read", "rules": rules}})
+    body = json.dumps({"version": 1, "op": "run", "pidfd": OWN, "policy_text": text}).encode()
 
     def load():
         fd = os.memfd_create("body")
@@ -155,7 +158,7 @@ def busy(check, house):
                 client.receive()
             client.close()
 
-    loads = [child(ALICE, load) for _ in range(LOADS)]
+    loads = [child(CAROL, load) for _ in range(LOADS)]
     try:
         time.sleep(1)
         results = [house.start("true", user=BOB, policy="team").finish() for _ in range(JOBS)]

@@ -5,7 +5,7 @@ import os
 import struct
 import subprocess
 
-from cage import PROJECT, Record, is_decision
+from cage import PROJECT, is_decision
 from harness import wait_for
 
 TOIL = os.environ.get("JOBCAGE_TOIL", f"{PROJECT}/build/tests/toil")
@@ -83,7 +83,6 @@ class Toil(Account):
         """Until it is told otherwise; and all that it has attempted is in its record."""
         self.set_phase(0)
         return wait_for(lambda: sum(event["count"] for event in self.job.events() if is_decision(event)) == self[ATTEMPTS])
-
 
 
 class Stranger(Account):
