@@ -461,8 +461,7 @@ int watch_replace(struct watch *watch, struct ruleset *rules, struct error *err)
 		return r;
 	watch->about.policy = rules->policy;
 	/* Now, or it would be taken for one that somebody has lifted; if it fails, it is tried again. */
-	if (!job_is_limited(watch->job))
-		job_limit_processes(watch->job, NULL);
+	job_limit_processes(watch->job, NULL);
 	return 0;
 }
 

@@ -442,11 +442,15 @@ int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct err
 
 bool cgroup_is_limited(const struct cgroup *cgroup, uint64_t max)
 {
-	char text[32];
-	bool found = false;
+	_cleanup_free_ char *text = NULL;
+	unsigned long long found;
+	char *end;
 
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)max);
-	return !has_word(cgroup->fd, "pids.max", text, &found) && found;
+	if (file_read_at(cgroup->fd, "pids.max", 64, &text, NULL))
+		return false;
+	/* "max" is no number. */
+	found = strtoull(text, &end, 10);
+	return end != text && found <= max;
 }
 
 /* --- removal ---------------------------------------------------------------------------------- */

@@ -71,7 +71,7 @@ void cgroup_leave(const struct cgroup *cgroup, pid_t pid, int pidfd);
  */
 int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct error *err);
 
-/* Is this the limit of its own? Whoever owns the cgroup above can take it away. */
+/* Is its own limit this, or a stricter one? Whoever owns the cgroup above can take it away. */
 bool cgroup_is_limited(const struct cgroup *cgroup, uint64_t max);
 
 /*
