@@ -136,8 +136,10 @@ static void drop_repeated_ancestors(struct places *places)
 {
 	size_t kept = 0;
 
-	qsort(places->items, places->cnt, sizeof(*places->items), place_order);
 	places->sorted_cnt = 0;
+	if (!places->cnt)
+		return;
+	qsort(places->items, places->cnt, sizeof(*places->items), place_order);
 	for (size_t i = 0; i < places->cnt; i++) {
 		struct held_place *place = &places->items[i];
 
