@@ -35,7 +35,7 @@ def rules(check, house):
     start = time.monotonic()
     check.equal("as many rules as a user may bring", house.shell("exit 3", user=CAROL, policy=most).status, 3)
     took = time.monotonic() - start
-    check.that("and it does not take long", took < 5, f"{took:.1f} s")
+    check.that("and it does not take long", took < 15, f"{took:.1f} s")
     refused = house.shell("echo ran", user=CAROL, policy=more)
     check.equal("one more: refused", (refused.status, refused.out), (125, ""))
     check.matches("one more: says so", refused.err, rf"\Ajobcage run: .*{OWN_RULES_MAX + 1} rules.*\b{OWN_RULES_MAX}\b.*\n\Z")
