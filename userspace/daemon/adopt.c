@@ -39,6 +39,9 @@ static int watch_orphan(struct controller *controller, struct job *job, struct e
 	watch_tell_policy(watch);
 	watch_tell_absence(watch);
 	watch_seen(watch);
+	/* Or before it had killed what was to be killed, which makes no more processes as it is. */
+	if (job->state.progress->end_cause)
+		watch_kill(watch, job->state.progress->end_cause);
 	return 0;
 }
 
