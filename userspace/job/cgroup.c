@@ -530,6 +530,19 @@ int cgroup_remove(const struct cgroup *cgroup)
 	return r;
 }
 
+void cgroup_forget(const char *path)
+{
+	_cleanup_free_ char *above = strdup(path);
+	_cleanup_fd_ int parent = -1;
+
+	if (!above)
+		return;
+	*strrchr(above, '/') = '\0';
+	parent = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (parent >= 0)
+		take_pids_back(parent);
+}
+
 void cgroup_close(struct cgroup *cgroup)
 {
 	cleanup_fd(&cgroup->fd);

@@ -83,6 +83,9 @@ int cgroup_kill(const struct cgroup *cgroup);
 /* Removes it with all that is nested in it. Returns 0, -EBUSY while a process is in it, or -errno. */
 int cgroup_remove(const struct cgroup *cgroup);
 
+/* What cgroup_remove() did not come to, of a cgroup that is gone: above it, what was done for it is undone. */
+void cgroup_forget(const char *path);
+
 void cgroup_close(struct cgroup *cgroup);
 
 #endif

@@ -525,8 +525,15 @@ static int kill_and_remove_cgroup(struct job *job)
 
 int job_leave_cgroup(struct job *job, struct error *err)
 {
-	int r = job->cgroup.fd >= 0 && !job->is_attached ? kill_and_remove_cgroup(job) : 0;
+	int r;
 
+	if (job->is_attached)
+		return 0;
+	if (job->cgroup.fd < 0) {
+		cgroup_forget(job->cgroup_path);
+		return 0;
+	}
+	r = kill_and_remove_cgroup(job);
 	return r ? error_errno(err, r, "cannot remove cgroup %s of job %s", job->cgroup.path,
 			       job->id)
 		 : 0;
