@@ -32,7 +32,7 @@ CROSSROADS = {
     ],
     "environment": [
         r"uid_map",                 # the launcher is in a namespace of its own, as nobody
-        r"clone3",                  # all is there but its scratch, and not tested
+        r"sendto",                  # the canary waits for the word to begin
         r"fsetxattr",               # the launcher is in its cgroup, without its limit
         r"write .*\+pids",          # a mark says what was not done
         r"pids\.max",
@@ -40,7 +40,7 @@ CROSSROADS = {
         r"fremovexattr",
     ],
     "attach": [
-        r"clone3",                  # the rules are there, and not tested
+        r"sendto",                  # the rules are there, and not tested
         r"cgroup\.freeze",          # they were seen to bite, and hold for nobody
         r"sendmsg",                 # all is in force, and nobody knows it
     ],
@@ -50,16 +50,17 @@ CROSSROADS = {
     ],
     "renewal": [
         r"bpf 2 ",                  # the rules are there again in part
-        r"write .*finding",         # the job obeys them, and that is not told of
+        r'write .*"message":"/',    # the job obeys them, and that is not told of
     ],
     "adoption": [
         r"rename .*policy-next",    # the policy in force is not the one that the file names first
-        r"write .*job_end",
+        r'write .*"message":"(?!toil)',
         r"unlink .*json",
     ],
     "reload": [
         r"linkat .*/proc/self/fd",  # the new rules are there, and the job's file does not name them
         r"rename .*",               # one of the two policies is to go
+        r'write .*"message":"(?!toil)',
         r"futex",                   # all is done, and nobody knows it
     ],
     "finish": [
@@ -106,13 +107,13 @@ class Scenario:
 
 class Launch(Scenario):
     name = "launch"
-    how = {}
+    how = {"user": ALICE}
 
     def prepare(self):
         pass
 
     def act(self):
-        self.toil = Toil(self.house, threads=0, job_id=self.victim(), user=ALICE, **self.how)
+        self.toil = Toil(self.house, threads=0, job_id=self.victim(), **self.how)
         self.toil.job.finish()
 
     def judge(self, check, what):
@@ -132,12 +133,12 @@ class Launch(Scenario):
 class Environment(Launch):
     """In two steps, and alone in a cgroup above, whose children are limited for it."""
     name = "environment"
-    how = {"policy": "env", "wrap": ALONE}
+    how = {"user": ROOT, "policy": "env", "wrap": ALONE}  # which makes it ALICE
 
     def __init__(self, house):
         super().__init__(house)
         house.policy("env", limits={"processes": 8, "scratch": "1MiB"},
-                     environment={"private": ["/tmp"], "scratch": "/var/tmp", "read_only_datasets": True})
+                     environment={"private": ["/tmp"], "scratch": "/var/tmp"})
         house.write(f"{traces.CGROUP_ROOT}/cgroup.subtree_control", "+pids")
         os.mkdir(OWN)
         self.mounts = traces.mounts()
@@ -192,7 +193,8 @@ class Attach(Scenario):
         gone(check, what, self.job)
         if is_job:
             check.equal(f"{what}: allowed acts that were refused", sum(toil[REFUSALS] for toil in self.crowd), 0)
-            self.house.accounted(check, what, self.job, sum(toil[ATTEMPTS] - toil[BREACHES] for toil in self.crowd))
+            # The cgroup's programs refuse peers, with another errno, before its processes have the label.
+            self.house.accounted(check, what, self.job, sum(toil[ATTEMPTS] - toil[BREACHES] for toil in self.crowd), slack=sum(after))
         else:
             paired(check, what, self.job)
         check.that(f"{what}: the cgroup is let go", wait_for(lambda: rmdir(CGROUP), 20))
@@ -305,7 +307,7 @@ class Adoption(Reload):
         self.ended.goes()
         self.ended.attempts_on(3)
         self.write()
-        watched = Watched(self.house, 1, "rename ")
+        watched = Watched(self.house, 2, "rename ")
         super().act()
         wait_for(lambda: not daemon.is_alive(), 20)
         watched.end()
