@@ -32,44 +32,30 @@ static int read_members(struct kern *kern, struct job_member **ret_members, size
 	return 0;
 }
 
-static int count_members(struct kern *kern, struct job_label label, size_t *ret_cnt,
-			 size_t *ret_in_execve)
+static int find_member(struct kern *kern, struct job_label label, bool in_execve, bool *ret_any)
 {
 	_cleanup_free_ struct job_member *members = NULL;
-	size_t all, cnt = 0, in_execve = 0;
-	int r = read_members(kern, &members, &all);
+	bool any = false;
+	size_t cnt;
+	int r = read_members(kern, &members, &cnt);
 
 	if (r)
 		return r;
-	for (size_t i = 0; i < all; i++) {
-		if (!job_label_equal(members[i].label, label))
-			continue;
-		cnt++;
-		in_execve += members[i].in_execve;
-	}
-	*ret_cnt = cnt;
-	*ret_in_execve = in_execve;
+	for (size_t i = 0; i < cnt; i++)
+		any |= job_label_equal(members[i].label, label) &&
+		       (members[i].in_execve || !in_execve);
+	*ret_any = any;
 	return 0;
 }
 
 int member_any(struct kern *kern, struct job_label label, bool *ret_any)
 {
-	size_t cnt, in_execve;
-	int r = count_members(kern, label, &cnt, &in_execve);
-
-	if (!r)
-		*ret_any = cnt > 0;
-	return r;
+	return find_member(kern, label, false, ret_any);
 }
 
 int member_any_in_execve(struct kern *kern, struct job_label label, bool *ret_any)
 {
-	size_t cnt, in_execve;
-	int r = count_members(kern, label, &cnt, &in_execve);
-
-	if (!r)
-		*ret_any = in_execve > 0;
-	return r;
+	return find_member(kern, label, true, ret_any);
 }
 
 /* The number may be another's by now; the label of what the pidfd stands for decides. */
