@@ -451,14 +451,24 @@ static int adopt_rules(struct job *job, struct error *err)
 	return 0;
 }
 
+/* Nobody comes into the job by its cgroup any more. What came while it was being attached is let go. */
+static void forget_cgroup(struct job *job)
+{
+	struct kern *kern = job->rulesets->kern;
+
+	if (job->cgroup.fd >= 0 && job->is_attached)
+		kern_detach_cgroup(kern, job->cgroup.fd);
+	job_forget_cgroup(kern, job->label);
+	if (job->is_attached && !job->state.progress->is_admitted)
+		job_unlabel_members(kern, job->label, 0);
+}
+
 /*
  * The controller of an attached job died before it had labelled all that is in the cgroup, which it
  * may have left frozen. If its rules were seen to bite, that is done now; else the cgroup is let go.
  */
 static void finish_attaching(struct job *job)
 {
-	struct kern *kern = job->rulesets->kern;
-
 	if (job->cgroup.fd < 0 || job->state.progress->is_admitted)
 		return;
 	if (job->state.progress->is_tested && !admit_cgroup(job, NULL)) {
@@ -466,10 +476,8 @@ static void finish_attaching(struct job *job)
 		return;
 	}
 	cgroup_freeze(&job->cgroup, false, NULL);
-	kern_detach_cgroup(kern, job->cgroup.fd);
-	job_forget_cgroup(kern, job->label);
 	/* What came in meanwhile would keep the job from its end, and could do nothing. */
-	job_unlabel_members(kern, job->label, 0);
+	forget_cgroup(job);
 	cgroup_close(&job->cgroup);
 }
 
@@ -590,12 +598,7 @@ int job_end(struct job *job, struct error *err)
 
 	if (r)
 		return r;
-	if (job->cgroup.fd >= 0 && job->is_attached)
-		kern_detach_cgroup(kern, job->cgroup.fd);
-	job_forget_cgroup(kern, job->label);
-	/* What came into the cgroup while it was being attached is let go with the rest. */
-	if (job->is_attached && !job->state.progress->is_admitted)
-		job_unlabel_members(kern, job->label, 0);
+	forget_cgroup(job);
 	job_withdraw(kern, job->label);
 	ruleset_put(job->rulesets, TAKE_PTR(job->rules));
 	selftest_sweep(job->label);
