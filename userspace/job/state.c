@@ -161,39 +161,35 @@ static int move_file(const char *id, const char *from_suffix, const char *to_suf
 }
 
 /* Nameless and whole. Returns a descriptor or -errno. */
-static int write_json(const json_t *json, struct error *err)
+static int write_text(const char *text, const char *what, struct error *err)
 {
-	_cleanup_free_ char *text = json_dumps(json, JSON_INDENT(1));
-	_cleanup_fd_ int fd = -1;
+	_cleanup_fd_ int fd = new_file(err);
 	int r;
 
-	if (!text)
-		return error_errno(err, -ENOMEM, "cannot write the job's state");
-	fd = new_file(err);
 	if (fd < 0)
 		return fd;
 	r = fd_write_all(fd, text, strlen(text));
 	if (r)
-		return error_errno(err, r, "cannot write the job's state");
+		return error_errno(err, r, "cannot write the job's %s", what);
 	return TAKE_FD(fd);
+}
+
+/* The same. */
+static int write_json(const json_t *json, struct error *err)
+{
+	_cleanup_free_ char *text = json_dumps(json, JSON_INDENT(1));
+
+	return text ? write_text(text, "state", err)
+		    : error_errno(err, -ENOMEM, "cannot write the job's state");
 }
 
 /* --- the policy ------------------------------------------------------------------------------- */
 
 int state_make_policy(const char *canonical, struct error *err)
 {
-	_cleanup_fd_ int fd = -1;
 	int r = make_folders(err);
 
-	if (r)
-		return r;
-	fd = new_file(err);
-	if (fd < 0)
-		return fd;
-	r = fd_write_all(fd, canonical, strlen(canonical));
-	if (r)
-		return error_errno(err, r, "cannot write the job's policy");
-	return TAKE_FD(fd);
+	return r ? r : write_text(canonical, "policy", err);
 }
 
 int job_state_put_policy(struct job_state *state, enum job_policy which, int policy_fd,

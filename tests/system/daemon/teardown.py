@@ -66,32 +66,34 @@ def done(check, what, process):
     check.equal(f"{what}: exit status, output", (process.returncode, text), (0, ""))
 
 
-def served(check, house):
-    """By the daemon, which waits until the last event is written, and starts nothing more."""
-    with crew(check, house, "teardown") as there:
+@contextlib.contextmanager
+def half_way(check, house, what):
+    """The daemon has killed the jobs, and waits until their last events are written: the log is the caller's until he is through."""
+    with crew(check, house, what) as there:
         check.that("what toils rests, and its record is whole", there.toil.rest())
         with held(house):
             process = asked(house)
-            there.is_killed(check, "teardown")
-            late = house.shell("touch $OUT/late", user=ALICE)
-            check.equal("a start meanwhile", (late.status, late.out, house.exists("late")), (125, "", False))
-            check.matches("it is told why, in one line", late.err, r"\Ajobcage run: the daemon is stopping[^\n]*\n\Z")
-            check.equal("the daemon waits for the log", house.daemon.is_alive(), True)
-        done(check, "teardown", process)
-        check.equal("the daemon's exit status", house.daemon.process.wait(60), 0)
-        there.told(check, "teardown")
+            there.is_killed(check, what)
+            yield
+        done(check, what, process)
+        there.told(check, what)
+
+
+def served(check, house):
+    """By the daemon, which starts nothing more."""
+    daemon = house.daemon.process
+    with half_way(check, house, "teardown"):
+        late = house.shell("touch $OUT/late", user=ALICE)
+        check.equal("a start meanwhile", (late.status, late.out, house.exists("late")), (125, "", False))
+        check.matches("it is told why, in one line", late.err, r"\Ajobcage run: the daemon is stopping[^\n]*\n\Z")
+        check.equal("the daemon waits for the log", daemon.poll(), None)
+    check.equal("the daemon's exit status", daemon.wait(60), 0)
 
 
 def killed(check, house):
     """The daemon is killed in the middle of it: who asked does the rest."""
-    with crew(check, house, "killed") as there:
-        check.that("what toils rests, and its record is whole", there.toil.rest())
-        with held(house):
-            process = asked(house)
-            there.is_killed(check, "killed")
-            house.daemon.kill()
-        done(check, "killed", process)
-        there.told(check, "killed")
+    with half_way(check, house, "killed"):
+        house.daemon.kill()
 
 
 def alone(check, house):
