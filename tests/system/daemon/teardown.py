@@ -70,7 +70,8 @@ def done(check, what, process):
 def half_way(check, house, what):
     """The daemon has killed the jobs, and waits until their last events are written: the log is the caller's until he is through."""
     with crew(check, house, what) as there:
-        check.that("what toils rests, and its record is whole", there.toil.rest())
+        check.that("what toils has done all that it does", there.toil.attempts_on())
+        check.that("it rests, and its record is whole", there.toil.rest())
         with held(house):
             process = asked(house)
             there.is_killed(check, what)
