@@ -64,41 +64,13 @@ int BPF_PROG(enter_cgroup_move_task, struct task_struct *task, struct css_set *t
 
 /* --- those that are there already ------------------------------------------------------------- */
 
-/* From a task's cgroup up; addresses, as a callback gets no pointers. */
-struct climb {
-	__u64 css;
-	__u64 id;
-	bool is_found;
-};
-
-static long climb_step(__u32 i, void *ctx)
-{
-	struct climb *climb = ctx;
-	struct cgroup_subsys_state *css = (void *)climb->css;
-
-	if (!css)
-		return 1;
-	climb->is_found = BPF_CORE_READ(css, cgroup, kn, id) == climb->id;
-	climb->css = (__u64)BPF_CORE_READ(css, parent);
-	return climb->is_found;
-}
-
-static __noinline bool is_in_cgroup(struct task_struct *task, __u64 id)
-{
-	struct climb climb = {
-		.css = (__u64)css_of(BPF_CORE_READ(task, cgroups, dfl_cgrp)),
-		.id = id,
-	};
-
-	bpf_loop(CGROUP_LEVELS, climb_step, &climb, 0);
-	return climb.is_found;
-}
-
 /* Returns whether the task was without a label. */
 static __always_inline bool label_member(struct task_struct *task,
 					 const struct label_request *request)
 {
-	if (!is_in_cgroup(task, request->cgroup_id))
+	struct job_label label;
+
+	if (!find_label_by_cgroup(task, &label) || !job_label_equal(&label, &request->label))
 		return false;
 	if (task->bpf_storage && bpf_task_storage_get(&job_by_task, task, 0, 0))
 		return false;

@@ -93,9 +93,9 @@ struct kernel_stats {
  * them.
  */
 struct label_request {
-	__u64 cgroup_id; /* gives it to the tasks in it and below that have none */
-	struct job_label label;
-	__u32 takes_away; /* 1: takes it from those that carry it instead, wherever they are */
+	struct job_label label; /* of those in the cgroup that job_by_cgroup has it for, and below */
+	__u32 takes_away; /* 0: gives it to those that have none; 1: takes it from those that carry
+			     it, wherever they are */
 	__u32 tgid;       /* of this process only, in the initial PID namespace; 0: of all */
 };
 
@@ -113,7 +113,7 @@ struct kernel_build {
 };
 
 _Static_assert(sizeof(struct kernel_stats) == 24, "kernel_stats is ABI");
-_Static_assert(sizeof(struct label_request) == 24, "label_request is ABI");
+_Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
 _Static_assert(sizeof(struct job_member) == 16, "job_member is ABI");
 _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
 _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");

@@ -275,7 +275,7 @@ static int do_members(char **argv)
 
 	if (!job)
 		return no_such("job", argv[0]);
-	r = job_label_members(kern, job->cgroup.id, job->label, &err, &cnt);
+	r = job_label_members(kern, job->label, &err, &cnt);
 	if (!r)
 		printf("ok %zu\n", cnt);
 	return r;

@@ -296,7 +296,7 @@ int job_label_cgroup_members(struct job *job, struct error *err, size_t *ret_cnt
 	if (job->cgroup.fd < 0)
 		cnt = 0;
 	for (int i = 0; !r && cnt && i < LABEL_PASSES; i++) {
-		r = job_label_members(job->rulesets->kern, job->cgroup.id, job->label, err, &cnt);
+		r = job_label_members(job->rulesets->kern, job->label, err, &cnt);
 		all += r ? 0 : cnt;
 	}
 	if (!r && cnt)

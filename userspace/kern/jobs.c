@@ -311,10 +311,10 @@ static int change_labels(struct kern *kern, const struct label_request *request,
 	return r;
 }
 
-int job_label_members(struct kern *kern, uint64_t cgroup_id, struct job_label label,
-		      struct error *err, size_t *ret_cnt)
+int job_label_members(struct kern *kern, struct job_label label, struct error *err,
+		      size_t *ret_cnt)
 {
-	struct label_request request = { .cgroup_id = cgroup_id, .label = label };
+	struct label_request request = { .label = label };
 	int r;
 
 	if (!slot_held(kern, label))

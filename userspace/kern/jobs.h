@@ -96,13 +96,13 @@ uint64_t job_cgroup_id(struct kern *kern, struct job_label label);
 void job_forget_cgroup(struct kern *kern, struct job_label label);
 
 /*
- * Labels every task that is in the cgroup or below and has no label yet. ret_cnt: how many it
- * found without one in this pass; 0: all carry a label, whichever. Tasks that are born during the
+ * Labels every task in the cgroup that job_label_cgroup() made known as the job's, or below, that has
+ * no label yet. ret_cnt: how many it found without one in this pass; 0: all carry a label, whichever. Tasks that are born during the
  * pass may be missed, so freeze the cgroup and repeat until it is 0. The caller holds the lock of
  * job/state.h, because there is one request at a time.
  */
-int job_label_members(struct kern *kern, uint64_t cgroup_id, struct job_label label,
-		      struct error *err, size_t *ret_cnt);
+int job_label_members(struct kern *kern, struct job_label label, struct error *err,
+		      size_t *ret_cnt);
 
 /*
  * Takes the label off every task that carries it; pid: off those of one process, 0: off all. The same
