@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Attributes: timestamps, extended attributes, access control lists, inode flags, and whatever else
- * an ioctl may alter of a file that is open for reading only.
+ * Attributes: timestamps, extended attributes, access control lists, inode flags, whatever else
+ * an ioctl may alter of a file that is open for reading only, and what is read without opening.
  *
- * Problem: none of these needs a file that is open for writing, so file_open does not see them.
- * Design: each needs ACCESS_WRITE at its object. Modes, owners and sizes also pass inode_setattr,
+ * Problem: none of these needs a file that is open for writing, so file_open does not see them; nor does it
+ * see what is read by name: a link's target, an attribute's value, what others do in a directory.
+ * Design: each alteration needs ACCESS_WRITE at its object, each look ACCESS_READ. Modes, owners and sizes also pass inode_setattr,
  * but were judged by their path_* hooks, which know the path. Overlayfs calls these hooks once more
  * for the layer below, see is_for_layer().
  *
@@ -120,6 +121,58 @@ int BPF_PROG(attr_file_setattr, struct dentry *dentry, void *attr, int ret)
 	if (ret || is_outsider())
 		return ret;
 	return judge_attribute(dentry, OP_FILEATTR);
+}
+
+/* --- what is read without opening ------------------------------------------------------------- */
+
+/* Only a rule closes these, not the default: by a link above all that is granted a path is found. */
+static __noinline int judge_look(struct dentry *dentry, struct vfsmount *mnt, enum event_op op)
+{
+	struct decision d = { .op = op, .dentry = dentry, .mnt = mnt };
+	struct job job;
+	int verdict;
+
+	if (!lsm_enter(&job, &verdict) ||
+	    is_granted(&job, &d, dentry, ACCESS_READ, ACCESS_READ))
+		return verdict;
+	return lsm_refuse(&job, &d);
+}
+
+/*
+ * What somebody has put there. All others are labels and access control lists, which tell who may do
+ * what, as stat() does, and which programs ask for that merely list a folder.
+ */
+static __always_inline bool is_data(const char *name)
+{
+	char prefix[sizeof("trusted.")] = {};
+
+	bpf_probe_read_kernel_str(prefix, sizeof(prefix), name);
+	return !bpf_strncmp(prefix, sizeof("user.") - 1, "user.") ||
+	       !bpf_strncmp(prefix, sizeof("trusted.") - 1, "trusted.");
+}
+
+SEC("lsm/inode_getxattr")
+int BPF_PROG(attr_getxattr, struct dentry *dentry, const char *name, int ret)
+{
+	if (ret || is_outsider() || !is_data(name))
+		return ret;
+	return judge_look(dentry, NULL, OP_GETXATTR);
+}
+
+SEC("lsm/inode_readlink")
+int BPF_PROG(attr_readlink, struct dentry *dentry, int ret)
+{
+	if (ret || is_outsider())
+		return ret;
+	return judge_look(dentry, NULL, OP_READLINK);
+}
+
+SEC("lsm/path_notify")
+int BPF_PROG(attr_path_notify, const struct path *path, u64 mask, unsigned int type, int ret)
+{
+	if (ret || is_outsider())
+		return ret;
+	return judge_look(path->dentry, path->mnt, OP_WATCH);
 }
 
 /* --- ioctl ------------------------------------------------------------------------------------ */

@@ -96,6 +96,9 @@ enum event_op {
 	OP_CONTROL = 40, /* scheduling, priority or limits; guard.number: tgid */
 	OP_BPF = 41,     /* guard.number: the command */
 	OP_KEY_REQUEST = 42, /* have the kernel ask its helper for a key; guard.number: 0 */
+	OP_GETXATTR = 43,
+	OP_READLINK = 44,
+	OP_WATCH = 45, /* be told of what happens to it: inotify, fanotify, dnotify */
 };
 
 enum event_flags {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -62,6 +63,41 @@ static int remove_xattr(char **argv)
 	int r = outcome(removexattr(argv[0], "trusted.none"));
 
 	return r == -ENODATA ? 0 : r;
+}
+
+/* One that is not there: the hook is asked first. */
+static int get_xattr(char **argv)
+{
+	int r = outcome(getxattr(argv[0], "trusted.none", NULL, 0));
+
+	return r == -ENODATA ? 0 : r;
+}
+
+/* What lists a folder asks for these. */
+static int get_label(char **argv)
+{
+	int r = outcome(getxattr(argv[0], "security.none", NULL, 0));
+
+	return r == -ENODATA || r == -EOPNOTSUPP ? 0 : r;
+}
+
+static int read_link(char **argv)
+{
+	char target[4096];
+
+	return outcome(readlink(argv[0], target, sizeof(target)));
+}
+
+static int watch(char **argv)
+{
+	int fd = inotify_init1(IN_CLOEXEC), r;
+
+	if (step("inotify_init1") && fd < 0)
+		return -errno;
+	step("inotify_add_watch");
+	r = outcome(inotify_add_watch(fd, argv[0], IN_OPEN | IN_ACCESS));
+	close(fd);
+	return r;
 }
 
 /* As the mode 0644 says, and a named user who may write: so that the kernel must store it. */
@@ -355,6 +391,10 @@ const struct act attr_acts[] = {
 	{ "lsetxattr", 1, set_xattr_link },
 	{ "fsetxattr", 1, set_xattr_fd },
 	{ "removexattr", 1, remove_xattr },
+	{ "getxattr", 1, get_xattr },
+	{ "get_label", 1, get_label },
+	{ "readlink", 1, read_link },
+	{ "watch", 1, watch },
 	{ "set_acl", 1, set_acl },
 	{ "remove_acl", 1, remove_acl },
 	{ "set_flags", 1, set_flags },

@@ -40,6 +40,7 @@ static const struct activity_info {
 	{ CLASS_FILE,    FILE_RENAME,       "Rename" },
 	{ CLASS_FILE,    FILE_SET_ATTRIBUTES, "Set Attributes" },
 	{ CLASS_FILE,    FILE_SET_SECURITY, "Set Security" },
+	{ CLASS_FILE,    FILE_GET_ATTRIBUTES, "Get Attributes" },
 	{ CLASS_FILE,    FILE_MOUNT,        "Mount" },
 	{ CLASS_FILE,    FILE_UNMOUNT,      "Unmount" },
 	{ CLASS_KERNEL,  KERNEL_CREATE,     "Create" },

@@ -212,6 +212,21 @@ static const struct op_info ops[] = {
 		.name = "request key", .code = "guard_key_request", .kind = EVENT_GUARD,
 		.activity = KERNEL_INVOKE, .before = "having the kernel fetch a key", .after = "",
 	},
+	[OP_GETXATTR] = {
+		.name = "read extended attribute", .code = "file_getxattr", .kind = EVENT_FILE,
+		.activity = FILE_GET_ATTRIBUTES, .access = ACCESS_READ,
+		.before = "reading an extended attribute of ", .after = "",
+	},
+	[OP_READLINK] = {
+		.name = "read symbolic link", .code = "file_readlink", .kind = EVENT_FILE,
+		.activity = FILE_READ, .access = ACCESS_READ, .file_type = TYPE_SYMLINK,
+		.before = "reading the target of ", .after = "",
+	},
+	[OP_WATCH] = {
+		.name = "watch", .code = "file_watch", .kind = EVENT_FILE,
+		.activity = FILE_READ, .access = ACCESS_READ,
+		.before = "watching ", .after = "",
+	},
 };
 /* clang-format on */
 

@@ -25,6 +25,7 @@
 /* What the canary's folder holds, and a name that is free in it. */
 #define OWN_FILE "file"
 #define OWN_DIR "dir"
+#define OWN_LINK "link"
 #define OWN_NEW "new"
 /* Sockets of the controller's, which reads nothing from them. */
 #define OWN_STREAM "stream"

@@ -13,6 +13,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -104,6 +105,34 @@ static int remove_acl(const struct attempt *attempt, struct attempt_result *resu
 	(void)attempt, (void)result;
 	return act_outcome(removexattr(OWN_FILE, ACL));
 }
+
+/* --- what is read without opening ------------------------------------------------------------- */
+
+static int get_xattr(const struct attempt *attempt, struct attempt_result *result)
+{
+	(void)attempt, (void)result;
+	return act_outcome(getxattr(OWN_FILE, ATTRIBUTE, NULL, 0));
+}
+
+static int read_link(const struct attempt *attempt, struct attempt_result *result)
+{
+	char target[sizeof(OWN_FILE)];
+
+	(void)attempt, (void)result;
+	return act_outcome(readlink(OWN_LINK, target, sizeof(target)));
+}
+
+static int watch(const struct attempt *attempt, struct attempt_result *result)
+{
+	_cleanup_fd_ int fd = inotify_init1(IN_CLOEXEC);
+
+	(void)attempt;
+	if (fd < 0)
+		return act_impossible(result, -errno);
+	return act_outcome(inotify_add_watch(fd, OWN_FILE, IN_OPEN));
+}
+
+/* --- inode flags ------------------------------------------------------------------------------ */
 
 /* If it is not refused, the kernel finds no flags at that address. */
 static int set_flags(const struct attempt *attempt, struct attempt_result *result)
@@ -234,6 +263,11 @@ const struct act attr_acts[] = {
 		OP_SETXATTR),
 	OWN_ACT("inode_remove_acl", "removexattr() of an access control list", remove_acl, OP_ACL,
 		OP_REMOVEXATTR),
+	OWN_ACT("inode_getxattr", "getxattr() of a file of jobcage's own", get_xattr, OP_GETXATTR,
+		0),
+	OWN_ACT("inode_readlink", "readlink() of a link of jobcage's own", read_link, OP_READLINK,
+		0),
+	OWN_ACT("path_notify", "inotify_add_watch() of a file of jobcage's own", watch, OP_WATCH, 0),
 	OWN_ACT("file_ioctl", "FS_IOC_SETFLAGS of a file of jobcage's own", set_flags, OP_IOCTL, 0),
 	OWN_ACT("file_ioctl_compat", "the same by a 32-bit system call", set_flags_32, OP_IOCTL, 0),
 	OWN_ACT("inode_file_setattr", "file_setattr() of a file of jobcage's own", set_fileattr,

@@ -56,7 +56,7 @@ static void name_folder(struct job_label label, char *ret_path, size_t size)
 /* Its name goes by the job's slot, which no other job has meanwhile. */
 void selftest_sweep(struct job_label label)
 {
-	static const char *const names[] = { OWN_FILE, OWN_DIR, OWN_NEW, OWN_STREAM, OWN_DATAGRAM };
+	static const char *const names[] = { OWN_FILE, OWN_DIR, OWN_LINK, OWN_NEW, OWN_STREAM, OWN_DATAGRAM };
 	_cleanup_fd_ int fd = -1;
 	char path[64];
 
@@ -107,7 +107,7 @@ static int make_folder(struct trial *trial, struct error *err)
 	if (fd < 0)
 		return error_errno(err, fd, "self-test: cannot make %s", trial->folder);
 	trial->file_fd = openat(fd, OWN_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (trial->file_fd < 0 || mkdirat(fd, OWN_DIR, 0700))
+	if (trial->file_fd < 0 || mkdirat(fd, OWN_DIR, 0700) || symlinkat(OWN_FILE, fd, OWN_LINK))
 		return error_errno(err, -errno, "self-test: cannot fill %s", trial->folder);
 	trial->stream_fd = make_socket(fd, OWN_STREAM, SOCK_STREAM);
 	trial->datagram_fd = make_socket(fd, OWN_DATAGRAM, SOCK_DGRAM);

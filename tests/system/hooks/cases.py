@@ -144,6 +144,10 @@ READS = [
     ('read-bind-mount', 'here open_read {b}/f', 'file_open_read', '{b}/f'),
     ('read-daemon', 'daemon open_read {t}/f', 'file_open_read', '{t}/f'),
     ('chroot', 'here chroot {t}', 'file_chroot', '{t}'),
+    ('getxattr', 'fork getxattr {t}/f', 'file_getxattr', '{t}/f'),
+    ('readlink', 'here readlink {t}/l', 'file_readlink', '{t}/l'),
+    ('watch', 'here watch {t}', 'file_watch', '{t}'),
+    ('watch-file', 'here watch {t}/f', 'file_watch', '{t}/f'),
 ]
 
 # What the file system under "/" may not have: an overlay, in the VM, has no handles, whiteouts or, once, O_TMPFILE.
