@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "daemon/message.h"
 
-/* The daemon takes requests one by one, and each has a self-test of its own. */
+/* For an answer, or for word that other requests are being done before this one: some of them take seconds. */
 #define ANSWER_S 60
 
 int client_connect(struct error *err)
@@ -46,11 +46,27 @@ static int code_of(const char *name)
 	return -EIO;
 }
 
+/* The first message that does not say that others come first; as message_receive_answer(). */
+static int await_answer(int sock, json_t **ret_answer)
+{
+	json_auto_t *answer = NULL;
+	int r;
+
+	do {
+		json_decref(answer);
+		answer = NULL;
+		r = message_receive_answer(sock, &answer);
+	} while (r > 0 && json_object_get(answer, "waiting"));
+	if (r > 0)
+		*ret_answer = json_incref(answer);
+	return r;
+}
+
 static int read_answer(int sock, struct error *err, json_t **ret_answer)
 {
 	json_auto_t *answer = NULL;
 	const char *text;
-	int r = message_receive_answer(sock, &answer);
+	int r = await_answer(sock, &answer);
 
 	if (r == -EAGAIN)
 		return error_set(err, -ETIMEDOUT,

@@ -44,6 +44,9 @@
 
 #define REFUSAL_MS 1000
 
+/* How often a client is told that others are before it, as long as they are being served. */
+#define WAITING_S 10
+
 struct server {
 	struct daemon *daemon;
 	int sock, wake_fd;
@@ -55,6 +58,7 @@ struct server {
 	struct session *sessions;
 	size_t session_cnt;
 	struct session *queue, **queue_end;
+	uint64_t served_cnt; /* requests that the main thread has done */
 	struct discard left; /* sockets that no thread may close */
 	bool is_closing;
 };
@@ -111,6 +115,39 @@ static void enqueue(struct session *session, struct request *request)
 		;
 }
 
+static size_t count_before(const struct session *session)
+{
+	size_t cnt = 0;
+
+	for (const struct session *s = session->server->queue; s && s != session; s = s->next_queued)
+		cnt++;
+	return cnt;
+}
+
+/*
+ * A client gives up when it hears nothing, so it hears that the queue moves. When it stands still, its
+ * patience is what ends the wait. The caller holds the lock.
+ */
+static void await_turn(struct session *session)
+{
+	struct server *server = session->server;
+	uint64_t served_cnt = server->served_cnt;
+	struct timespec until;
+	size_t before;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += WAITING_S;
+	while (!session->is_done)
+		if (pthread_cond_clockwait(&session->done, &server->lock, CLOCK_MONOTONIC, &until))
+			break;
+	if (session->is_done || server->served_cnt == served_cnt)
+		return;
+	before = count_before(session);
+	pthread_mutex_unlock(&server->lock);
+	session_reassure(session, before);
+	pthread_mutex_lock(&server->lock);
+}
+
 int server_execute(struct session *session, struct request *request, struct error *err,
 		   json_t **ret_members)
 {
@@ -123,7 +160,7 @@ int server_execute(struct session *session, struct request *request, struct erro
 	} else if (!session->is_given_up) {
 		enqueue(session, request);
 		while (!session->is_done)
-			pthread_cond_wait(&session->done, &server->lock);
+			await_turn(session);
 		r = session->result;
 		*err = session->err;
 		*ret_members = session->members;
@@ -179,6 +216,7 @@ static void finish(struct session *session, int result, const struct error *err,
 	session->err = *err;
 	session->members = members;
 	session->is_done = true;
+	session->server->served_cnt++;
 	session->deadline_ms = clock_ms(CLOCK_MONOTONIC) + SESSION_SILENT_MS;
 	pthread_cond_signal(&session->done);
 	pthread_mutex_unlock(&session->server->lock);

@@ -55,6 +55,12 @@ void session_give_up_unserved(struct session *session)
 		"again later");
 }
 
+void session_reassure(struct session *session, size_t before)
+{
+	answer(session->sock,
+	       json_pack("{s:i, s:I}", "version", MESSAGE_VERSION, "waiting", (json_int_t)before));
+}
+
 /* --- requests --------------------------------------------------------------------------------- */
 
 /* Returns 0 if the client may ask again. */

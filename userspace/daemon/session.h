@@ -20,4 +20,7 @@ void session_give_up(struct session *session, const char *phase);
 /* The same, to one that got no thread. */
 void session_give_up_unserved(struct session *session);
 
+/* To a client whose request waits for so many others, which are being done. */
+void session_reassure(struct session *session, size_t before);
+
 #endif
