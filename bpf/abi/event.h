@@ -99,6 +99,7 @@ enum event_op {
 	OP_GETXATTR = 43,
 	OP_READLINK = 44,
 	OP_WATCH = 45, /* be told of what happens to it: inotify, fanotify, dnotify */
+	OP_MAP_EXEC = 46, /* map it as code, or make code of what is mapped of it */
 };
 
 enum event_flags {

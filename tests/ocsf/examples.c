@@ -107,6 +107,8 @@ static int print_decisions(void)
 			     "/srv/datasets/digits/train.csv", NULL, python);
 	err |= print_repeats(by_rule(OP_OPEN_WRITE, FIXTURE_DIGITS), "/srv/datasets/digits/train.csv", python);
 	err |= print_decision("exec", &fixture_job, child, "/tmp/.cache/xmrig", NULL, python);
+	err |= print_decision("module", &fixture_job, fixture_event(OP_MAP_EXEC),
+			      "/srv/checkpoints/digits/hook.so", NULL, python);
 	err |= print_decision("network", &fixture_job, fixture_event(OP_CONNECT), NULL, NULL,
 			      python);
 	err |= print_decision("unix", &fixture_job, other, "/run/docker.sock", NULL, python);

@@ -33,7 +33,7 @@ static const struct builtin builtins[] = {
 	},
 	[REASON_NAMELESS] = {
 		"builtin:nameless-exec",
-		"a program must be a file with a name, and this one is a memfd, deleted or otherwise nameless",
+		"code must come from a file with a name, and this one is a memfd, deleted or otherwise nameless",
 		"No policy entry can allow it: run the program from a file that exec.allow names.",
 	},
 	[REASON_PROTECTED] = {

@@ -21,6 +21,7 @@ static const struct class_info {
 } classes[] = {
 	{ CLASS_FILE,    "File System Activity",   1, "System Activity",  "filesystem" },
 	{ CLASS_KERNEL,  "Kernel Activity",        1, "System Activity",  "guard" },
+	{ CLASS_MODULE,  "Module Activity",        1, "System Activity",  "exec" },
 	{ CLASS_PROCESS, "Process Activity",       1, "System Activity",  "exec" },
 	{ CLASS_NETWORK, "Network Activity",       4, "Network Activity", "egress" },
 	{ CLASS_JOB,     "Scheduled Job Activity", 1, "System Activity",  "job" },
@@ -43,6 +44,7 @@ static const struct activity_info {
 	{ CLASS_FILE,    FILE_GET_ATTRIBUTES, "Get Attributes" },
 	{ CLASS_FILE,    FILE_MOUNT,        "Mount" },
 	{ CLASS_FILE,    FILE_UNMOUNT,      "Unmount" },
+	{ CLASS_MODULE,  MODULE_LOAD,       "Load" },
 	{ CLASS_KERNEL,  KERNEL_CREATE,     "Create" },
 	{ CLASS_KERNEL,  KERNEL_INVOKE,     "Invoke" },
 	{ CLASS_PROCESS, PROCESS_LAUNCH,    "Launch" },

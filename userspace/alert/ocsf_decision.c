@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Decisions as OCSF: file (1001), exec (1007), network (4001) and guarded acts (1003); see ocsf.h.
+ * Decisions as OCSF: file (1001), exec (1007; 1005: mapped), network (4001) and guarded acts (1003); see ocsf.h.
  *
  * Denied is action Denied and disposition Blocked; audit mode's would-deny is Observed and
  * Detected; what a rule let through is Allowed. A denied connection is activity Refuse: the kernel
@@ -229,6 +229,16 @@ static bool put_exec(json_t *event, const struct decision *decision)
 	       ocsf_put(event, "launch_type", json_string("Exec"));
 }
 
+/* A library, or a program that another one loads. */
+static bool put_module(json_t *event, const struct decision *decision)
+{
+	json_auto_t *file = new_object(decision);
+
+	return file && ocsf_put(event, "module",
+				json_pack("{s:O, s:i, s:s}", "file", file, "load_type_id",
+					  LOAD_MAPPED, "load_type", "Mapped"));
+}
+
 /* Without an IP address the path or the family stands in for the endpoint's name. */
 static json_t *new_endpoint(const struct endpoint *end, const char *path)
 {
@@ -364,7 +374,8 @@ static bool put_kind(json_t *event, const struct decision *decision)
 {
 	switch (decision->op->kind) {
 	case EVENT_EXEC:
-		return put_exec(event, decision);
+		return decision->event->op == OP_MAP_EXEC ? put_module(event, decision) :
+							     put_exec(event, decision);
 	case EVENT_NET:
 		return put_net(event, decision);
 	case EVENT_GUARD:
@@ -374,13 +385,14 @@ static bool put_kind(json_t *event, const struct decision *decision)
 	}
 }
 
-static enum ocsf_class class_of(enum event_kind kind)
+static enum ocsf_class class_of(const struct event *event)
 {
-	if (kind == EVENT_EXEC)
-		return CLASS_PROCESS;
-	if (kind == EVENT_GUARD)
-		return CLASS_KERNEL;
-	return kind == EVENT_NET ? CLASS_NETWORK : CLASS_FILE;
+	switch (event->kind) {
+	case EVENT_EXEC: return event->op == OP_MAP_EXEC ? CLASS_MODULE : CLASS_PROCESS;
+	case EVENT_GUARD: return CLASS_KERNEL;
+	case EVENT_NET: return CLASS_NETWORK;
+	default: return CLASS_FILE;
+	}
 }
 
 static json_t *new_event(const struct decision *decision, uint64_t sequence, const char *message)
@@ -389,7 +401,7 @@ static json_t *new_event(const struct decision *decision, uint64_t sequence, con
 			     EVENT_PATH_MISSING;
 	int64_t time_ms = unix_ms(decision, decision->event->time_ns);
 	struct ocsf_head head = {
-		.class = class_of(decision->op->kind),
+		.class = class_of(decision->event),
 		.activity = activity_of(decision),
 		.activity_name = "Change Root",
 		.code = decision->op->code,

@@ -11,6 +11,7 @@
 enum ocsf_class {
 	CLASS_FILE = 1001,
 	CLASS_KERNEL = 1003,
+	CLASS_MODULE = 1005,
 	CLASS_JOB = 1006,
 	CLASS_PROCESS = 1007,
 	CLASS_FINDING = 2004,
@@ -35,6 +36,10 @@ enum file_activity {
 enum kernel_activity {
 	KERNEL_CREATE = 1,
 	KERNEL_INVOKE = 4,
+};
+
+enum module_activity {
+	MODULE_LOAD = 1,
 };
 
 enum process_activity {
@@ -101,6 +106,7 @@ enum disposition {
 #define DEVICE_SERVER 1
 #define OS_LINUX 200
 #define LAUNCH_EXEC 3
+#define LOAD_MAPPED 4
 #define DIRECTION_INBOUND 1
 #define DIRECTION_OUTBOUND 2
 #define KERNEL_TYPE_OTHER 99

@@ -227,6 +227,11 @@ static const struct op_info ops[] = {
 		.activity = FILE_READ, .access = ACCESS_READ,
 		.before = "watching ", .after = "",
 	},
+	[OP_MAP_EXEC] = {
+		.name = "map as code", .code = "exec_map", .kind = EVENT_EXEC,
+		.activity = MODULE_LOAD, .file_type = TYPE_REGULAR,
+		.before = "mapping ", .after = " as code",
+	},
 };
 /* clang-format on */
 

@@ -102,6 +102,9 @@ static inline int act_impossible(struct attempt_result *result, int error)
 	return error;
 }
 
+/* Maps a page of the file as code, for a moment. Returns 0 or -errno. */
+int act_map_code(int fd);
+
 /* Always done, in this order. */
 extern const struct act hook_acts[];
 extern const size_t hook_act_cnt;
@@ -133,6 +136,9 @@ extern const size_t guard_act_cnt;
 extern const struct act capability_act, user_namespace_act;
 /* Where the policy denies programs by default; where it only has rules that deny some. */
 extern const struct act exec_act, exec_rule_act;
+/* The same for what is mapped as code. */
+extern const struct act map_acts[], map_rule_act;
+extern const size_t map_act_cnt;
 /* Of a dataset granted for reading, and of one not granted. */
 extern const struct act dataset_write_act, dataset_read_act;
 /* What must be allowed: a place that the policy opens; a file in no tree; a socket of its own. */

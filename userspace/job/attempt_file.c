@@ -163,6 +163,17 @@ static int change_root(const struct attempt *attempt, struct attempt_result *res
 
 /* --- programs --------------------------------------------------------------------------------- */
 
+int act_map_code(int fd)
+{
+	size_t size = sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	munmap(page, size);
+	return 0;
+}
+
 /* Returns a descriptor or -1. */
 static int open_memory_file(void)
 {
@@ -193,19 +204,48 @@ static int open_shared_memory(void)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+static int open_nameless(void)
+{
+	int fd = open_memory_file();
+
+	return fd < 0 ? open_shared_memory() : fd;
+}
+
 /* If it is not refused, the kernel finds that it is no program: ENOEXEC. */
 static int execute_nameless(const struct attempt *attempt, struct attempt_result *result)
 {
 	static char *const argv[] = { (char *)"canary", NULL }, *const envp[] = { NULL };
-	_cleanup_fd_ int fd = open_memory_file();
+	_cleanup_fd_ int fd = open_nameless();
 
 	(void)attempt;
-	if (fd < 0)
-		fd = open_shared_memory();
 	if (fd < 0)
 		return act_impossible(result, -errno);
 	syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
 	return -errno;
+}
+
+static int map_code(const struct attempt *attempt, struct attempt_result *result)
+{
+	_cleanup_fd_ int fd = open_nameless();
+
+	(void)attempt;
+	return fd < 0 ? act_impossible(result, -errno) : act_map_code(fd);
+}
+
+/* A page is read first. */
+static int make_code(const struct attempt *attempt, struct attempt_result *result)
+{
+	_cleanup_fd_ int fd = open_nameless();
+	size_t size = sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	int r;
+
+	(void)attempt;
+	if (page == MAP_FAILED)
+		return act_impossible(result, -errno);
+	r = act_outcome(mprotect(page, size, PROT_READ | PROT_EXEC));
+	munmap(page, size);
+	return r;
 }
 
 /* --- what must be allowed --------------------------------------------------------------------- */
@@ -296,6 +336,19 @@ const struct act exec_act = {
 	/* For /proc/self/map_files; the kernel takes either. */
 	.capabilities = 1ULL << CAP_CHECKPOINT_RESTORE | 1ULL << CAP_SYS_ADMIN,
 };
+
+#define NAMELESS_ACT(act_hook, act_what, act_fn)                                     \
+	{                                                                            \
+		.name = act_hook, .hook = act_hook, .what = act_what, .run = act_fn, \
+		.refusal = EACCES, .op = OP_MAP_EXEC, .reason = REASON_NAMELESS,     \
+		.capabilities = 1ULL << CAP_CHECKPOINT_RESTORE | 1ULL << CAP_SYS_ADMIN \
+	}
+
+const struct act map_acts[] = {
+	NAMELESS_ACT("mmap_file", "mmap() of a file without a name as code", map_code),
+	NAMELESS_ACT("file_mprotect", "mprotect() of a file without a name to code", make_code),
+};
+const size_t map_act_cnt = ARRAY_SIZE(map_acts);
 
 const struct act allowed_nameless_act = {
 	.name = "allowed nameless",

@@ -235,6 +235,20 @@ static int execute_denied(const struct attempt *attempt, struct attempt_result *
 	return r == -ENOEXEC ? 0 : r;
 }
 
+static int map_denied(const struct attempt *attempt, struct attempt_result *result)
+{
+	struct search search = find_file(attempt->rule->path, result);
+	_cleanup_fd_ int fd = -1;
+	char link[64];
+
+	if (search.fd < 0)
+		return act_impossible(result, -ENOENT);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", search.fd);
+	fd = open(link, O_RDONLY | O_CLOEXEC);
+	close(search.fd);
+	return fd < 0 ? act_impossible(result, -errno) : act_map_code(fd);
+}
+
 /* --- what must be allowed --------------------------------------------------------------------- */
 
 static int open_place(const struct attempt *attempt, struct attempt_result *result)
@@ -281,6 +295,16 @@ const struct act exec_rule_act = {
 	.run = execute_denied,
 	.refusal = EACCES,
 	.op = OP_EXEC,
+	.capabilities = DAC_CAPABILITIES,
+};
+
+const struct act map_rule_act = {
+	.name = "map rule",
+	.hook = "mmap_file",
+	.what = "mmap() as code of a program that a rule denies",
+	.run = map_denied,
+	.refusal = EACCES,
+	.op = OP_MAP_EXEC,
 	.capabilities = DAC_CAPABILITIES,
 };
 

@@ -145,6 +145,8 @@ static void add_exec(struct trial *trial)
 	struct attempt *attempt = add(trial, &exec_act);
 	unsigned int optional_cnt = 0;
 
+	for (size_t i = 0; i < map_act_cnt; i++)
+		add(trial, &map_acts[i])->is_left_out = policy->exec_default == EXEC_ALLOW;
 	if (policy->exec_default != EXEC_ALLOW)
 		return;
 	attempt->is_left_out = true;
@@ -156,6 +158,7 @@ static void add_exec(struct trial *trial)
 		    has_exception(policy, rule->path))
 			continue;
 		add(trial, &exec_rule_act)->rule = rule;
+		add(trial, &map_rule_act)->rule = rule;
 		if (!rule->is_optional)
 			break;
 		optional_cnt++;
@@ -297,9 +300,9 @@ static uint64_t find_lifted(const struct trial *trial)
 
 static int make_plan(struct trial *trial, int cgroup_fd)
 {
-	/* Besides the tables: exec, socket, two guards, family, received, packets, what is allowed, chroot. */
-	size_t room = hook_act_cnt + attr_act_cnt + mount_act_cnt + net_act_cnt +
-		      trial->policy->rule_cnt + unix_act_cnt + guard_act_cnt + 12;
+	/* Besides the tables: exec, the map beside each rule of it, socket, two guards, family, received, packets, what is allowed, chroot. */
+	size_t room = hook_act_cnt + attr_act_cnt + map_act_cnt + mount_act_cnt + net_act_cnt +
+		      trial->policy->rule_cnt + OPTIONAL_EXECS_MAX + unix_act_cnt + guard_act_cnt + 13;
 
 	trial->attempts = calloc(room, sizeof(*trial->attempts));
 	trial->is_recorded = calloc(room, sizeof(*trial->is_recorded));

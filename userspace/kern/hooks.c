@@ -26,6 +26,8 @@ const struct hook hooks[] = {
 	HOOK("file_path_chown", "path_chown", "changing owners"),
 	HOOK("file_path_chroot", "path_chroot", "chroot into closed datasets"),
 	{ "exec_bprm_check", "bprm_check_security", "security_bprm_check", "running programs", NULL },
+	HOOK("exec_mmap_file", "mmap_file", "mapping files as code"),
+	HOOK("exec_file_mprotect", "file_mprotect", "making code of mapped files"),
 	HOOK("sock_socket_connect", "socket_connect", "connections of any family"),
 	HOOK("sock_socket_create", "socket_create", "which kinds of sockets are made"),
 	HOOK("unix_unix_stream_connect", "unix_stream_connect", "connections to Unix sockets"),

@@ -94,6 +94,7 @@ static int prepare_hooks(struct jobcage *skel, enum backend backend, struct erro
 	/* The function that calls the hook has always had it. */
 	skel->rodata->setattr_has_idmap =
 		backend != BACKEND_LSM || backend_lsm_argc(kernel, "inode_setattr") == 3;
+	skel->rodata->mmap_has_request = backend == BACKEND_LSM;
 	return r;
 }
 

@@ -42,6 +42,7 @@ struct mount;
 struct path;
 struct file;
 struct linux_binprm;
+struct vm_area_struct;
 struct hlist_node;
 struct hlist_head;
 struct upid;
@@ -172,6 +173,10 @@ struct linux_binprm {
 	struct file *file;
 };
 
+struct vm_area_struct {
+	struct file *vm_file;
+};
+
 struct hlist_node {
 	struct hlist_node *next;
 };
@@ -216,6 +221,7 @@ struct task_struct {
 	struct io_uring_task *io_uring;
 	struct nsproxy *nsproxy;
 	unsigned int flags;
+	unsigned int personality;
 	struct pid *thread_pid;
 	struct hlist_node pid_links[4];
 };

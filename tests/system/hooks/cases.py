@@ -35,7 +35,7 @@ class Alert:
     def kind(self):
         if self.event.startswith('guard_'):
             return 'guard'
-        return 'network' if self.event.startswith('net_') else 'exec' if self.event == 'exec' else 'file'
+        return 'network' if self.event.startswith('net_') else 'exec' if self.event.startswith('exec') else 'file'
 
 
 @dataclass(frozen=True)
@@ -289,9 +289,11 @@ def rule_cases():
 
 # --- programs --------------------------------------------------------------------------------------------------
 
-def exec_case(name, denied, allowed, rule, path, audit=None):
+def exec_case(name, denied, allowed, rule, path, is_mapped=True):
+    """In audit mode a program that runs is mapped, too; a script is not."""
     here = places(TMPFS, 'out', name)
     alert = Alert('exec', rule, path.format(**here))
+    audit = (alert, dataclasses.replace(alert, event='exec_map')) if is_mapped else None
     return Case(name, denied.format(**here), allowed.format(**here), alerts=(alert,), folders=(here['o'],), audit=audit)
 
 
@@ -307,12 +309,22 @@ def exec_cases():
     yield exec_case('exec-memfd', 'here exec_memfd {w}/bin/tool', listed, 'builtin:nameless-exec', '*')
     yield exec_case('exec-deleted', 'here exec_deleted {o}/tool', listed, 'builtin:nameless-exec', '*')
     yield exec_case('exec-tmpfile', 'here exec_tmpfile {w}/bin/tool {o}', listed, 'builtin:nameless-exec', '*')
-    yield exec_case('exec-script', 'here exec {o}/script', 'here exec {w}/bin/script', 'exec.default', '{o}/script')
+    yield exec_case('exec-script', 'here exec {o}/script', 'here exec {w}/bin/script', 'exec.default', '{o}/script', is_mapped=False)
     yield exec_case('exec-interpreter', 'here exec {w}/bin/script-of-unlisted', 'here exec {w}/bin/script', 'exec.default',
                     '{w}/out/interpreter/tool')
     yield exec_case('exec-chain', 'here exec {w}/bin/chain-to-unlisted', 'here exec {w}/bin/chain', 'exec.default',
                     '{w}/out/interpreter/tool')
     yield closed_exec_case()
+    yield map_case('map', 'here map {o}/tool', 'here map {w}/bin/tool', 'exec.default', '{o}/tool')
+    yield map_case('map-late', 'here map_late {o}/tool', 'here map_late {w}/bin/tool', 'exec.default', '{o}/tool')
+    yield map_case('map-deny-rule', 'here map {w}/bin/closed', 'here map {w}/bin/tool', 'no-closed', '{w}/bin/closed')
+    yield map_case('map-memfd', 'here map_memfd', 'here map_memory', 'builtin:nameless-exec', '*')
+
+
+def map_case(name, denied, allowed, rule, path):
+    here = places(TMPFS, 'out', name)
+    return Case(name, denied.format(**here), allowed.format(**here), alerts=(Alert('exec_map', rule, path.format(**here)),),
+                folders=(here['o'],))
 
 
 def closed_exec_case():
@@ -320,7 +332,7 @@ def closed_exec_case():
     here = places(TMPFS, 'closed', 'exec-closed')
     alert = Alert('file_open_read', 'dataset:closed', f'{here["t"]}/tool')
     return Case('exec-closed', f'here exec {here["t"]}/tool', f'here exec {here["w"]}/bin/tool', alerts=(alert,),
-                audit=(alert, Alert('exec', 'exec.default', f'{here["t"]}/tool')), folders=(here['t'],))
+                audit=(alert, *(Alert(event, 'exec.default', f'{here["t"]}/tool') for event in ('exec', 'exec_map'))), folders=(here['t'],))
 
 
 # --- network ---------------------------------------------------------------------------------------------------
