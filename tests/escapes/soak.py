@@ -23,7 +23,7 @@ STRESS_SECONDS = 2  # for each stressor
 def permissive(cage):
     return cage.write('permissive', {'version': 1, 'name': 'permissive', 'filesystem': {'default': 'write'},
                                      'exec': {'default': 'allow'}, 'egress': {'default': 'allow'}, 'ingress': {'default': 'allow'},
-                                     'unix': {'default': 'allow'},
+                                     'unix': {'default': 'allow'}, 'mounts': 'allow',
                                      'capabilities': CAPABILITIES, 'user_namespaces': True})
 
 
@@ -42,7 +42,8 @@ def kernel_tests(check, cage):
         words = ['timeout', str(TEST_SECONDS), command]
         # A copy for each: some leave files behind.
         for where in ('outside', 'inside'):
-            shutil.copytree(f'{tests}/{suite}', f'/tmp/kselftest-{where}/{suite}', symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(f'/tmp/kselftest-{where}', ignore_errors=True)
+            shutil.copytree(f'{tests}/{suite}', f'/tmp/kselftest-{where}/{suite}', symlinks=True)
         outside = subprocess.run(words, cwd=f'/tmp/kselftest-outside/{suite}', stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                  text=True, errors='replace', check=False)
         job = crew.Job(cage, f'kernel-{suite}-{os.path.basename(command)}', 'root', policy=permissive(cage))
