@@ -80,15 +80,16 @@ int BPF_PROG(exec_bprm_check, struct linux_binprm *bprm, int ret)
 }
 
 /*
- * Is there a file at all? Memory without one has NULL here. But newer verifiers take what a hook is given for
- * never NULL, and drop the comparison of it: so the address is looked at as a number.
+ * Is there a file at all? Memory without one has NULL here. The newest verifier knows and wants the comparison;
+ * some before it take what a hook is given for never NULL and drop the comparison, so the address is looked at as
+ * a number first.
  */
 static __always_inline bool is_there(struct file *file)
 {
 	__u64 address = 0;
 
 	bpf_probe_read_kernel(&address, sizeof(address), &file);
-	return address;
+	return address && file;
 }
 
 /* What old programs read, they may execute. */

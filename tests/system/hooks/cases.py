@@ -24,7 +24,7 @@ NOT_HERE = ('EPROTONOSUPPORT', 'ESOCKTNOSUPPORT', 'EAFNOSUPPORT', 'ENOSYS', 'EOP
 class Alert:
     event: str       # metadata.event_code
     rule: str        # firewall_rule.uid
-    path: str = ''   # file.path or process.file.path; '*' stands for anything
+    path: str = ''   # of the file that the event is about; '*' stands for anything
     path2: str = ''  # file_result.path
     ip: str = ''
     port: int = 0
