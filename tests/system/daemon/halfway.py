@@ -13,10 +13,10 @@ import time
 from attach import CGROUP, Crowd, cgroup, enter, waiting_in
 from harness import wait_for
 from house import ALICE, ROOT
-from kills import Watched
 from replacement import versioned
 from toil import Toil
 import traces
+from watched import Watched
 
 POLICY_SLOTS = 4096
 
