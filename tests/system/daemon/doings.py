@@ -35,7 +35,7 @@ def paired(check, what, job):
 class Scenario:
     """One of the daemon's doings. prepare() before it is watched, act() under watch, judge() when the next daemon runs."""
     name = None
-    # Where one thing is done and what belongs to it is not: hit in every run, whatever the sample.
+    # Where one thing is done and what belongs to it is not, as killpoint reads it; the first such call is hit in every run.
     crossroads = []
 
     def __init__(self, house):
@@ -236,7 +236,7 @@ class Reload(Scenario):
     crossroads = [
         r"linkat .*/proc/self/fd",  # the new rules are there, and the job's file does not name them
         r"rename .*",               # one of the two policies is to go
-        r'write .*"message":"(?!toil)',
+        r'write .*"message":"([^t]|t[^o])',
         r"futex",                   # all is done, and nobody knows it
     ]
 
@@ -283,7 +283,7 @@ class Adoption(Reload):
     name = "adoption"
     crossroads = [
         r"rename .*policy-next",    # the policy in force is not the one that the file names first
-        r'write .*"message":"(?!toil)',
+        r'write .*"message":"([^t]|t[^o])',
         r"unlink .*json",
     ]
 

@@ -10,12 +10,12 @@ KILLPOINT = os.environ.get("JOBCAGE_KILLPOINT", f"{PROJECT}/build/tests/killpoin
 
 
 class Watched:
-    """The daemon's calls, from here on; it is killed at the one of that number, of all or of those that hold the text."""
+    """The daemon's calls, from here on; it is killed at the one of that number, of all or of those that match the pattern."""
 
-    def __init__(self, house, number=0, *text):
+    def __init__(self, house, number=0, *pattern):
         self.log = f"{house.log}/killpoint"
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([KILLPOINT, str(house.daemon.pid), str(number), *text], stdout=log)
+            self.process = subprocess.Popen([KILLPOINT, str(house.daemon.pid), str(number), *pattern], stdout=log)
         wait_for(lambda: self.lines(0))
 
     def lines(self, first=1):
