@@ -15,7 +15,7 @@ from house import ALICE, ROOT
 from limited import ALONE, OWN, lines_of
 from toil import ATTEMPTS, BREACHES, REFUSALS, ROUNDS, TOIL, Stranger, Toil
 import traces
-from watched import Watched
+from watched import die_at
 
 
 def state_of(job):
@@ -291,19 +291,14 @@ class Adoption(Reload):
     gate = ("sh", "-c", 'read line; exec "$@" </dev/null', "sh")
 
     def prepare(self):
-        daemon = self.house.daemon
         self.ended = Toil(self.house, period_ms=5, job_id=self.victim(), user=ALICE)
         self.ended.goes()
         self.ended.attempts_on(3)
         self.write()
-        watched = Watched(self.house, 2, "rename ")
-        super().act()
-        wait_for(lambda: not daemon.is_alive(), 20)
-        watched.end()
-        daemon.process.wait()
+        die_at(self.house, 1, "rename .*policy-next", super().act)
         self.ended.end()
         self.ended.job.finish()
-        daemon.launch(wrap=self.gate, stdin=subprocess.PIPE)
+        self.house.daemon.launch(wrap=self.gate, stdin=subprocess.PIPE)
 
     def act(self):
         self.house.daemon.process.stdin.close()

@@ -16,7 +16,7 @@ from house import ALICE, ROOT
 from replacement import versioned
 from toil import Toil
 import traces
-from watched import Watched
+from watched import Watched, die_at
 
 POLICY_SLOTS = 4096
 
@@ -24,16 +24,6 @@ POLICY_SLOTS = 4096
 def read(path):
     with open(path, encoding="utf-8") as stream:
         return stream.read()
-
-
-def die_at(house, number, text, act):
-    """The daemon dies as it enters that call."""
-    watched = Watched(house, number, text)
-    act()
-    died = wait_for(lambda: not house.daemon.is_alive(), 20)
-    watched.end()
-    house.daemon.process.wait(20)
-    return died
 
 
 # --- rules ------------------------------------------------------------------------------------------------------

@@ -26,3 +26,13 @@ class Watched:
         self.process.kill()
         self.process.wait()
         return self.lines()
+
+
+def die_at(house, number, pattern, act):
+    """The daemon dies as it enters that call."""
+    watched = Watched(house, number, pattern)
+    act()
+    died = wait_for(lambda: not house.daemon.is_alive(), 20)
+    watched.end()
+    house.daemon.process.wait(20)
+    return died
