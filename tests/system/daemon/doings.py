@@ -125,7 +125,7 @@ class Attach(Scenario):
     name = "attach"
     crossroads = [
         r"sendto",                  # the rules are there, and not tested
-        r"cgroup\.freeze",          # they were seen to bite, and hold for nobody
+        r"cgroup\.freeze",          # they bite, and hold for nobody
         r"sendmsg",                 # all is in force, and nobody knows it
     ]
 
@@ -133,7 +133,7 @@ class Attach(Scenario):
         os.mkdir(CGROUP)
         job_id = self.victim()
         self.job = Record(job_id, self.house.site_alerts)
-        self.crowd = [Stranger(self.house, f"{job_id}-{i}", period_ms=5, threads=2) for i in range(2)]
+        self.crowd = [Stranger(self.house, f"{job_id}-{i}", period_ms=20, threads=2) for i in range(2)]
         for toil in self.crowd:
             enter(toil.process.pid)
             toil.goes()
@@ -176,7 +176,7 @@ class Kill(Scenario):
     ]
 
     def prepare(self):
-        self.toil = Toil(self.house, period_ms=5, threads=2, job_id=self.victim(), user=ALICE)
+        self.toil = Toil(self.house, period_ms=20, threads=2, job_id=self.victim(), user=ALICE)
         self.toil.goes()
         self.toil.attempts_on(3)
 
@@ -291,7 +291,7 @@ class Adoption(Reload):
     gate = ("sh", "-c", 'read line; exec "$@" </dev/null', "sh")
 
     def prepare(self):
-        self.ended = Toil(self.house, period_ms=5, job_id=self.victim(), user=ALICE)
+        self.ended = Toil(self.house, period_ms=20, job_id=self.victim(), user=ALICE)
         self.ended.goes()
         self.ended.attempts_on(3)
         self.write()

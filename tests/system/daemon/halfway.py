@@ -145,9 +145,9 @@ def crowd_in_cgroup(house):
 
 
 def frozen_cgroup(check, house):
-    """Killed when it was about to thaw a cgroup whose processes it had labelled: they go on, as a job."""
+    """Killed when it was about to thaw, the second time, a cgroup whose processes it had labelled: they go on, as a job."""
     with crowd_in_cgroup(house) as crowd:
-        check.that("killed before it thaws", die_at(house, 2, "cgroup.freeze", lambda: attach(house)))
+        check.that("killed before it thaws", die_at(house, 4, "cgroup.freeze", lambda: attach(house)))
         check.that("the cgroup is frozen", is_frozen())
         house.daemon.start()
         check.that("thawed", wait_for(lambda: not is_frozen(), 20))
