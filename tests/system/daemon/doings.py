@@ -326,7 +326,7 @@ class Renewal(Scenario):
         self.place = f"{house.root}/place"
         self.make()
         house.policy("placed", rules=[{"id": "place", "path": self.place, "access": "write"}])
-        self.toil = Toil(house, period_ms=20, job_id="v-renewal", policy="placed", uses=[f"write:{self.place}/a"])
+        self.toil = Toil(house, period_ms=100, job_id="v-renewal", policy="placed", uses=[f"write:{self.place}/a"])
         self.toil.goes()
 
     def make(self):

@@ -5,6 +5,8 @@ kill -9 of the daemon at each of its system calls that killpoint lists, in each 
 Those of an undisturbed one are listed first. Two witnesses toil through all of it: what they attempt is never let, and every
 attempt is in their record. After each kill the next daemon has to set right whatever was half done.
 """
+import re
+
 from doings import Adoption, Attach, Environment, Finish, Kill, Launch, Reload, Renewal
 from harness import wait_for
 from house import ALICE, ROOT
@@ -27,8 +29,11 @@ def points_of(check, scenario, house):
 
 
 def sample(lines, crossroads, wanted):
-    """The crossroads, and others spread over all, as number and pattern; what the daemon writes of the toilers meanwhile is none of its doing."""
-    others = [i for i, line in enumerate(lines) if '"message":"toil' not in line]
+    """
+    The crossroads, and others spread over all, as number and pattern. What the daemon writes of the toilers meanwhile is none of its
+    doing, and a lock on the file around each of these lines would be most of what there is.
+    """
+    others = [i for i, line in enumerate(lines) if not re.search(r'"message":"toil|^\d+ flock ', line)]
     step = max(1, len(others) // max(wanted - len(crossroads), 1))
     return [*((1, pattern) for pattern in crossroads), *(nth(lines, at) for at in others[step // 2::step])]
 
