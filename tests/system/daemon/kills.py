@@ -14,7 +14,7 @@ from toil import ATTEMPTS, Toil
 from watched import Watched
 
 # Of each: how many points are tried, where not all are.
-DOINGS = {Launch: 15, Environment: 10, Attach: 8, Finish: 15, Kill: 8, Reload: 15, Renewal: 8, Adoption: 8}
+DOINGS = {Launch: 10, Environment: 9, Attach: 6, Finish: 9, Kill: 4, Reload: 9, Renewal: 4, Adoption: 5}
 
 
 def points_of(check, scenario, house):
