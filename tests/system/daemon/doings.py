@@ -176,7 +176,7 @@ class Kill(Scenario):
     ]
 
     def prepare(self):
-        self.toil = Toil(self.house, period_ms=20, threads=2, job_id=self.victim(), user=ALICE)
+        self.toil = Toil(self.house, period_ms=50, threads=2, job_id=self.victim(), user=ALICE)
         self.toil.goes()
         self.toil.attempts_on(3)
 
@@ -194,7 +194,7 @@ class Kill(Scenario):
         """It is dead, or toils on as before: then nobody has been told that it is dead."""
         before = self.toil[ROUNDS]
         # So many rounds take longer than the next daemon takes to look at all jobs.
-        wait_for(lambda: self.is_over() or self.toil[ROUNDS] > before + 200, 30)
+        wait_for(lambda: self.is_over() or self.toil[ROUNDS] > before + 100, 30)
         if not self.is_over():
             check.that(f"{what}: it was not promised", not self.is_promised)
             check.that(f"{what}: the job goes on", self.toil.attempts_on(9))
@@ -296,6 +296,7 @@ class Adoption(Reload):
         self.ended = Toil(self.house, period_ms=20, job_id=self.victim(), user=ALICE)
         self.ended.goes()
         self.ended.attempts_on(3)
+        self.ended.set_phase(0)
         self.write()
         die_at(self.house, 1, "rename .*policy-next", super().act)
         self.ended.end()
