@@ -411,6 +411,26 @@ static int collect(struct kern *kern, struct ring *ring, struct trial *trial, st
 	return 0;
 }
 
+/*
+ * In a cgroup that is being attached peers are refused already. At rest, each refusal goes with the
+ * canary's, or stays in the ring and in the counters.
+ */
+static int collect_at_rest(struct kern *kern, const struct cgroup *cgroup, struct ring *ring,
+			   struct trial *trial, struct error *err)
+{
+	bool is_populated = true;
+	int r;
+
+	cgroup_is_populated(cgroup, &is_populated);
+	r = is_populated ? cgroup_freeze(cgroup, true, err) : 0;
+	if (r)
+		return r;
+	r = collect(kern, ring, trial, err);
+	if (is_populated)
+		cgroup_freeze(cgroup, false, NULL);
+	return r;
+}
+
 /* --- verdicts --------------------------------------------------------------------------------- */
 
 static enum selftest_outcome judge_allowed(const struct attempt_result *result, bool is_recorded)
@@ -561,8 +581,9 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 					      .lifted = find_lifted(&trial),
 					      .results = trial.results },
 		       err);
-	/* Also what a canary that died has left. */
-	collected = collect(kern, ring, &trial, r ? NULL : err);
+	/* Also what a canary that died has left, maybe because somebody else froze it. */
+	collected = r ? collect(kern, ring, &trial, NULL)
+		      : collect_at_rest(kern, cgroup, ring, &trial, err);
 	if (r || collected)
 		return r ? r : collected;
 	r = fill_selftest(&trial, ret_selftest);

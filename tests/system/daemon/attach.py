@@ -7,9 +7,10 @@ import os
 import subprocess
 import time
 
-from cage import PROJECT
+from cage import PROJECT, Record
 from harness import WAIT_S, wait_for, wait_for_equal
 from house import ALICE
+from toil import ATTEMPTS, BREACHES, Stranger
 import traces
 
 CROWD = os.environ.get("JOBCAGE_CROWD", f"{PROJECT}/build/tests/crowd")
@@ -129,6 +130,29 @@ def attached(check, house):
         with waiting_in(house, CGROUP) as is_free:
             check.that("who enters after the end is free", is_free())
     house.settles(check, "attached")
+
+
+def counted(check, house, cnt):
+    """
+    Two processes that attempt without rest. Their peers are refused before they are in the job, and none of that is told of in part:
+    an attempt from before is neither an event nor counted, and every other is both.
+    """
+    for turn in range(cnt):
+        job = Record(f"counted-{turn}", house.site_alerts)
+        with cgroup():
+            crowd = [Stranger(house, f"{job.id}-{i}", period_ms=0, threads=4) for i in range(2)]
+            for toil in crowd:
+                enter(toil.process.pid)
+                check.that(f"turn {turn}: they toil", toil.goes())
+            result = house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", job.id)
+            check.equal(f"turn {turn}: attach", (result.returncode, result.stderr), (0, ""))
+            free = sum(toil[BREACHES] for toil in crowd)
+            for toil in crowd:
+                toil.end()
+                toil.process.wait()
+            # Of those that were not yet in the job, peers' refusals may be counted.
+            house.accounted(check, f"turn {turn}", job, sum(toil[ATTEMPTS] - toil[BREACHES] for toil in crowd), slack=free)
+    house.settles(check, "attached and counted")
 
 
 def restarted(check, house):

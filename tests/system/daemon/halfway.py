@@ -13,10 +13,10 @@ import time
 from attach import CGROUP, Crowd, cgroup, enter, waiting_in
 from harness import wait_for
 from house import ALICE, ROOT
-from kills import Watched
 from replacement import versioned
 from toil import Toil
 import traces
+from watched import Watched, die_at
 
 POLICY_SLOTS = 4096
 
@@ -24,16 +24,6 @@ POLICY_SLOTS = 4096
 def read(path):
     with open(path, encoding="utf-8") as stream:
         return stream.read()
-
-
-def die_at(house, number, text, act):
-    """The daemon dies as it enters that call."""
-    watched = Watched(house, number, text)
-    act()
-    died = wait_for(lambda: not house.daemon.is_alive(), 20)
-    watched.end()
-    house.daemon.process.wait(20)
-    return died
 
 
 # --- rules ------------------------------------------------------------------------------------------------------
@@ -155,9 +145,9 @@ def crowd_in_cgroup(house):
 
 
 def frozen_cgroup(check, house):
-    """Killed when it was about to thaw a cgroup whose processes it had labelled: they go on, as a job."""
+    """Killed when it was about to thaw, the second time, a cgroup whose processes it had labelled: they go on, as a job."""
     with crowd_in_cgroup(house) as crowd:
-        check.that("killed before it thaws", die_at(house, 2, "cgroup.freeze", lambda: attach(house)))
+        check.that("killed before it thaws", die_at(house, 4, "cgroup.freeze", lambda: attach(house)))
         check.that("the cgroup is frozen", is_frozen())
         house.daemon.start()
         check.that("thawed", wait_for(lambda: not is_frozen(), 20))

@@ -2,12 +2,12 @@
 /*
  * killpoint - stops a process with SIGKILL at one of its system calls.
  *
- *	killpoint PID NUMBER [TEXT]
+ *	killpoint PID NUMBER [PATTERN]
  *
  * Seizes the process, says "ready", and lists each call from then on that others can see something of, or that sets up what the
  * process waits for, as one of its threads enters it: its number counted from 1, its name and its first arguments. The process is killed
- * as it enters the one of that NUMBER (0: none), which is therefore not done; with TEXT only calls whose name and arguments hold it are
- * counted. Ends with the process; killed itself, it lets the process go. The threads that the process makes meanwhile are watched, not
+ * as it enters the one of that NUMBER (0: none), which is therefore not done; with PATTERN, an extended regular expression, only calls
+ * whose name and arguments match it are counted. Ends with the process; killed itself, it lets the process go. The threads that the process makes meanwhile are watched, not
  * those that it has already, nor its children.
  *
  * What it stores into memory that it shares with others, it does between two calls, and at none.
@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -124,7 +125,7 @@ static int signal_of(int status)
 }
 
 /* Lists a call that is entered. Returns whether it is the one to be killed at. */
-static bool is_point(pid_t thread, long wanted, const char *text)
+static bool is_point(pid_t thread, long wanted, const regex_t *pattern)
 {
 	static long number, matches;
 	char arguments[160], line[192];
@@ -134,10 +135,10 @@ static bool is_point(pid_t thread, long wanted, const char *text)
 		return false;
 	snprintf(line, sizeof(line), "%s %s", name, arguments);
 	printf("%ld %s\n", ++number, line);
-	return (!text || strstr(line, text)) && ++matches == wanted;
+	return (!pattern || !regexec(pattern, line, 0, NULL, 0)) && ++matches == wanted;
 }
 
-static int follow(long wanted, const char *text)
+static int follow(long wanted, const regex_t *pattern)
 {
 	int status;
 	pid_t thread;
@@ -148,7 +149,7 @@ static int follow(long wanted, const char *text)
 				return 0;
 			continue;
 		}
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && is_point(thread, wanted, text)) {
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && is_point(thread, wanted, pattern)) {
 			kill(target, SIGKILL);
 			continue;
 		}
@@ -160,8 +161,11 @@ static int follow(long wanted, const char *text)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3 && argc != 4) {
-		fprintf(stderr, "usage: killpoint PID NUMBER [TEXT]\n");
+	regex_t pattern;
+
+	if ((argc != 3 && argc != 4) ||
+	    (argc == 4 && regcomp(&pattern, argv[3], REG_EXTENDED | REG_NOSUB))) {
+		fprintf(stderr, "usage: killpoint PID NUMBER [PATTERN]\n");
 		return 2;
 	}
 	target = atoi(argv[1]);
@@ -172,5 +176,5 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	puts("ready");
-	return follow(atol(argv[2]), argv[3]);
+	return follow(atol(argv[2]), argc == 4 ? &pattern : NULL);
 }

@@ -17,7 +17,8 @@ DENIED_PEERS = ("192.0.2.1", "2001:db8::1")  # no policy of the tests has a rule
 class Account:
     """What one toil does, whoever started it: self.process."""
 
-    def __init__(self, house, name, threads, uses):
+    def __init__(self, house, name, threads, uses, program=TOIL):
+        self.program = program
         self.file = f"{house.out}/{name}.account"
         house.write(self.file, "\0" * SIZE)
         os.chmod(self.file, 0o666)
@@ -29,7 +30,7 @@ class Account:
         self.allowed = [f"write:{self.file}", f"read:{house.digits}/a", "exec:/usr/bin/true", *uses]
 
     def command(self, period_ms):
-        return [TOIL, self.file, str(period_ms), str(self.threads), *self.forbidden, "--", *self.allowed]
+        return [self.program, self.file, str(period_ms), str(self.threads), *self.forbidden, "--", *self.allowed]
 
     def __getitem__(self, at):
         return struct.unpack_from("Q", self.map, at)[0]
@@ -66,9 +67,9 @@ class Account:
 class Toil(Account):
     """One that is a job from its start."""
 
-    def __init__(self, house, period_ms=20, threads=1, uses=(), **how):
+    def __init__(self, house, period_ms=20, threads=1, uses=(), program=TOIL, **how):
         job_id = how.pop("job_id", None) or house.new_id()
-        super().__init__(house, job_id, threads, uses)
+        super().__init__(house, job_id, threads, uses, program)
         self.job = house.start(*self.command(period_ms), job_id=job_id, **how)
         self.process = self.job.process
 
