@@ -99,10 +99,9 @@ static int start(const struct canary_plan *plan, const struct cgroup *cgroup, st
 {
 	struct canary canary = { .pidfd = -1 };
 	struct clone_args args = {
-		.flags = CLONE_INTO_CGROUP | CLONE_PIDFD,
+		.flags = CLONE_PIDFD,
 		.pidfd = (uintptr_t)&canary.pidfd,
 		.exit_signal = SIGCHLD,
-		.cgroup = cgroup->fd,
 	};
 	int go[2];
 
@@ -115,9 +114,7 @@ static int start(const struct canary_plan *plan, const struct cgroup *cgroup, st
 	canary.go_fd = go[1];
 	if (canary.pid < 0) {
 		close(go[1]);
-		return error_errno(err, -errno,
-				   "self-test: cannot start a process in the job's cgroup %s",
-				   cgroup->path);
+		return error_errno(err, -errno, "self-test: cannot start a process");
 	}
 	setpgid(canary.pid, canary.pid);
 	*ret_canary = canary;
@@ -200,19 +197,23 @@ static int judge_end(const struct canary_plan *plan, bool has_ended, int status,
 }
 
 /*
- * It was born into the job's cgroup, so it must have the job's label by now. It gets the label again
- * as a launcher does, with what is lifted.
+ * It is not born into the cgroup (CLONE_INTO_CGROUP), because Debian 12's 6.1 kills whoever is born
+ * into one that was killed before, if his parent's was not as often. Moved in, it must have the job's
+ * label by now. It gets the label again as a launcher does, with what is lifted.
  */
-static int put_under_policy(struct kern *kern, struct job_label label, const struct canary *canary,
-			    uint64_t lifted, struct error *err)
+static int put_under_policy(struct kern *kern, struct job_label label, const struct cgroup *cgroup,
+			    const struct canary *canary, uint64_t lifted, struct error *err)
 {
 	struct job_label found = { 0 };
-	int r = job_of_pid(kern, canary->pidfd, &found);
+	int r = cgroup_enter(cgroup, canary->pid, canary->pidfd, err);
 
+	if (r)
+		return error_prefix(err, "self-test");
+	r = job_of_pid(kern, canary->pidfd, &found);
 	if (r || !job_label_equal(found, label))
 		return error_set(
 			err, -EKEYREJECTED,
-			"self-test: cgroup_move_task did not label a task that was born into "
+			"self-test: cgroup_move_task did not label a task that was moved into "
 			"the job's cgroup");
 	r = job_label_canary(kern, canary->pidfd, label, lifted, err);
 	return r ? error_prefix(err, "self-test") : 0;
@@ -228,7 +229,7 @@ int canary_run(struct kern *kern, struct job_label label, const struct cgroup *c
 	r = start(plan, cgroup, err, &canary);
 	if (r)
 		return r;
-	r = put_under_policy(kern, label, &canary, plan->lifted, err);
+	r = put_under_policy(kern, label, cgroup, &canary, plan->lifted, err);
 	if (!r) {
 		order_start(&canary);
 		has_ended = wait_for_end(&canary);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The self-test's canary: a process born into the job's cgroup and labelled like a launcher, and its
+ * The self-test's canary: a process moved into the job's cgroup and labelled like a launcher, and its
  * child, which makes the attempts.
  *
  * Two processes, because what the first one is refused only proves its own label. They hold no

@@ -228,6 +228,23 @@ def made_anew(check, house):
     house.settles(check, "a cgroup of the same name")
 
 
+def killed_before(check, house):
+    """Some kernels kill who is born into a cgroup that was killed more often than his parent's, or less: the self-test's canary must live."""
+    with cgroup():
+        house.write(f"{CGROUP}/cgroup.kill", "1")
+        with waiting_in(house, CGROUP) as is_free:
+            result = house.ask("attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "batch")
+            check.equal("attach", (result.returncode, result.stdout, result.stderr), (0, "batch\n", ""))
+            check.that("what is in it is governed", not is_free())
+        check.that("it ends", wait_for(lambda: "batch" not in house.job_ids()))
+        enter(house.daemon.pid)
+        job = house.shell("echo x 2>/dev/null >>$DIGITS/a; exit 3", user=ALICE)
+        check.equal("the daemon itself is in such a one: a job runs", (job.status, job.err), (3, ""))
+        house.write(f"{traces.CGROUP_ROOT}/cgroup.procs", str(house.daemon.pid))
+        house.accounted(check, "under it", job, 1)
+    house.settles(check, "a cgroup that was killed before")
+
+
 def limit_refused(check, house):
     """A limit that cannot hold, because a process is in the cgroup above: what is in the cgroup is left as it was."""
     house.policy("few", limits={"processes": 8})
