@@ -305,7 +305,7 @@ static int change_labels(struct kern *kern, const struct label_request *request,
 
 	if (bpf_map_update_elem(kern->map_fd[MAP_LABEL_REQ], &zero, request, BPF_ANY))
 		return -errno;
-	r = iter_read(kern, PROG_LABEL, ITER_ALL, &data, &len);
+	r = iter_read(kern, PROG_LABEL, ITER_ALL, ITER_UNBOUNDED, &data, &len);
 	if (!r)
 		*ret_cnt = len / sizeof(__u32);
 	return r;

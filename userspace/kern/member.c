@@ -23,7 +23,7 @@ static int read_members(struct kern *kern, struct job_member **ret_members, size
 {
 	void *data;
 	size_t len;
-	int r = iter_read(kern, PROG_MEMBERS, ITER_ALL, &data, &len);
+	int r = iter_read(kern, PROG_MEMBERS, ITER_ALL, ITER_UNBOUNDED, &data, &len);
 
 	if (r)
 		return r;
@@ -108,7 +108,7 @@ int member_any_job(struct kern *kern, bool *ret_any)
 	for (int i = 0; !any && i < LOOKS; i++) {
 		_cleanup_free_ void *data = NULL;
 		size_t len;
-		int r = iter_read(kern, PROG_MEMBERS, ITER_ALL, &data, &len);
+		int r = iter_read(kern, PROG_MEMBERS, ITER_ALL, ITER_UNBOUNDED, &data, &len);
 
 		if (r)
 			return r;
@@ -128,7 +128,7 @@ static int kill_if_member(struct kern *kern, pid_t tgid)
 
 	if (pidfd < 0)
 		return 0;
-	r = iter_read(kern, PROG_MEMBERS, tgid, &data, &len);
+	r = iter_read(kern, PROG_MEMBERS, tgid, ITER_UNBOUNDED, &data, &len);
 	if (!r && len)
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 	return r == -ESRCH ? 0 : r;
