@@ -11,8 +11,7 @@
 #include "base/clock.h"
 #include "job/content.h"
 #include "job/environment.h"
-#include "job/inherited.h"
-#include "job/process.h"
+#include "job/launcher.h"
 #include "job/selftest.h"
 #include "kern/jobs.h"
 #include "kern/member.h"
@@ -220,53 +219,6 @@ static void leave(struct job *job, const struct job_request *request)
 }
 
 /*
- * A user's launcher that has executed a set-user-ID program since it asked would have that do its
- * work under rules that the user chose. Under the label it can execute only what those allow.
- */
-static int check_unraised(const struct job_request *request, struct error *err)
-{
-	int r = request->asked_by ? process_check_unraised(request->pid, request->pidfd,
-							   request->asked_by, request->asked_by_gid)
-				  : 0;
-
-	if (r == -EPERM)
-		return error_set(err, r,
-				 "process %d has other rights than the one that asked: it has "
-				 "executed a program that gives them",
-				 request->pid);
-	return r ? error_errno(err, r, "cannot look at process %d", request->pid) : 0;
-}
-
-/* A program that it has begun to execute was judged when it was in no job, and its rights come last. */
-static int check_not_executing(const struct job *job, const struct job_request *request,
-			       struct error *err)
-{
-	bool any = false;
-	int r = member_any_in_execve(job->rulesets->kern, job->label, &any);
-
-	if (r)
-		return error_errno(err, r, "cannot look at process %d", request->pid);
-	return any ? error_set(err, -EPERM,
-			       "process %d executes a program; it must wait for the answer first",
-			       request->pid)
-		   : 0;
-}
-
-/*
- * What the launcher is, and holds open. Under the label and in the cgroup, where all of its threads
- * are labelled: whatever these open and execute from now on is judged.
- */
-static int check_launcher(const struct job *job, const struct job_request *request,
-			  struct error *err)
-{
-	int r = check_not_executing(job, request, err);
-
-	if (!r)
-		r = check_unraised(request, err);
-	return r ? r : inherited_check(job, request, err);
-}
-
-/*
  * Label first: were it the other way round, a failure would leave a process in the cgroup that is
  * not under the policy. The limit comes last, because the kernel wants the parent empty for it.
  */
@@ -280,7 +232,7 @@ static int admit_process(struct job *job, const struct job_request *request, str
 		return r;
 	r = cgroup_enter(&job->cgroup, request->pid, request->pidfd, err);
 	if (!r)
-		r = check_launcher(job, request, err);
+		r = launcher_check(job, request, err);
 	if (!r)
 		r = job_limit_processes(job, err);
 	if (r)

@@ -89,6 +89,44 @@ static int kill_all(struct kern *kern, struct job_label label, size_t *ret_cnt)
 	return 0;
 }
 
+static size_t keep_members(struct job_member *members, size_t cnt, struct job_label label)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < cnt; i++)
+		if (job_label_equal(members[i].label, label))
+			members[kept++] = members[i];
+	return kept;
+}
+
+static int by_files(const void *a, const void *b)
+{
+	const struct job_member *x = a, *y = b;
+
+	return x->files < y->files ? -1 : x->files > y->files;
+}
+
+/* A table may have one task more for the moment in which one of the job's is being made. */
+int member_any_shares_files(struct kern *kern, struct job_label label, bool *ret_any)
+{
+	_cleanup_free_ struct job_member *members = NULL;
+	bool any = false;
+	size_t cnt, own = 0;
+	int r = read_members(kern, &members, &cnt);
+
+	if (r)
+		return r;
+	cnt = keep_members(members, cnt, label);
+	qsort(members, cnt, sizeof(*members), by_files);
+	for (size_t i = 0; i < cnt; i++) {
+		own = i && members[i].files == members[i - 1].files ? own + 1 : 1;
+		if (i + 1 == cnt || members[i + 1].files != members[i].files)
+			any |= members[i].files && members[i].files_cnt > own;
+	}
+	*ret_any = any;
+	return 0;
+}
+
 int member_kill(struct kern *kern, struct job_label label)
 {
 	size_t cnt = 1;

@@ -17,6 +17,12 @@ int member_any(struct kern *kern, struct job_label label, bool *ret_any);
 int member_any_in_execve(struct kern *kern, struct job_label label, bool *ret_any);
 
 /*
+ * The same for those whose table of descriptors a task without the label has as well: what that opens,
+ * they use, and no hook is asked.
+ */
+int member_any_shares_files(struct kern *kern, struct job_label label, bool *ret_any);
+
+/*
  * Sends SIGKILL to every process that carries it, wherever it has gone, until a look finds none that
  * is not killed yet. What multiplies faster is left for the next call. Returns 0 or -errno.
  */

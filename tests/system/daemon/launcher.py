@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Launchers that bring more than can be looked at."""
+"""Launchers that bring more than can be looked at, or share with a process outside what they have."""
+import ctypes
+import mmap
 import os
 import resource
+import signal
 import threading
 import time
 
+from harness import wait_for
 from hostile import CLONE_FILES, run, unshare
 from house import ALICE, BOB
 from protocol import Client, as_user, child, error_of, result_of
 
+SYS_CLONE = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
 TABLES, DESCRIPTORS = 8, 100000
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def with_descriptors(house, cnt, tables):
@@ -57,3 +64,45 @@ def many_descriptors(check, house):
     check.equal("some hundred", result_of(*with_descriptors(house, 300, 1))[0], "ok")
     os.unlink(f"{house.out}/many-ready")
     house.settles(check, "very many descriptors")
+
+
+def clone_with_files(act):
+    """Forks a process that has the table of descriptors in common with this one."""
+    pid = _libc.syscall(SYS_CLONE, CLONE_FILES | signal.SIGCHLD, 0, 0, 0, 0)
+    if not pid:
+        act()
+        os._exit(0)
+    return pid
+
+
+def shared_table(check, house):
+    """A process outside has the launcher's table of descriptors, and would open in it what the job may not. One that is in the job may have it."""
+    path = f"{house.digits}/a"
+
+    def launch():
+        shared = mmap.mmap(-1, mmap.PAGESIZE)
+
+        def open_for_it():
+            wait_for(lambda: shared[0])
+            if shared[0] == 1:
+                shared[1] = os.open(path, os.O_WRONLY | os.O_APPEND)
+
+        pid = clone_with_files(open_for_it)
+        answer, wrote = run(Client(), house), None
+        shared[0] = 1 if answer.get("ok") else 2
+        os.waitpid(pid, 0)
+        if shared[1]:
+            wrote = os.write(shared[1], b"breach")
+        return [error_of(answer), answer.get("error", ""), wrote]
+
+    answer = as_user(ALICE, launch)
+    check.equal("answer, what was written", (answer[0], answer[2]), ("EPERM", None))
+    check.that("and why", "shares its table of descriptors" in answer[1], answer[1])
+
+    def after():
+        answer = error_of(run(Client(), house))
+        return [answer, os.waitpid(clone_with_files(lambda: None), 0)[1]]
+
+    check.equal("one that the job itself makes", as_user(ALICE, after), ["ok", 0])
+    house.unharmed(check, "a table that is shared")
+    house.settles(check, "a table that is shared")
