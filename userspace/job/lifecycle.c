@@ -355,6 +355,17 @@ int job_refresh(struct job *job, struct error *err)
 	return job_replace_policy(job->rulesets->kern, job->label, job->rules->slot, err);
 }
 
+/* What is in its cgroup, and who was moved out of it. */
+static int kill_all(struct job *job)
+{
+	int r = 0;
+
+	job_set_ending(job->rulesets->kern, job->label);
+	if (job->cgroup.fd >= 0)
+		r = cgroup_kill(&job->cgroup);
+	return member_kill(job->rulesets->kern, job->label) ?: r;
+}
+
 /* --- adoption --------------------------------------------------------------------------------- */
 
 /*
@@ -434,6 +445,16 @@ static void finish_attaching(struct job *job)
 }
 
 /*
+ * The controller died while it moved the launcher in: what that holds open may not have been looked at,
+ * and it was not told that the policy is in force. It does not become the job.
+ */
+static void end_launcher(struct job *job)
+{
+	if (!job->state.progress->is_admitted)
+		kill_all(job);
+}
+
+/*
  * The cgroup was removed when it was empty, and somebody has made another one of its name: what is in
  * that is none of the job's. One that has no label yet was made when the controller died.
  */
@@ -471,6 +492,8 @@ int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *
 	leave_namesake(job);
 	if (job->is_attached)
 		finish_attaching(job);
+	else
+		end_launcher(job);
 	*ret_job = TAKE_PTR(job);
 	return 0;
 }
@@ -502,15 +525,10 @@ int job_look(struct rulesets *rulesets, const json_t *content, struct error *err
 int job_kill(struct job *job, enum end_cause cause)
 {
 	struct job_progress *progress = job->state.progress;
-	int r = 0;
 
 	if (!progress->end_cause)
 		progress->end_cause = cause;
-	job_set_ending(job->rulesets->kern, job->label);
-	if (job->cgroup.fd >= 0)
-		r = cgroup_kill(&job->cgroup);
-	/* Also who was moved out of it. */
-	return member_kill(job->rulesets->kern, job->label) ?: r;
+	return kill_all(job);
 }
 
 static int kill_and_remove_cgroup(struct job *job)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Launchers that bring more than can be looked at, or share with a process outside what they have."""
+"""Launchers that bring more than can be looked at, share with a process outside what they have, or were moved in by a daemon that died then."""
+import contextlib
 import ctypes
 import mmap
 import os
@@ -8,10 +9,13 @@ import signal
 import threading
 import time
 
-from harness import wait_for
-from hostile import CLONE_FILES, run, unshare
+from harness import WAIT_S, wait_for
+from hostile import CLONE_FILES, in_cgroup_of, run, unshare
 from house import ALICE, BOB
+from kills import Watched
 from protocol import Client, as_user, child, error_of, result_of
+from stranger import slow_move
+import traces
 
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
 TABLES, DESCRIPTORS = 8, 100000
@@ -106,3 +110,55 @@ def shared_table(check, house):
     check.equal("one that the job itself makes", as_user(ALICE, after), ["ok", 0])
     house.unharmed(check, "a table that is shared")
     house.settles(check, "a table that is shared")
+
+
+@contextlib.contextmanager
+def killed_before_move(house, job, pid):
+    """As it is about to write the launcher's number into that cgroup's file."""
+    watched = Watched(house, 1, "cgroup.procs")
+    yield
+    wait_for(lambda: not house.daemon.is_alive(), 20)
+    watched.end()
+
+
+@contextlib.contextmanager
+def killed_after_move(house, job, pid):
+    """When that is written."""
+    with slow_move(house, f"{traces.CGROUP_ROOT}/jobcage-{job}", 3, "delay_exit"):
+        yield
+        wait_for(lambda: in_cgroup_of(job, pid()), 20)
+        house.daemon.kill()
+
+
+def not_looked_at(check, house):
+    """
+    The daemon dies when the launcher has its label, or is in the job's cgroup, and nobody has looked at what it holds: it does not
+    become the job, whatever it does when its answer does not come.
+    """
+    other = house.start("sleep", "1000", user=ALICE)
+    wait_for(lambda: house.running(other))
+    for what, killed in (("labelled", killed_before_move), ("moved", killed_after_move)):
+        def launch(job):
+            fd = os.open(f"{house.digits}/a", os.O_WRONLY | os.O_APPEND)
+            answer = Client().ask("run", policy="plain", job=job, command="hostile")
+            wait_for(lambda: house.exists("adopted"))
+            time.sleep(1)
+            return [answer, os.write(fd, b"breach")]
+
+        job = house.new_id()
+        with killed(house, job, lambda: pid):
+            pid, fd = child(ALICE, lambda one=job: launch(one))
+        check.that(f"{what}: the daemon is dead, the launcher lives", not house.daemon.is_alive() and os.readlink(f"/proc/{pid}/exe"))
+        check.equal(f"{what}: is in the job's cgroup", in_cgroup_of(job, pid), what == "moved")
+        house.daemon.process.wait(WAIT_S)
+        house.daemon.start()
+        house.touch("adopted")
+        check.equal(f"{what}: it is killed", result_of(pid, fd), None)
+        os.unlink(f"{house.out}/adopted")
+        check.that(f"{what}: no job is left of it", wait_for(lambda: house.job_ids() == sorted(["keeper", other.id])), house.job_ids())
+    check.that("the other job goes on", house.running(other))
+    other.process.kill()
+    other.finish()
+    house.record(other)
+    house.unharmed(check, "not looked at")
+    house.settles(check, "not looked at")
