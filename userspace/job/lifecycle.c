@@ -414,16 +414,20 @@ static int adopt_rules(struct job *job, struct error *err)
 	return 0;
 }
 
-/* Nobody comes into the job by its cgroup any more. What came while it was being attached is let go. */
-static void forget_cgroup(struct job *job)
+/* Its name stays: events tell it. */
+void job_let_cgroup_go(struct job *job)
 {
 	struct kern *kern = job->rulesets->kern;
+	bool is_open = job->cgroup.fd >= 0;
 
-	if (job->cgroup.fd >= 0 && job->is_attached)
+	if (!job->is_attached)
+		return;
+	if (is_open)
 		kern_detach_cgroup(kern, job->cgroup.fd);
 	job_forget_cgroup(kern, job->label);
-	if (job->is_attached && !job->state.progress->is_admitted)
+	if (is_open || !job->state.progress->is_admitted)
 		job_unlabel_members(kern, job->label, 0);
+	cgroup_let_go(&job->cgroup);
 }
 
 /*
@@ -440,8 +444,7 @@ static void finish_attaching(struct job *job)
 	}
 	cgroup_freeze(&job->cgroup, false, NULL);
 	/* What came in meanwhile would keep the job from its end, and could do nothing. */
-	forget_cgroup(job);
-	cgroup_close(&job->cgroup);
+	job_let_cgroup_go(job);
 }
 
 /*
@@ -568,7 +571,8 @@ int job_end(struct job *job, struct error *err)
 
 	if (r)
 		return r;
-	forget_cgroup(job);
+	job_let_cgroup_go(job);
+	job_forget_cgroup(kern, job->label);
 	job_withdraw(kern, job->label);
 	ruleset_put(job->rulesets, TAKE_PTR(job->rules));
 	selftest_sweep(job->label);
