@@ -3,15 +3,13 @@
 #include "job/lifecycle.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "job/content.h"
-#include "job/environment.h"
 #include "job/launcher.h"
+#include "job/scratch.h"
 #include "job/selftest.h"
 #include "kern/jobs.h"
 #include "kern/member.h"
@@ -168,21 +166,6 @@ int job_create(struct rulesets *rulesets, const struct job_request *request, str
 
 /* --- admission -------------------------------------------------------------------------------- */
 
-/* The superblock that the launcher has made for the job becomes writable for it. */
-static int use_scratch(struct job *job, const struct job_request *request, struct error *err)
-{
-	dev_t dev;
-	int r = environment_check_scratch(request->scratch_fd, request->asked_by, err, &dev);
-
-	if (r)
-		return r;
-	job->scratch_fd = fcntl(request->scratch_fd, F_DUPFD_CLOEXEC, 0);
-	if (job->scratch_fd < 0)
-		return error_errno(err, -errno, "cannot hold the job's scratch");
-	/* The kernel's own encoding of a device number. */
-	return job_set_scratch(job->rulesets->kern, job->label, major(dev) << 20 | minor(dev), err);
-}
-
 int job_limit_processes(struct job *job, struct error *err)
 {
 	uint64_t max = job->rules->policy->limits.processes;
@@ -224,7 +207,7 @@ static void leave(struct job *job, const struct job_request *request)
  */
 static int admit_process(struct job *job, const struct job_request *request, struct error *err)
 {
-	int r = request->scratch_fd >= 0 ? use_scratch(job, request, err) : 0;
+	int r = request->scratch_fd >= 0 ? scratch_use(job, request, err) : 0;
 
 	if (!r)
 		r = job_label_task(job->rulesets->kern, request->pidfd, job->label, err);
@@ -497,6 +480,7 @@ int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *
 		finish_attaching(job);
 	else
 		end_launcher(job);
+	scratch_find(job);
 	*ret_job = TAKE_PTR(job);
 	return 0;
 }

@@ -99,6 +99,28 @@ static size_t keep_members(struct job_member *members, size_t cnt, struct job_la
 	return kept;
 }
 
+/* Threads of one process come one after the other. */
+int member_list(struct kern *kern, struct job_label label, pid_t **ret_pids, size_t *ret_cnt)
+{
+	_cleanup_free_ struct job_member *members = NULL;
+	size_t cnt, pid_cnt = 0;
+	pid_t *pids;
+	int r = read_members(kern, &members, &cnt);
+
+	if (r)
+		return r;
+	cnt = keep_members(members, cnt, label);
+	pids = calloc(cnt + 1, sizeof(*pids));
+	if (!pids)
+		return -ENOMEM;
+	for (size_t i = 0; i < cnt; i++)
+		if (!i || members[i].tgid != members[i - 1].tgid)
+			pids[pid_cnt++] = members[i].tgid;
+	*ret_pids = pids;
+	*ret_cnt = pid_cnt;
+	return 0;
+}
+
 static int by_files(const void *a, const void *b)
 {
 	const struct job_member *x = a, *y = b;
