@@ -104,6 +104,9 @@ struct job_member {
 	struct job_label label;
 	__u32 tgid;      /* in the initial PID namespace */
 	__u32 in_execve; /* 1: it is executing a program */
+	__u64 files;     /* names its table of descriptors; 0: it has none any more */
+	__u32 files_cnt; /* how many tasks have that table */
+	__u32 reserved;
 };
 
 /* kernel_build: one entry, written before anything is attached. Text, ended by NUL. */
@@ -114,7 +117,7 @@ struct kernel_build {
 
 _Static_assert(sizeof(struct kernel_stats) == 24, "kernel_stats is ABI");
 _Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
-_Static_assert(sizeof(struct job_member) == 16, "job_member is ABI");
+_Static_assert(sizeof(struct job_member) == 32, "job_member is ABI");
 _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
 _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
 _Static_assert(sizeof(struct task_label) == 16, "task_label is ABI");

@@ -133,18 +133,18 @@ static void unlink_watch(struct controller *controller, struct watch *watch)
 static void finish(struct controller *controller, struct watch *watch)
 {
 	struct error err = { 0 };
-	int r = watch_finish(watch, &err);
+	int r;
 
+	/* Of a cgroup that is gone, or is the job's no more, there are news for ever. */
+	loop_remove(controller->loop_fd, &watch->cgroup_source);
+	r = watch_finish(watch, &err);
 	if (!r) {
 		unlink_watch(controller, watch);
 		watch_free(watch);
 		return;
 	}
-	if (r == -EAGAIN) {
-		/* Of a cgroup that is gone there are news for ever. */
-		loop_remove(controller->loop_fd, &watch->cgroup_source);
+	if (r == -EAGAIN)
 		return;
-	}
 	if (!watch->is_failing)
 		warn(&err);
 	watch->is_failing = true;

@@ -47,6 +47,14 @@
 /* How often a client is told that others are before it, as long as they are being served. */
 #define WAITING_S 10
 
+/* How many users' turns are remembered. */
+#define SERVED_MAX 64
+
+struct turn {
+	uid_t uid;
+	uint64_t number; /* 0: of nobody */
+};
+
 struct server {
 	struct daemon *daemon;
 	int sock, wake_fd;
@@ -57,8 +65,11 @@ struct server {
 	/* All that follows, and the sessions' fields from deadline_ms on, under the lock. */
 	struct session *sessions;
 	size_t session_cnt;
-	struct session *queue, **queue_end;
 	uint64_t served_cnt; /* requests that the main thread has done */
+	struct session *queue; /* by turn */
+	struct turn served[SERVED_MAX]; /* of users, the last that each had; a ring */
+	size_t served_next;
+	uint64_t turn; /* of the request that was done last */
 	struct discard left; /* sockets that no thread may close */
 	bool is_closing;
 };
@@ -99,6 +110,45 @@ bool server_has_given_up(struct session *session)
 	return has;
 }
 
+static struct turn *turn_of(struct server *server, uid_t uid)
+{
+	for (size_t i = 0; i < SERVED_MAX; i++)
+		if (server->served[i].number && server->served[i].uid == uid)
+			return &server->served[i];
+	return NULL;
+}
+
+static void note_turn(struct server *server, const struct session *session)
+{
+	struct turn *turn = turn_of(server, session->uid);
+
+	if (!turn)
+		turn = &server->served[server->served_next++ % SERVED_MAX];
+	*turn = (struct turn){ session->uid, session->turn };
+	server->turn = session->turn;
+}
+
+/*
+ * Users take turns: of each one request is done before the second of another, however many he has
+ * waiting, because each may take seconds.
+ */
+static void put_in_queue(struct server *server, struct session *session)
+{
+	const struct turn *last = turn_of(server, session->uid);
+	struct session **at;
+
+	session->turn = server->turn;
+	if (last && last->number >= session->turn)
+		session->turn = last->number + 1;
+	for (const struct session *s = server->queue; s; s = s->next_queued)
+		if (s->uid == session->uid && s->turn >= session->turn)
+			session->turn = s->turn + 1;
+	for (at = &server->queue; *at && (*at)->turn <= session->turn;)
+		at = &(*at)->next_queued;
+	session->next_queued = *at;
+	*at = session;
+}
+
 static void enqueue(struct session *session, struct request *request)
 {
 	struct server *server = session->server;
@@ -107,9 +157,7 @@ static void enqueue(struct session *session, struct request *request)
 	session->request = request;
 	session->is_done = false;
 	session->deadline_ms = INT64_MAX;
-	session->next_queued = NULL;
-	*server->queue_end = session;
-	server->queue_end = &session->next_queued;
+	put_in_queue(server, session);
 	/* A semaphore of 64 bits takes it at once. */
 	while (write(server->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
@@ -202,8 +250,7 @@ static struct session *dequeue(struct server *server)
 	session = server->queue;
 	if (session) {
 		server->queue = session->next_queued;
-		if (!server->queue)
-			server->queue_end = &server->queue;
+		note_turn(server, session);
 	}
 	pthread_mutex_unlock(&server->lock);
 	return session;
@@ -220,29 +267,6 @@ static void finish(struct session *session, int result, const struct error *err,
 	session->deadline_ms = clock_ms(CLOCK_MONOTONIC) + SESSION_SILENT_MS;
 	pthread_cond_signal(&session->done);
 	pthread_mutex_unlock(&session->server->lock);
-}
-
-/* One request, then it is somebody else's turn in the loop. */
-static void on_wake(void *arg)
-{
-	struct server *server = arg;
-	struct session *session;
-	struct error err = { 0 };
-	json_t *members = NULL;
-	uint64_t one;
-	int r;
-
-	if (read(server->wake_fd, &one, sizeof(one)) != sizeof(one))
-		return;
-	session = dequeue(server);
-	if (!session)
-		return;
-	r = request_execute(server->daemon, session->request, &err, &members);
-	if (r) {
-		json_decref(members);
-		members = NULL;
-	}
-	finish(session, r, &err, members);
 }
 
 /* --- accepting -------------------------------------------------------------------------------- */
@@ -317,9 +341,9 @@ static bool is_full(struct server *server)
 	return count_clients(server, 0).refused >= REFUSALS_MAX;
 }
 
-static void on_listen(void *arg)
+/* Returns whether there was somebody. */
+static bool accept_one(struct server *server)
 {
-	struct server *server = arg;
 	_cleanup_free_ struct session *session = calloc(1, sizeof(*session));
 	struct ucred peer = { .uid = (uid_t)-1 };
 	socklen_t len = sizeof(peer);
@@ -332,17 +356,56 @@ static void on_listen(void *arg)
 	if (sock < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 			pause_accepting(server);
-		return;
+		return false;
 	}
 	/* Of a connection it cannot fail. */
 	getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len);
 	add_session(server, TAKE_PTR(session), sock, peer.uid);
+	return true;
+}
+
+static void on_listen(void *arg)
+{
+	accept_one(arg);
+}
+
+/* Before a request is done, which may take seconds: or those who come meanwhile would be later than they came. */
+static void accept_all(struct server *server)
+{
+	while (server->source.fd >= 0 && accept_one(server))
+		;
 }
 
 static int listen_again(struct server *server)
 {
 	server->resume_ms = 0;
 	return loop_add(loop_of(server), &server->source, server->sock, EPOLLIN, on_listen, server);
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+/* One request, then it is somebody else's turn in the loop. */
+static void on_wake(void *arg)
+{
+	struct server *server = arg;
+	struct session *session;
+	struct error err = { 0 };
+	json_t *members = NULL;
+	uint64_t one;
+	int r;
+
+	if (read(server->wake_fd, &one, sizeof(one)) != sizeof(one))
+		return;
+	accept_all(server);
+	session = dequeue(server);
+	if (!session)
+		return;
+	r = request_execute(server->daemon, session->request, &err, &members);
+	if (r) {
+		json_decref(members);
+		members = NULL;
+	}
+	finish(session, r, &err, members);
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
@@ -482,10 +545,10 @@ int server_open(struct daemon *daemon, struct error *err, struct server **ret_se
 	*server = (struct server){
 		.daemon = daemon,
 		.sock = -1,
+		.turn = 1,
 		.wake_fd = -1,
 		.source = LOOP_SOURCE_NONE,
 		.wake_source = LOOP_SOURCE_NONE,
-		.queue_end = &server->queue,
 	};
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->gone, NULL);
@@ -510,7 +573,6 @@ static void hang_up(struct server *server)
 		pthread_cond_signal(&session->done);
 	}
 	server->queue = NULL;
-	server->queue_end = &server->queue;
 }
 
 bool server_close(struct server *server)

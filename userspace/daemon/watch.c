@@ -541,6 +541,7 @@ int watch_finish(struct watch *watch, struct error *err)
 {
 	struct job_stats stats = { 0 };
 
+	job_let_cgroup_go(watch->job);
 	watch_drain(watch);
 	/* Nobody else waits for a controller of one job, and a reader may just be slow. */
 	if (watch->tally->waiting && !watch->controller->is_daemon)

@@ -586,10 +586,16 @@ void cgroup_forget(const char *path)
 		take_pids_back(parent);
 }
 
-void cgroup_close(struct cgroup *cgroup)
+void cgroup_let_go(struct cgroup *cgroup)
 {
 	cleanup_fd(&cgroup->fd);
 	cleanup_fd(&cgroup->events_fd);
+	cgroup->fd = cgroup->events_fd = -1;
+}
+
+void cgroup_close(struct cgroup *cgroup)
+{
+	cgroup_let_go(cgroup);
 	free(cgroup->path);
 	free(cgroup->name);
 	*cgroup = (struct cgroup)CGROUP_NONE;

@@ -94,4 +94,7 @@ void cgroup_forget(const char *path);
 
 void cgroup_close(struct cgroup *cgroup);
 
+/* Only its descriptors: path and name stay. */
+void cgroup_let_go(struct cgroup *cgroup);
+
 #endif

@@ -11,6 +11,12 @@
 #include "base/cleanup.h"
 #include "kern/identify.h"
 
+/*
+ * A launcher's, in all tables of its threads. jobcage's own has a few; one that does not close what it
+ * has open is refused: all others wait while each is judged, and a user may have millions.
+ */
+#define FILES_MAX 1024
+
 static const char *why_not(const struct identity *id)
 {
 	if (id->access == ACCESS_NONE)
@@ -101,8 +107,8 @@ int inherited_check(const struct job *job, const struct job_request *request, st
 {
 	_cleanup_free_ struct identity *ids = NULL;
 	size_t cnt = 0;
-	int r = identify_files(job->rulesets->kern, request->pid, job->rules->slot, err, &ids,
-			       &cnt);
+	int r = identify_files(job->rulesets->kern, request->pid, job->rules->slot, FILES_MAX, err,
+			       &ids, &cnt);
 
 	for (size_t i = 0; !r && i < cnt; i++)
 		if (is_kept(request, ids[i].fd))

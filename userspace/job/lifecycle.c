@@ -3,16 +3,13 @@
 #include "job/lifecycle.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "job/content.h"
-#include "job/environment.h"
-#include "job/inherited.h"
-#include "job/process.h"
+#include "job/launcher.h"
+#include "job/scratch.h"
 #include "job/selftest.h"
 #include "kern/jobs.h"
 #include "kern/member.h"
@@ -169,21 +166,6 @@ int job_create(struct rulesets *rulesets, const struct job_request *request, str
 
 /* --- admission -------------------------------------------------------------------------------- */
 
-/* The superblock that the launcher has made for the job becomes writable for it. */
-static int use_scratch(struct job *job, const struct job_request *request, struct error *err)
-{
-	dev_t dev;
-	int r = environment_check_scratch(request->scratch_fd, request->asked_by, err, &dev);
-
-	if (r)
-		return r;
-	job->scratch_fd = fcntl(request->scratch_fd, F_DUPFD_CLOEXEC, 0);
-	if (job->scratch_fd < 0)
-		return error_errno(err, -errno, "cannot hold the job's scratch");
-	/* The kernel's own encoding of a device number. */
-	return job_set_scratch(job->rulesets->kern, job->label, major(dev) << 20 | minor(dev), err);
-}
-
 int job_limit_processes(struct job *job, struct error *err)
 {
 	uint64_t max = job->rules->policy->limits.processes;
@@ -220,59 +202,12 @@ static void leave(struct job *job, const struct job_request *request)
 }
 
 /*
- * A user's launcher that has executed a set-user-ID program since it asked would have that do its
- * work under rules that the user chose. Under the label it can execute only what those allow.
- */
-static int check_unraised(const struct job_request *request, struct error *err)
-{
-	int r = request->asked_by ? process_check_unraised(request->pid, request->pidfd,
-							   request->asked_by, request->asked_by_gid)
-				  : 0;
-
-	if (r == -EPERM)
-		return error_set(err, r,
-				 "process %d has other rights than the one that asked: it has "
-				 "executed a program that gives them",
-				 request->pid);
-	return r ? error_errno(err, r, "cannot look at process %d", request->pid) : 0;
-}
-
-/* A program that it has begun to execute was judged when it was in no job, and its rights come last. */
-static int check_not_executing(const struct job *job, const struct job_request *request,
-			       struct error *err)
-{
-	bool any = false;
-	int r = member_any_in_execve(job->rulesets->kern, job->label, &any);
-
-	if (r)
-		return error_errno(err, r, "cannot look at process %d", request->pid);
-	return any ? error_set(err, -EPERM,
-			       "process %d executes a program; it must wait for the answer first",
-			       request->pid)
-		   : 0;
-}
-
-/*
- * What the launcher is, and holds open. Under the label and in the cgroup, where all of its threads
- * are labelled: whatever these open and execute from now on is judged.
- */
-static int check_launcher(const struct job *job, const struct job_request *request,
-			  struct error *err)
-{
-	int r = check_not_executing(job, request, err);
-
-	if (!r)
-		r = check_unraised(request, err);
-	return r ? r : inherited_check(job, request, err);
-}
-
-/*
  * Label first: were it the other way round, a failure would leave a process in the cgroup that is
  * not under the policy. The limit comes last, because the kernel wants the parent empty for it.
  */
 static int admit_process(struct job *job, const struct job_request *request, struct error *err)
 {
-	int r = request->scratch_fd >= 0 ? use_scratch(job, request, err) : 0;
+	int r = request->scratch_fd >= 0 ? scratch_use(job, request, err) : 0;
 
 	if (!r)
 		r = job_label_task(job->rulesets->kern, request->pidfd, job->label, err);
@@ -280,7 +215,7 @@ static int admit_process(struct job *job, const struct job_request *request, str
 		return r;
 	r = cgroup_enter(&job->cgroup, request->pid, request->pidfd, err);
 	if (!r)
-		r = check_launcher(job, request, err);
+		r = launcher_check(job, request, err);
 	if (!r)
 		r = job_limit_processes(job, err);
 	if (r)
@@ -403,6 +338,17 @@ int job_refresh(struct job *job, struct error *err)
 	return job_replace_policy(job->rulesets->kern, job->label, job->rules->slot, err);
 }
 
+/* What is in its cgroup, and who was moved out of it. */
+static int kill_all(struct job *job)
+{
+	int r = 0;
+
+	job_set_ending(job->rulesets->kern, job->label);
+	if (job->cgroup.fd >= 0)
+		r = cgroup_kill(&job->cgroup);
+	return member_kill(job->rulesets->kern, job->label) ?: r;
+}
+
 /* --- adoption --------------------------------------------------------------------------------- */
 
 /*
@@ -451,16 +397,20 @@ static int adopt_rules(struct job *job, struct error *err)
 	return 0;
 }
 
-/* Nobody comes into the job by its cgroup any more. What came while it was being attached is let go. */
-static void forget_cgroup(struct job *job)
+/* Its name stays: events tell it. */
+void job_let_cgroup_go(struct job *job)
 {
 	struct kern *kern = job->rulesets->kern;
+	bool is_open = job->cgroup.fd >= 0;
 
-	if (job->cgroup.fd >= 0 && job->is_attached)
+	if (!job->is_attached)
+		return;
+	if (is_open)
 		kern_detach_cgroup(kern, job->cgroup.fd);
 	job_forget_cgroup(kern, job->label);
-	if (job->is_attached && !job->state.progress->is_admitted)
+	if (is_open || !job->state.progress->is_admitted)
 		job_unlabel_members(kern, job->label, 0);
+	cgroup_let_go(&job->cgroup);
 }
 
 /*
@@ -477,8 +427,17 @@ static void finish_attaching(struct job *job)
 	}
 	cgroup_freeze(&job->cgroup, false, NULL);
 	/* What came in meanwhile would keep the job from its end, and could do nothing. */
-	forget_cgroup(job);
-	cgroup_close(&job->cgroup);
+	job_let_cgroup_go(job);
+}
+
+/*
+ * The controller died while it moved the launcher in: what that holds open may not have been looked at,
+ * and it was not told that the policy is in force. It does not become the job.
+ */
+static void end_launcher(struct job *job)
+{
+	if (!job->state.progress->is_admitted)
+		kill_all(job);
 }
 
 /*
@@ -519,6 +478,9 @@ int job_adopt(struct rulesets *rulesets, struct job_state *state, const json_t *
 	leave_namesake(job);
 	if (job->is_attached)
 		finish_attaching(job);
+	else
+		end_launcher(job);
+	scratch_find(job);
 	*ret_job = TAKE_PTR(job);
 	return 0;
 }
@@ -550,15 +512,10 @@ int job_look(struct rulesets *rulesets, const json_t *content, struct error *err
 int job_kill(struct job *job, enum end_cause cause)
 {
 	struct job_progress *progress = job->state.progress;
-	int r = 0;
 
 	if (!progress->end_cause)
 		progress->end_cause = cause;
-	job_set_ending(job->rulesets->kern, job->label);
-	if (job->cgroup.fd >= 0)
-		r = cgroup_kill(&job->cgroup);
-	/* Also who was moved out of it. */
-	return member_kill(job->rulesets->kern, job->label) ?: r;
+	return kill_all(job);
 }
 
 static int kill_and_remove_cgroup(struct job *job)
@@ -598,7 +555,8 @@ int job_end(struct job *job, struct error *err)
 
 	if (r)
 		return r;
-	forget_cgroup(job);
+	job_let_cgroup_go(job);
+	job_forget_cgroup(kern, job->label);
 	job_withdraw(kern, job->label);
 	ruleset_put(job->rulesets, TAKE_PTR(job->rules));
 	selftest_sweep(job->label);

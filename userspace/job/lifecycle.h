@@ -123,6 +123,12 @@ int job_look(struct rulesets *rulesets, const json_t *content, struct error *err
  */
 int job_kill(struct job *job, enum end_cause cause);
 
+/*
+ * Of a job that is over, or does not come to run: a cgroup that was attached is the job's no more, and who
+ * came into it meanwhile is let go.
+ */
+void job_let_cgroup_go(struct job *job);
+
 /* Kills what is left of the job and removes its cgroup, unless that was attached. Returns 0 or -errno. */
 int job_leave_cgroup(struct job *job, struct error *err);
 

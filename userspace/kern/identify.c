@@ -13,14 +13,14 @@
 /* How often to ask again when another controller asked in between. */
 #define TRIES 100
 
-static int ask(struct kern *kern, pid_t tgid, const struct identify_request *request,
+static int ask(struct kern *kern, pid_t tgid, const struct identify_request *request, size_t max,
 	       void **ret_data, size_t *ret_len)
 {
 	__u32 zero = 0;
 
 	if (bpf_map_update_elem(kern->map_fd[MAP_IDENTIFY_REQ], &zero, request, BPF_ANY))
 		return -errno;
-	return iter_read(kern, PROG_IDENTIFY, tgid, ret_data, ret_len);
+	return iter_read(kern, PROG_IDENTIFY, tgid, max * sizeof(struct identity), ret_data, ret_len);
 }
 
 static bool is_answer(const struct identity *identities, size_t cnt,
@@ -39,7 +39,7 @@ static int by_fd(const void *a, const void *b)
 	return x->fd < y->fd ? -1 : x->fd > y->fd;
 }
 
-int identify_files(struct kern *kern, pid_t tgid, long policy_slot, struct error *err,
+int identify_files(struct kern *kern, pid_t tgid, long policy_slot, size_t max, struct error *err,
 		   struct identity **ret_identities, size_t *ret_cnt)
 {
 	struct identify_request request = { .has_policy = policy_slot >= 0,
@@ -48,8 +48,13 @@ int identify_files(struct kern *kern, pid_t tgid, long policy_slot, struct error
 	for (int i = 0; i < TRIES; i++) {
 		_cleanup_free_ void *data = NULL;
 		size_t len = 0;
-		int r = ask(kern, tgid, &request, &data, &len);
+		int r = ask(kern, tgid, &request, max, &data, &len);
 
+		if (r == -E2BIG)
+			return error_set(err, r,
+					 "process %d has more than %zu descriptors open; close "
+					 "those that it does not need",
+					 tgid, max);
 		if (r)
 			return error_errno(err, r, "cannot read the file identities of process %d",
 					   tgid);

@@ -26,13 +26,16 @@ static int open_iterator(struct kern *kern, enum kern_prog prog, pid_t tgid)
 	return fd < 0 ? -errno : fd;
 }
 
-static int read_all(int fd, void **ret_data, size_t *ret_len)
+/* The kernel goes on with the iteration as far as it is read. */
+static int read_all(int fd, size_t max, void **ret_data, size_t *ret_len)
 {
 	_cleanup_free_ char *data = NULL;
 	size_t len = 0, room = 0;
 	ssize_t n;
 
 	do {
+		if (len > max)
+			return -E2BIG;
 		if (len == room) {
 			char *grown = realloc(data, room = room ? 2 * room : 16384);
 
@@ -51,9 +54,10 @@ static int read_all(int fd, void **ret_data, size_t *ret_len)
 	return 0;
 }
 
-int iter_read(struct kern *kern, enum kern_prog prog, pid_t tgid, void **ret_data, size_t *ret_len)
+int iter_read(struct kern *kern, enum kern_prog prog, pid_t tgid, size_t max, void **ret_data,
+	      size_t *ret_len)
 {
 	_cleanup_fd_ int fd = open_iterator(kern, prog, tgid);
 
-	return fd < 0 ? fd : read_all(fd, ret_data, ret_len);
+	return fd < 0 ? fd : read_all(fd, max, ret_data, ret_len);
 }

@@ -6,6 +6,7 @@
 #define JOBCAGE_KERN_ITER_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "kern/kern.h"
@@ -13,10 +14,14 @@
 /* Visit every task rather than one process. */
 #define ITER_ALL 0
 
+/* However much it writes. */
+#define ITER_UNBOUNDED SIZE_MAX
+
 /*
- * Runs the program, over process tgid or ITER_ALL. Returns 0 and the bytes it wrote (free them), or
- * -errno.
+ * Runs the program, over process tgid or ITER_ALL, until it has written more than max bytes. Returns 0
+ * and the bytes it wrote (free them); -E2BIG if that was not all; or another -errno.
  */
-int iter_read(struct kern *kern, enum kern_prog prog, pid_t tgid, void **ret_data, size_t *ret_len);
+int iter_read(struct kern *kern, enum kern_prog prog, pid_t tgid, size_t max, void **ret_data,
+	      size_t *ret_len);
 
 #endif

@@ -203,6 +203,13 @@ int job_set_scratch(struct kern *kern, struct job_label label, __u32 scratch_dev
 	return 0;
 }
 
+__u32 job_scratch(struct kern *kern, struct job_label label)
+{
+	const struct job_value *value = slot_held(kern, label);
+
+	return value ? value->scratch_dev : 0;
+}
+
 int job_read_stats(struct kern *kern, struct job_label label, struct job_stats *ret_stats)
 {
 	return bpf_map_lookup_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, ret_stats) ? -errno
@@ -305,7 +312,7 @@ static int change_labels(struct kern *kern, const struct label_request *request,
 
 	if (bpf_map_update_elem(kern->map_fd[MAP_LABEL_REQ], &zero, request, BPF_ANY))
 		return -errno;
-	r = iter_read(kern, PROG_LABEL, ITER_ALL, &data, &len);
+	r = iter_read(kern, PROG_LABEL, ITER_ALL, ITER_UNBOUNDED, &data, &len);
 	if (!r)
 		*ret_cnt = len / sizeof(__u32);
 	return r;

@@ -60,6 +60,9 @@ int job_policy_slot(struct kern *kern, struct job_label label, __u32 *ret_slot);
 int job_set_scratch(struct kern *kern, struct job_label label, __u32 scratch_dev,
 		    struct error *err);
 
+/* Which it has; 0: none. */
+__u32 job_scratch(struct kern *kern, struct job_label label);
+
 /* Nothing of the job forks any more: it is to be killed. */
 void job_set_ending(struct kern *kern, struct job_label label);
 

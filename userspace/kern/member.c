@@ -23,7 +23,7 @@ static int read_members(struct kern *kern, struct job_member **ret_members, size
 {
 	void *data;
 	size_t len;
-	int r = iter_read(kern, PROG_MEMBERS, ITER_ALL, &data, &len);
+	int r = iter_read(kern, PROG_MEMBERS, ITER_ALL, ITER_UNBOUNDED, &data, &len);
 
 	if (r)
 		return r;
@@ -89,6 +89,66 @@ static int kill_all(struct kern *kern, struct job_label label, size_t *ret_cnt)
 	return 0;
 }
 
+static size_t keep_members(struct job_member *members, size_t cnt, struct job_label label)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < cnt; i++)
+		if (job_label_equal(members[i].label, label))
+			members[kept++] = members[i];
+	return kept;
+}
+
+/* Threads of one process come one after the other. */
+int member_list(struct kern *kern, struct job_label label, pid_t **ret_pids, size_t *ret_cnt)
+{
+	_cleanup_free_ struct job_member *members = NULL;
+	size_t cnt, pid_cnt = 0;
+	pid_t *pids;
+	int r = read_members(kern, &members, &cnt);
+
+	if (r)
+		return r;
+	cnt = keep_members(members, cnt, label);
+	pids = calloc(cnt + 1, sizeof(*pids));
+	if (!pids)
+		return -ENOMEM;
+	for (size_t i = 0; i < cnt; i++)
+		if (!i || members[i].tgid != members[i - 1].tgid)
+			pids[pid_cnt++] = members[i].tgid;
+	*ret_pids = pids;
+	*ret_cnt = pid_cnt;
+	return 0;
+}
+
+static int by_files(const void *a, const void *b)
+{
+	const struct job_member *x = a, *y = b;
+
+	return x->files < y->files ? -1 : x->files > y->files;
+}
+
+/* A table may have one task more for the moment in which one of the job's is being made. */
+int member_any_shares_files(struct kern *kern, struct job_label label, bool *ret_any)
+{
+	_cleanup_free_ struct job_member *members = NULL;
+	bool any = false;
+	size_t cnt, own = 0;
+	int r = read_members(kern, &members, &cnt);
+
+	if (r)
+		return r;
+	cnt = keep_members(members, cnt, label);
+	qsort(members, cnt, sizeof(*members), by_files);
+	for (size_t i = 0; i < cnt; i++) {
+		own = i && members[i].files == members[i - 1].files ? own + 1 : 1;
+		if (i + 1 == cnt || members[i + 1].files != members[i].files)
+			any |= members[i].files && members[i].files_cnt > own;
+	}
+	*ret_any = any;
+	return 0;
+}
+
 int member_kill(struct kern *kern, struct job_label label)
 {
 	size_t cnt = 1;
@@ -108,7 +168,7 @@ int member_any_job(struct kern *kern, bool *ret_any)
 	for (int i = 0; !any && i < LOOKS; i++) {
 		_cleanup_free_ void *data = NULL;
 		size_t len;
-		int r = iter_read(kern, PROG_MEMBERS, ITER_ALL, &data, &len);
+		int r = iter_read(kern, PROG_MEMBERS, ITER_ALL, ITER_UNBOUNDED, &data, &len);
 
 		if (r)
 			return r;
@@ -128,7 +188,7 @@ static int kill_if_member(struct kern *kern, pid_t tgid)
 
 	if (pidfd < 0)
 		return 0;
-	r = iter_read(kern, PROG_MEMBERS, tgid, &data, &len);
+	r = iter_read(kern, PROG_MEMBERS, tgid, ITER_UNBOUNDED, &data, &len);
 	if (!r && len)
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 	return r == -ESRCH ? 0 : r;

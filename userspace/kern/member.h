@@ -6,6 +6,7 @@
 #define JOBCAGE_KERN_MEMBER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "abi/job.h"
 #include "kern/kern.h"
@@ -15,6 +16,15 @@ int member_any(struct kern *kern, struct job_label label, bool *ret_any);
 
 /* The same for those that are in execve(): what they execute may have been judged when they had no label. */
 int member_any_in_execve(struct kern *kern, struct job_label label, bool *ret_any);
+
+/*
+ * The same for those whose table of descriptors a task without the label has as well: what that opens,
+ * they use, and no hook is asked.
+ */
+int member_any_shares_files(struct kern *kern, struct job_label label, bool *ret_any);
+
+/* Processes that carry it, as the kernel numbers them; free them. Returns 0 or -errno. */
+int member_list(struct kern *kern, struct job_label label, pid_t **ret_pids, size_t *ret_cnt);
 
 /*
  * Sends SIGKILL to every process that carries it, wherever it has gone, until a look finds none that

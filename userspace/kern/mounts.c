@@ -12,8 +12,6 @@
 
 #include "base/cleanup.h"
 
-#define MOUNTINFO "/proc/self/mountinfo"
-
 /* Of a line before the fields that may be missing: id parent major:minor root path options. */
 enum field {
 	FIELD_ID = 0,
@@ -113,25 +111,34 @@ static int add_line(struct mounts *mounts, char *line)
 	return r;
 }
 
-int mounts_read(struct error *err, struct mounts *ret_mounts)
+int mounts_read_of(int proc, struct error *err, struct mounts *ret_mounts)
 {
-	_cleanup_file_ FILE *file = fopen(MOUNTINFO, "re");
+	_cleanup_fd_ int fd = openat(proc, "mountinfo", O_RDONLY | O_CLOEXEC);
+	_cleanup_file_ FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 	_cleanup_(mounts_free) struct mounts mounts = { 0 };
 	_cleanup_free_ char *line = NULL;
 	size_t size = 0;
 	int r = 0;
 
 	if (!file)
-		return error_errno(err, -errno, MOUNTINFO);
+		return error_errno(err, -errno, "cannot read the mount table");
+	TAKE_FD(fd);
 	while (!r && getline(&line, &size, file) > 0)
 		r = add_line(&mounts, line);
 	if (!r && ferror(file))
 		r = -EIO;
 	if (r)
-		return error_errno(err, r, MOUNTINFO);
+		return error_errno(err, r, "cannot read the mount table");
 	*ret_mounts = mounts;
 	mounts = (struct mounts){ 0 };
 	return 0;
+}
+
+int mounts_read(struct error *err, struct mounts *ret_mounts)
+{
+	_cleanup_fd_ int proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return proc < 0 ? error_errno(err, -errno, "cannot read the mount table") : mounts_read_of(proc, err, ret_mounts);
 }
 
 /* What the kernel knows will do: a server that does not answer must not hold up the caller. */

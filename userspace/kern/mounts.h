@@ -25,6 +25,9 @@ struct mounts {
 
 /* Returns 0 or -errno. Free with mounts_free(). */
 int mounts_read(struct error *err, struct mounts *ret_mounts);
+
+/* The same of another process, as that sees them. proc: its directory below /proc. */
+int mounts_read_of(int proc, struct error *err, struct mounts *ret_mounts);
 void mounts_free(struct mounts *mounts);
 
 /*

@@ -116,7 +116,7 @@ static int name_places(struct kern *kern, const struct places *places, struct er
 {
 	_cleanup_free_ struct identity *ids = NULL;
 	size_t id_cnt = 0, cnt = 0;
-	int r = identify_files(kern, getpid(), IDENTIFY_NO_POLICY, err, &ids, &id_cnt);
+	int r = identify_files(kern, getpid(), IDENTIFY_NO_POLICY, IDENTIFY_ALL, err, &ids, &id_cnt);
 
 	for (size_t i = 0; !r && i < places->cnt; i++) {
 		const struct held_place *place = &places->items[i];

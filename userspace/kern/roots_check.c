@@ -174,7 +174,7 @@ static int name_findings(struct kern *kern, struct findings *findings, struct er
 
 	if (!findings->cnt)
 		return 0;
-	r = identify_files(kern, getpid(), IDENTIFY_NO_POLICY, err, &ids, &id_cnt);
+	r = identify_files(kern, getpid(), IDENTIFY_NO_POLICY, IDENTIFY_ALL, err, &ids, &id_cnt);
 	for (size_t i = 0; !r && i < findings->cnt; i++) {
 		findings->items[i].old = key_of(ids, id_cnt, findings->old_fd[i]);
 		findings->items[i].now = key_of(ids, id_cnt, findings->now_fd[i]);

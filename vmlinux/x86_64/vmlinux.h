@@ -224,6 +224,11 @@ struct task_struct {
 	unsigned int personality;
 	struct pid *thread_pid;
 	struct hlist_node pid_links[4];
+	struct files_struct *files;
+};
+
+struct files_struct {
+	struct { int counter; } count;
 };
 
 struct nsproxy {

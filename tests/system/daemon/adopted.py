@@ -5,16 +5,20 @@ jobs that are gone, names, ids, labels, is taken for none.
 """
 import contextlib
 import ctypes
+import hashlib
 import json
 import os
 import re
+import socket
 import struct
 import subprocess
 import time
 
 from attach import CGROUP, Crowd, cgroup, enter, rmdir
 from harness import wait_for, wait_for_equal
+from hostile import CLONE_NEWNS, CLONE_NEWUSER, unshare
 from house import ALICE, BOB
+from protocol import Client, child, error_of, result_of
 import sabotage
 from toil import ATTEMPTS, Toil
 import traces
@@ -246,6 +250,77 @@ def becomes_job(check, house, what, pid):
     house.ask("kill", "batch")
     check.that(f"{what}: it ends", wait_for(lambda: "batch" not in house.job_ids()))
     check.equal(f"{what}: nothing is left at the cgroup", (planted("job_by_cgroup"), programs()), (None, []))
+
+
+FSOPEN, FSCONFIG, FSMOUNT = 430, 431, 432
+FSCONFIG_CMD_CREATE = 6
+
+
+def tmpfs_of_own():
+    """A descriptor of one that is mounted nowhere. Another process makes it, in namespaces of its own."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if not pid:
+        unshare(CLONE_NEWUSER | CLONE_NEWNS)
+        context = libc.syscall(FSOPEN, b"tmpfs", 0)
+        libc.syscall(FSCONFIG, context, FSCONFIG_CMD_CREATE, None, None, 0)
+        socket.send_fds(theirs, [b"x"], [libc.syscall(FSMOUNT, context, 0, 0)])
+        os._exit(0)
+    root = socket.recv_fds(ours, 1, 1)[1][0]
+    os.waitpid(pid, 0)
+    ours.close()
+    theirs.close()
+    return root
+
+
+@contextlib.contextmanager
+def mounted_with(dev, place):
+    """The kernel gives numbers again that are free: so often a tmpfs is mounted until one has that number."""
+    cnt = 0
+    try:
+        while os.stat(place).st_dev != dev and cnt < 50:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=777", "none", place], check=True)
+            cnt += 1
+        yield os.stat(place).st_dev == dev
+    finally:
+        for _ in range(cnt):
+            subprocess.run(["umount", place], check=True)
+
+
+def lost_scratch(check, house):
+    """Nobody but the daemon holds what a launcher sent as its scratch, and the daemon is killed: what is mounted next has its number, and is none of the job's."""
+    house.policy("env", environment={"private": ["/tmp"], "scratch": "/var/tmp"})
+    place, told = f"{house.root}/next", f"{house.out}/scratch-dev"
+    os.makedirs(place, exist_ok=True)
+
+    def launch():
+        client, job = Client(), house.new_id()
+        text = client.ask("run", policy="env", job=job).get("policy_text", "")
+        root = tmpfs_of_own()
+        answer = client.ask("run", policy="env", job=job, environment_of=hashlib.sha256(text.encode()).hexdigest(), scratch=root)
+        house.write(told, str(os.fstat(root).st_dev))
+        os.close(root)
+        wait_for(lambda: house.exists("mounted"))
+        try:
+            os.close(os.open(f"{place}/breach", os.O_CREAT | os.O_WRONLY))
+            return [error_of(answer), "breach"]
+        except OSError as error:
+            return [error_of(answer), error.strerror]
+
+    honest = house.start_shell("until test -e $OUT/mounted; do sleep 0.05; done; echo fine >/var/tmp/x && echo fine >/tmp/x && cat /var/tmp/x", policy="env", user=ALICE)
+    wait_for(lambda: house.running(honest))
+    pid, fd = child(ALICE, launch)
+    wait_for(lambda: os.path.exists(told) and os.path.getsize(told))
+    house.daemon.restart()
+    with open(told, encoding="ascii") as stream, mounted_with(int(stream.read()), place) as is_same:
+        check.that("its number is another's", is_same)
+        house.touch("mounted")
+        check.equal("answer, what came of it", result_of(pid, fd), ["ok", "Permission denied"])
+    check.equal("another job's scratch stays its own", (honest.finish().status, honest.out), (0, "fine\n"))
+    for name in ("mounted", "scratch-dev"):
+        os.unlink(f"{house.out}/{name}")
+    house.settles(check, "a scratch that is gone")
 
 
 def stale_labels(check, house):

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import time
 
+import attach
+from cage import Record
 from harness import wait_for
 from house import ALICE, SOCKET
 from scheduler import rmdir_fails
@@ -30,6 +32,11 @@ def held(house):
 def cgroup_of(house, job):
     with open(f"/proc/{job.process.pid}/cgroup", encoding="ascii") as stream:
         return f"{traces.CGROUP_ROOT}{stream.read().strip().split(':')[2]}"
+
+
+def is_populated(cgroup):
+    with open(f"{cgroup}/cgroup.events", encoding="ascii") as stream:
+        return "populated 1" in stream.read()
 
 
 def state_of(job):
@@ -64,6 +71,29 @@ def owed(check, house):
         os.unlink(go)
         os.unlink(f"{house.out}/{ready}")
     house.settles(check, "ends that are owed")
+
+
+def owed_attached(check, house):
+    """A cgroup that was attached is the job's no more when it was empty once: who comes into it while the end waits is free."""
+    record = Record("owed", house.site_alerts)
+    with attach.cgroup():
+        with subprocess.Popen(["sh", "-c", "read line; (echo x >>$0); read line", f"{house.digits}/a"], stdin=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, bufsize=1) as first:
+            attach.enter(first.pid)
+            attached = house.ask("attach", "--cgroup", attach.CGROUP, "--policy", "plain", "--job", record.id)
+            check.equal("attach", attached.returncode, 0)
+            first.stdin.write("go\n")
+            check.that("what is in it is denied", wait_for(lambda: len(record.events()) == 2))
+            with held(house):
+                first.communicate("go\n")
+                wait_for(lambda: not is_populated(attach.CGROUP))
+                time.sleep(1)
+                with attach.waiting_in(house, attach.CGROUP) as comes_free:
+                    check.that("the end waits", record.id in house.job_ids() and not record.end())
+                    check.equal("who comes then is free", comes_free(), True)
+        check.that("the job ends", wait_for(lambda: record.id not in house.job_ids()))
+    house.accounted(check, "attached, the log held", record, 1)
+    house.settles(check, "an end that is owed, attached")
 
 
 # --- killed for memory ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 from deadfs import DeadFs
@@ -343,3 +344,44 @@ def frozen(check, house):
         others_are_served(check, house, "meanwhile")
         check.equal("root runs what it likes", house.shell("exit 3", user=ROOT).status, 3)
     house.settles(check, "frozen cgroup")
+
+
+@contextlib.contextmanager
+def freezing(house, seconds):
+    """The owner freezes the cgroup that long, and thaws it for a moment, over and over."""
+    end = threading.Event()
+
+    def go_on():
+        while not end.is_set():
+            house.write(f"{PARENT}/jobs/cgroup.freeze", "1")
+            end.wait(seconds)
+            house.write(f"{PARENT}/jobs/cgroup.freeze", "0")
+            end.wait(0.3)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+def in_turn(check, house):
+    """One user has many starts waiting, each with a self-test that ends just in time. Another's start waits for one of them at most."""
+    user = User("crowd", EVERYBODY[6])
+    with owned_cgroups():
+        with house.daemon.stopped():
+            starts = [child(user, lambda: error_of(Client().ask("run", policy="plain", job=house.new_id()))) for _ in range(8)]
+            for pid, _ in starts:
+                move(pid, "jobs")
+            time.sleep(1)
+        with freezing(house, 3):
+            time.sleep(0.5)
+            start = time.monotonic()
+            check.equal("another user's job", house.shell("exit 5", user=BOB, policy="team").status, 5)
+            took = time.monotonic() - start
+        check.that("waits for one at most", took < 10, f"{took:.1f} s")
+        said = {result_of(*one) for one in starts}
+        check.that("they are served too", said <= {"ok", "ETIMEDOUT", "EAGAIN"} and "ok" in said, said)
+    house.settles(check, "in turn")

@@ -20,10 +20,10 @@ LOADS, JOBS = 4, 15
 
 
 @contextlib.contextmanager
-def slow_move(house, cgroup, seconds):
-    """So long the daemon is about to move a launcher into its cgroup, which is then still to be made."""
+def slow_move(house, cgroup, seconds, when="delay_enter"):
+    """So long the daemon is about to move a launcher into its cgroup, which is then still to be made; or, by delay_exit, has moved it."""
     tracer = subprocess.Popen(["strace", "-f", "-q", "-p", str(house.daemon.pid), "-P", f"{cgroup}/cgroup.procs", "-e", "trace=write",
-                               "-e", f"inject=write:delay_enter={seconds}000000:when=1", "-o", "/dev/null"])
+                               "-e", f"inject=write:{when}={seconds}000000:when=1", "-o", "/dev/null"])
     wait_for(lambda: "TracerPid:\t0\n" not in open(f"/proc/{house.daemon.pid}/status", encoding="ascii").read())
     try:
         yield
