@@ -5,7 +5,7 @@
 # that lost an exit status or missed a panic would make every other test worthless.
 #
 # selftest.sh [--fresh]       --fresh: also fill a new cache from the network (a minute, 350 MB)
-# selftest.sh --only NAME     one group: status, streams, arguments, out, splats, interrupt, cache,
+# selftest.sh --only NAME     one group: status, streams, arguments, out, timeout, splats, interrupt, cache,
 #                             elsewhere or kernels
 
 # shellcheck disable=SC2016 # what is in single quotes is for the guest's shell
@@ -53,40 +53,47 @@ both() { status_is "$1" && said "$2"; }
 # No QEMU started from this test's scratch folder is left.
 no_qemu() { ! pgrep -f "qemu-system-x86_64.*$SCRATCH" >/dev/null; }
 
-test_status() {
-	local status
+# Its kernel has said something.
+qemu_runs() { [[ -s $(echo "$SCRATCH"/jobcage-vm.*/console) ]] && ! no_qemu; }
 
-	for status in 0 7; do
-		vm -- sh -c "exit $status"
-		expect "exit status $status" status_is "$status"
+# within SECONDS CONDITION...: waits until it holds, for no longer.
+within() {
+	local end=$((SECONDS + $1 + 1))
+
+	shift
+	until "$@" || [[ $SECONDS -ge $end ]]; do
+		sleep 0.1
 	done
+}
+
+test_status() {
+	vm -- sh -c "exit 7"
+	expect "exit status 7" status_is 7
 	vm -- no-such-command
 	expect "a missing command is 127" status_is 127
 	vm -- sh -c 'kill -TERM $$'
 	expect "a command killed by SIGTERM is 143" status_is 143
-	vm --timeout 20 -- sleep 1000
-	expect "time-out is 124" both 124 'time-out after 20 s'
 }
 
 test_streams() {
-	vm -- sh -c 'printf out; printf err >&2'
-	expect "stdout apart from stderr" output_is out
-	expect "stderr apart from stdout" [ "$(<"$SCRATCH/err")" = err ]
 	head -c 1048576 /dev/urandom >"$PROJECT/build.selftest.$$"
-	vm -- cat "$PROJECT/build.selftest.$$"
-	expect "a mebibyte of random bytes comes through whole" cmp "$PROJECT/build.selftest.$$" "$SCRATCH/out"
+	vm -- sh -c 'cat "$0"; printf err >&2' "$PROJECT/build.selftest.$$"
+	expect "exit status 0" status_is 0
+	expect "stdout apart from stderr, and a mebibyte of random bytes comes through whole" \
+		cmp "$PROJECT/build.selftest.$$" "$SCRATCH/out"
+	expect "stderr apart from stdout" [ "$(<"$SCRATCH/err")" = err ]
 	rm -f "$PROJECT/build.selftest.$$"
-	vm -- sh -c 'sleep 1000 & echo done'
-	expect "a process left behind does not hold up the end" output_is "done"
-	vm -- sh -c 'echo a >/dev/stdout; setpriv --reuid nobody --clear-groups sh -c "echo b >/dev/stderr"'
+	vm -- sh -c 'echo a >/dev/stdout; setpriv --reuid nobody --clear-groups sh -c "echo b >/dev/stderr"
+		sleep 1000 & echo done'
 	expect "/dev/stdout and /dev/stderr can be reopened, by nobody too" both 0 '^b$'
+	expect "a process left behind does not hold up the end" output_is $'a\ndone'
 }
 
 test_arguments() {
-	vm -- printf '%s|' 'a b' '' "it's" $'two\nlines' '$HOME' '*'
-	expect "arguments arrive as they are" output_is $'a b||it\'s|two\nlines|$HOME|*|'
-	JOBCAGE_SELFTEST='x y' vm -- sh -c 'echo "$JOBCAGE_SELFTEST,$HOME,$PWD,$(hostname)"'
-	expect "environment, folder and host name" output_is "x y,/root,$PROJECT,jobcage-vm"
+	JOBCAGE_SELFTEST='x y' vm -- sh -c 'printf "%s|" "$@"; echo; echo "$JOBCAGE_SELFTEST,$HOME,$PWD,$(hostname)"' \
+		sh 'a b' '' "it's" $'two\nlines' '$HOME' '*'
+	expect "arguments arrive as they are" [ "$(head -n -1 "$SCRATCH/out")" = $'a b||it\'s|two\nlines|$HOME|*|' ]
+	expect "environment, folder and host name" [ "$(tail -n 1 "$SCRATCH/out")" = "x y,/root,$PROJECT,jobcage-vm" ]
 	vm --kernel 5 -- true
 	expect "an unknown kernel is 125" both 125 "unknown kernel '5'"
 	vm --memory 100000000 -- true
@@ -120,28 +127,29 @@ guest_script() {
 }
 
 test_kernels() {
-	local kernel lsm script
+	local kernel script
 
 	script="DATE=$(date +%s); $(guest_script)"
 	for kernel in "${KERNELS[@]}"; do
-		vm --kernel "$kernel" -- bash -c "$script"
+		vm --kernel "$kernel" -- bash -c "$script"$'\ncat /sys/kernel/security/lsm'
 		expect "$kernel: what the guest is promised" status_is 0
-		for lsm in bpf none; do
-			vm --kernel "$kernel" --lsm "$lsm" -- cat /sys/kernel/security/lsm
-			expect "$kernel: --lsm $lsm" lsm_is "$lsm"
-		done
+		expect "$kernel: --lsm bpf" lsm_is bpf "$(<"$SCRATCH/out")"
 		vm --kernel "$kernel" --icount -- sh -c 'nproc && sleep 300'
 		expect "$kernel: --icount, where waiting is free" output_is 1
 	done
-	vm --kernel all -- sh -c 'uname -r; case $(uname -r) in 6.1.*) exit 3;; esac'
+	vm --kernel all --lsm none -- sh -c 'cat /sys/kernel/security/lsm; echo; case $(uname -r) in 6.1.*) exit 3;; esac'
 	expect "all kernels: a heading each, and the failure of one is the run's" all_kernels
+	for kernel in 0 1 2; do
+		expect "${KERNELS[kernel]}: --lsm none" lsm_is none "$(sed -n $((kernel + 1))p "$SCRATCH/out")"
+	done
 }
 
+# lsm_is bpf|none LIST
 lsm_is() {
-	printed apparmor || return 1
+	[[ ,$2, == *,apparmor,* ]] || return 1
 	case $1 in
-	bpf) printed '(^|,)bpf(,|$)' ;;
-	none) ! printed '(^|,)bpf(,|$)' ;;
+	bpf) [[ ,$2, == *,bpf,* ]] ;;
+	none) [[ ,$2, != *,bpf,* ]] ;;
 	esac
 }
 
@@ -162,8 +170,28 @@ test_out() {
 		[ "$(stat -c '%s %a' "$SCRATCH/given/d/zeros" 2>/dev/null)" = "3000000 751" ]
 	expect "--out: what was there stays" [ -s "$SCRATCH/given/before" ]
 	expect "--keep-log" grep -q 'Linux version' "$SCRATCH/log"
-	vm --out "$SCRATCH/given" --timeout 40 -- sh -c 'echo x >"$JOBCAGE_OUT/early"; sleep 1000'
-	expect "--out: comes back after a time-out too" [ "$STATUS:$(cat "$SCRATCH/given/early")" = 124:x ]
+}
+
+# test_timeout: the guest sleeps through most of it, so it is started before the others and looked at after them.
+start_timeout() {
+	mkdir "$SCRATCH/late"
+	("$VM" --out "$SCRATCH/late" --timeout 60 -- sh -c 'echo x >"$JOBCAGE_OUT/early"; sleep 1000' \
+		>"$SCRATCH/late.out" 2>"$SCRATCH/late.err"; echo $? >"$SCRATCH/late.status") &
+	TIMEOUT_PID=$!
+}
+
+end_timeout() {
+	wait "$TIMEOUT_PID"
+	STATUS=$(<"$SCRATCH/late.status")
+	cp "$SCRATCH/late.out" "$SCRATCH/out"
+	cp "$SCRATCH/late.err" "$SCRATCH/err"
+	expect "time-out is 124" both 124 'time-out after 60 s'
+	expect "--out: comes back after a time-out too" [ "$(cat "$SCRATCH/late/early")" = x ]
+}
+
+test_timeout() {
+	start_timeout
+	end_timeout
 }
 
 test_splats() {
@@ -185,13 +213,11 @@ test_interrupt() {
 		TMPDIR=$SCRATCH env --default-signal=INT "$VM" -- sleep 1000 \
 			>"$SCRATCH/out" 2>"$SCRATCH/err" &
 		pid=$!
-		sleep 5
-		STATUS=1
-		no_qemu || STATUS=0
-		expect "SIG$signal: QEMU runs before" status_is 0
+		within 20 qemu_runs
+		expect "SIG$signal: QEMU runs before" qemu_runs
 		kill -"$signal" "$pid"
 		wait "$pid" 2>/dev/null
-		sleep 1
+		within 1 no_qemu
 		expect "SIG$signal: no QEMU after" no_qemu
 		[[ $signal == KILL ]] ||
 			expect "SIG$signal: nothing left in the temporary folder" \
@@ -222,11 +248,13 @@ if [[ ${1:-} == --only ]]; then
 	"test_$2" "${@:3}"
 	exit "$FAILED"
 fi
+start_timeout
 test_status
 test_streams
 test_arguments
 test_out
 test_splats
+end_timeout
 test_interrupt
 test_cache "$@"
 test_elsewhere

@@ -11,13 +11,11 @@ import subprocess
 import tempfile
 
 from capabilities import CAPABILITIES
-from eventfile import whole_lines
+from eventfile import Reader
 from harness import WAIT_S, wait_for, wait_for_equal
 import traces
 
 PROJECT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
-# What every line of a file ends with: its place in the chain.
-END_OF_LINE = '"}}}'
 SECRET = "secret\n"
 DIGITS = "0 1 2\n"
 
@@ -36,13 +34,14 @@ def command_line(pid):
 class Record:
     """What is written of a job."""
 
+    readers = {}
+
     def __init__(self, job_id, alerts):
         self.id, self.alerts = job_id, alerts
 
     def events(self):
-        """The lines of this job; not one that is half written, nor what a killed writer left of one."""
-        events = [json.loads(line) for line in whole_lines(self.alerts) if line.endswith(END_OF_LINE) and self.id in line]
-        return [event for event in events if event["metadata"].get("correlation_uid") == self.id]
+        """The lines of this job, so far."""
+        return self.readers.setdefault(self.alerts, Reader(self.alerts)).events(self.id)
 
     def end(self):
         """What job_end counts, or {}."""

@@ -2,8 +2,14 @@
 """Reading an alert file that is still being written."""
 import json
 import os
+import re
 
 from harness import wait_for
+
+# What every line of a file ends with: its place in the chain.
+END_OF_LINE = '"}}}'
+JOB = re.compile('"correlation_uid":"([^"]*)"')
+TAIL = 256  # a line's end tells it from every other line: its hash is in it
 
 
 def whole_lines(path):
@@ -15,13 +21,55 @@ def whole_lines(path):
         return stream.read().split("\n")[:-1]
 
 
+class Reader:
+    """
+    An alert file, whose lines are read and parsed once, however often one waits for another: a file of many jobs has thousands. Not
+    a line that is half written, nor what a killed writer left of one.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.file, self.offset, self.tail, self.jobs = None, 0, b"", {}
+
+    def events(self, job_id):
+        """Those of one job, in their order."""
+        self.read_on()
+        lines, events = self.jobs.get(job_id, ([], []))
+        events += [event for event in map(json.loads, lines) if event["metadata"].get("correlation_uid") == job_id]
+        lines.clear()
+        return events[:]
+
+    def read_on(self):
+        try:
+            with open(self.path, "rb") as stream:
+                self.go_where_it_was(stream)
+                text = stream.read()
+        except FileNotFoundError:
+            text, self.offset, self.tail, self.jobs = b"", 0, b"", {}
+        whole = text[:text.rfind(b"\n") + 1]
+        self.offset += len(whole)
+        self.tail = (self.tail + whole[-TAIL:])[-TAIL:]
+        for line in whole.decode().split("\n"):
+            job = line.endswith(END_OF_LINE) and JOB.search(line)
+            if job:
+                self.jobs.setdefault(job[1], ([], []))[0].append(line)
+
+    def go_where_it_was(self, stream):
+        """At the beginning, if this is another file or its lines are others now."""
+        stat = os.fstat(stream.fileno())
+        stream.seek(max(self.offset - TAIL, 0))
+        if (stat.st_dev, stat.st_ino) != self.file or stream.read(len(self.tail)) != self.tail:
+            stream.seek(0)
+            self.file, self.offset, self.tail, self.jobs = (stat.st_dev, stat.st_ino), 0, b"", {}
+
+
 def record_until_end(path, seconds):
     """Every event of the one job whose file this is, once its end has been written."""
     def record():
-        events = [json.loads(line) for line in whole_lines(path)]
-        return events if events and events[-1]["metadata"]["event_code"] == "job_end" else None
+        lines = whole_lines(path)
+        return lines if lines and json.loads(lines[-1])["metadata"]["event_code"] == "job_end" else None
 
-    events = wait_for(record, seconds)
-    if not events:
+    lines = wait_for(record, seconds)
+    if not lines:
         raise RuntimeError(f"{path} has no end")
-    return events
+    return [json.loads(line) for line in lines]

@@ -8,11 +8,14 @@ WAIT_S = 120  # for anything that happens in the end; an emulated machine on a b
 
 
 def wait_for(condition, seconds=WAIT_S):
-    """Polls until condition() is true; its last answer."""
+    """Polls until condition() is true; its last answer. It rests as long as it looks: what it waits for needs the machine too."""
     deadline = time.monotonic() + seconds
-    while not (answer := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return answer
+    while True:
+        asked = time.monotonic()
+        answer, now = condition(), time.monotonic()
+        if answer or now >= deadline:
+            return answer
+        time.sleep(min(max(now - asked, 0.02), 0.5))
 
 
 def wait_for_equal(question, wanted, seconds=WAIT_S):

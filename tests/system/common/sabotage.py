@@ -86,8 +86,8 @@ def hooks():
 
 
 @contextlib.contextmanager
-def detached(program):
-    """Its link is gone, another one stands under its name; in the end it is attached anew."""
+def detached(program, world):
+    """Its link is gone, another one stands under its name; in the end it is attached anew, by a link that is the world's from then on."""
     path = pin(f"link_{program}")
     other = next(other for other in glob.glob(f"{os.path.dirname(path)}/link_*") if other != path)
     link, prog_fd = link_and_program(path)
@@ -100,6 +100,8 @@ def detached(program):
     os.unlink(path)
     link_fd = bpf(RAW_TRACEPOINT_OPEN, "<QI", 0, prog_fd)
     obj_pin(link_fd, path)
+    world.baseline["bpf links"].remove(link)
+    world.baseline["bpf links"].append(LINK_INFO.unpack_from(info_of(link_fd))[0])
     os.close(link_fd)
     os.close(prog_fd)
 
