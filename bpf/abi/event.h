@@ -50,6 +50,7 @@ enum event_reason {
 	REASON_HELPER = 25,   /* a program that the kernel would start outside the job */
 	REASON_OWNER = 26,    /* whom a descriptor signals: none but the process itself */
 	REASON_SETID = 27,    /* a program that would run as its owner, whoever starts it */
+	REASON_ALL_QUOTAS = 28, /* quotas of every file system of the machine */
 };
 
 /* What was attempted. */
@@ -96,6 +97,8 @@ enum event_op {
 	OP_CONTROL = 40, /* scheduling, priority or limits; guard.number: tgid */
 	OP_BPF = 41,     /* guard.number: the command */
 	OP_KEY_REQUEST = 42, /* have the kernel ask its helper for a key; guard.number: 0 */
+	OP_QUOTA = 43,       /* set, switch or remove quotas; path: the top of the file system */
+	OP_QUOTA_SYNC = 44,  /* have the quotas of all file systems written; guard.number: 0 */
 };
 
 enum event_flags {
