@@ -67,6 +67,9 @@ def by_the_site(check, house):
             check.equal(f"{user.name} {options}: whose it is, after the job", of(path), (*owner, 0o700))
             again = house.shell(f"cat {path}/f", user=user, policy=name, options=options)
             check.equal(f"{user.name} {options}: the next job finds it", (again.status, again.out), (0, "made\n"))
+        name = policy(house, f"{folder}/shared")
+        jobs = [house.start_shell(f"echo >>{folder}/shared/f && echo ran", user=ALICE, policy=name) for _ in range(8)]
+        check.equal("eight at once", [(job.finish().status, job.out, job.err) for job in jobs], 8 * [(0, "ran\n", "")])
         os.mkdir(f"{folder}/theirs")
         os.chown(f"{folder}/theirs", BOB.uid, 0)
         os.chmod(f"{folder}/theirs", 0o751)
