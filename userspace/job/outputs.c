@@ -278,7 +278,6 @@ static void note(struct outputs *outputs, struct output *output, const struct st
 	pthread_mutex_unlock(&under_way_lock);
 }
 
-/* Its mode last: until then nobody takes it for made. */
 static int give(const struct outputs *outputs, int fd, const struct stat *st)
 {
 	bool is_theirs = st->st_uid == outputs->owner.uid && st->st_gid == outputs->owner.gid;
@@ -299,31 +298,35 @@ static int open_made(int parent, const char *name, struct stat *ret_st)
 	return ret_st->st_uid == geteuid() ? TAKE_FD(fd) : -ESTALE;
 }
 
-/* Returns 0; 1: somebody else was faster; -errno, and nothing is left. */
+/* Its mode last: until then nobody takes it for made. What fails half-way is removed with the rest. */
+static int take_over(struct outputs *outputs, struct output *output, int parent)
+{
+	_cleanup_fd_ int fd = -1;
+	struct stat st;
+
+	fd = open_made(parent, name_of(output->rule), &st);
+	if (fd < 0) {
+		unlinkat(parent, name_of(output->rule), AT_REMOVEDIR);
+		free(output);
+		return fd;
+	}
+	note(outputs, output, &st);
+	return give(outputs, fd, &st);
+}
+
+/* Returns 0; 1: somebody else was faster; or -errno. */
 static int make_in(struct outputs *outputs, const struct rule *rule, int parent)
 {
 	struct output *output = calloc(1, sizeof(*output));
-	_cleanup_fd_ int fd = -1;
-	struct stat st;
-	int r = 0;
+	int r;
 
 	if (!output)
 		return -ENOMEM;
 	output->rule = rule;
-	if (mkdirat(parent, name_of(rule), outputs->is_own ? OUTPUT_MODE : 0))
-		r = errno == EEXIST ? 1 : -errno;
-	if (r) {
-		free(output);
-		return r;
-	}
-	fd = open_made(parent, name_of(rule), &st);
-	if (fd >= 0)
-		note(outputs, output, &st);
-	else
-		free(output);
-	r = fd < 0 ? fd : give(outputs, fd, &st);
-	if (fd < 0)
-		unlinkat(parent, name_of(rule), AT_REMOVEDIR);
+	if (!mkdirat(parent, name_of(rule), outputs->is_own ? OUTPUT_MODE : 0))
+		return take_over(outputs, output, parent);
+	r = errno == EEXIST ? 1 : -errno;
+	free(output);
 	return r;
 }
 

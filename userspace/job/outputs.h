@@ -39,7 +39,10 @@ int outputs_make_own(struct policy *policy, struct error *err, struct outputs **
 /* The job has started: they stay. May be NULL. */
 void outputs_keep(struct outputs *outputs);
 
-/* Removes what was made, where it is still empty and no other start has come to need it, unless it is kept. May be NULL. */
+/*
+ * Removes what was made, where it is still empty and no other start has come to need it, unless it is
+ * kept. May be NULL.
+ */
 void outputs_free(struct outputs *outputs);
 
 #endif
