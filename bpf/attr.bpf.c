@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Attributes: timestamps, extended attributes, access control lists, inode flags, whatever else
+ * Attributes: timestamps, extended attributes, access control lists, inode flags, quotas, whatever else
  * an ioctl may alter of a file that is open for reading only, and what is read without opening.
  *
  * Problem: none of these needs a file that is open for writing, so file_open does not see them; nor does it
  * see what is read by name: a link's target, an attribute's value, what others do in a directory.
- * Design: each alteration needs ACCESS_WRITE at its object, each look ACCESS_READ. Modes, owners and sizes also pass inode_setattr,
+ * Design: each alteration needs ACCESS_WRITE at its object, that of quotas at the top of the file system; each
+ * look needs ACCESS_READ. Modes, owners and sizes also pass inode_setattr,
  * but were judged by their path_* hooks, which know the path. Overlayfs calls these hooks once more
  * for the layer below, see is_for_layer().
  *
@@ -173,6 +174,69 @@ int BPF_PROG(attr_path_notify, const struct path *path, u64 mask, unsigned int t
 	if (ret || is_outsider())
 		return ret;
 	return judge_look(path->dentry, path->mnt, OP_WATCH);
+}
+
+/* --- quotas ----------------------------------------------------------------------------------- */
+
+/* include/uapi/linux/quota.h and dqblk_xfs.h: what tells, and what has one file system's quotas written. */
+#define Q_SYNC 0x800001
+#define Q_GETFMT 0x800004
+#define Q_GETINFO 0x800005
+#define Q_GETQUOTA 0x800007
+#define Q_GETNEXTQUOTA 0x800009
+#define XQM_CMD(number) ('X' << 8 | (number))
+#define Q_XGETQUOTA XQM_CMD(3)
+#define Q_XGETQSTAT XQM_CMD(5)
+#define Q_XQUOTASYNC XQM_CMD(7)
+#define Q_XGETQSTATV XQM_CMD(8)
+#define Q_XGETNEXTQUOTA XQM_CMD(9)
+
+static __always_inline bool alters_quotas(int cmd)
+{
+	switch (cmd) {
+	case Q_SYNC:
+	case Q_GETFMT:
+	case Q_GETINFO:
+	case Q_GETQUOTA:
+	case Q_GETNEXTQUOTA:
+	case Q_XGETQUOTA:
+	case Q_XGETQSTAT:
+	case Q_XQUOTASYNC:
+	case Q_XGETQSTATV:
+	case Q_XGETNEXTQUOTA: return false;
+	default: return true;
+	}
+}
+
+static __noinline int refuse_all_quotas(void)
+{
+	struct decision d = {
+		.kind = EVENT_GUARD,
+		.op = OP_QUOTA_SYNC,
+		.reason = REASON_ALL_QUOTAS,
+	};
+	struct job job;
+	int verdict;
+
+	return lsm_enter(&job, &verdict) ? lsm_refuse(&job, &d) : verdict;
+}
+
+/*
+ * By the block device's name, which is never opened: no file hook sees it. Without one, Q_SYNC is about every
+ * file system of the machine, and sb is NULL: read as a number, because the verifier takes the argument of a
+ * hook for a pointer that is none.
+ */
+SEC("lsm/quotactl")
+int BPF_PROG(attr_quotactl, int cmd, int type, int id, struct super_block *sb, int ret)
+{
+	__u64 address = 0;
+
+	if (ret || is_outsider())
+		return ret;
+	bpf_probe_read_kernel(&address, sizeof(address), &ctx[3]);
+	if (!address)
+		return refuse_all_quotas();
+	return alters_quotas(cmd) ? judge_attribute(sb->s_root, OP_QUOTA) : LSM_ALLOW;
 }
 
 /* --- ioctl ------------------------------------------------------------------------------------ */

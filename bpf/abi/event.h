@@ -50,6 +50,7 @@ enum event_reason {
 	REASON_HELPER = 25,   /* a program that the kernel would start outside the job */
 	REASON_OWNER = 26,    /* whom a descriptor signals: none but the process itself */
 	REASON_SETID = 27,    /* a program that would run as its owner, whoever starts it */
+	REASON_ALL_QUOTAS = 28, /* quotas of every file system of the machine */
 };
 
 /* What was attempted. */
@@ -100,6 +101,8 @@ enum event_op {
 	OP_READLINK = 44,
 	OP_WATCH = 45, /* be told of what happens to it: inotify, fanotify, dnotify */
 	OP_MAP_EXEC = 46, /* map it as code, or make code of what is mapped of it */
+	OP_QUOTA = 47,       /* set, switch or remove quotas; path: the top of the file system */
+	OP_QUOTA_SYNC = 48,  /* have the quotas of all file systems written; guard.number: 0 */
 };
 
 enum event_flags {

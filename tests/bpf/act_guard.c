@@ -20,12 +20,16 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/quota.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#ifndef SYS_quotactl_fd
+#define SYS_quotactl_fd 443 /* since 5.14 */
+#endif
 #define IOPRIO_WHO_PROCESS 1 /* linux/ioprio.h, which older headers lack */
 
 /* It came as far as its argument. */
@@ -178,6 +182,44 @@ static int request_key(char **argv)
 	return got_through(outcome(syscall(SYS_request_key, "user", name, "x", KEY_SPEC_PROCESS_KEYRING)), ENOKEY);
 }
 
+static int sync_quotas(char **argv)
+{
+	(void)argv;
+	return outcome(quotactl(QCMD(Q_SYNC, USRQUOTA), NULL, 0, NULL));
+}
+
+/* Of the file system that a directory is on. */
+static int quotas_of(const char *path, int command, struct dqblk *limits)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (step("open") && fd < 0)
+		return -errno;
+	step("quotactl_fd");
+	r = outcome(syscall(SYS_quotactl_fd, fd, QCMD(command, USRQUOTA), 12345, limits));
+	close(fd);
+	return r;
+}
+
+static int set_quota(char **argv)
+{
+	struct dqblk limits = { .dqb_bhardlimit = 1 << 20, .dqb_valid = QIF_BLIMITS };
+
+	return quotas_of(argv[0], Q_SETQUOTA, &limits);
+}
+
+static int get_quota(char **argv)
+{
+	struct dqblk limits;
+
+	return quotas_of(argv[0], Q_GETQUOTA, &limits);
+}
+
+static int sync_quotas_of(char **argv)
+{
+	return quotas_of(argv[0], Q_SYNC, NULL);
+}
+
 const struct act guard_acts[] = {
 	{ "capability", 0, capability },
 	{ "user_namespace", 0, user_namespace },
@@ -192,6 +234,10 @@ const struct act guard_acts[] = {
 	{ "set_limit", 1, set_limit },
 	{ "bpf", 0, use_bpf },
 	{ "request_key", 0, request_key },
+	{ "sync_quotas", 0, sync_quotas },
+	{ "sync_quotas_of", 1, sync_quotas_of },
+	{ "set_quota", 1, set_quota },
+	{ "get_quota", 1, get_quota },
 	{ "signal_by_owner", 1, signal_by_owner },
 	{ "signal_by_owner_ex", 1, signal_by_owner_ex },
 	{ "signal_by_ioctl", 1, signal_by_ioctl },

@@ -177,6 +177,5 @@ OPEN = {
     'F05 mount-setattr': 'no hook is asked; only a capability could be refused',
     'F03 old-write': 'a second name from before the job is another place', 'F03 old-read': 'the same',
     **dict.fromkeys((f'F13 {name}' for name in 'mknod memory-node'.split()), DEVICES),
-    'F18 quotactl': 'capabilities are not judged yet',
     **dict.fromkeys((f'F17 {name}' for name in ('fifo', 'folder')), DEPUTY),
 }

@@ -140,10 +140,10 @@ static void repair_header(struct event *event)
 		[OP_CAPABILITY] = REASON_CAPABILITY, [OP_USER_NAMESPACE] = REASON_USER_NAMESPACE,
 		[OP_TRACE] = REASON_OUTSIDE,         [OP_SIGNAL] = REASON_OUTSIDE,
 		[OP_CONTROL] = REASON_OUTSIDE,       [OP_BPF] = REASON_BPF,
-		[OP_KEY_REQUEST] = REASON_HELPER,
+		[OP_KEY_REQUEST] = REASON_HELPER,    [OP_QUOTA_SYNC] = REASON_ALL_QUOTAS,
 	};
 
-	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_KEY_REQUEST);
+	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_QUOTA_SYNC);
 	event->kind = (uint8_t)op_info(event->op)->kind;
 	event->rule %= FIXTURE_RULES + 2;
 	if (event->kind == EVENT_GUARD) {

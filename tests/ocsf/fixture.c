@@ -86,6 +86,7 @@ static __u8 guard_reason(enum event_op op)
 	case OP_USER_NAMESPACE: return REASON_USER_NAMESPACE;
 	case OP_BPF: return REASON_BPF;
 	case OP_KEY_REQUEST: return REASON_HELPER;
+	case OP_QUOTA_SYNC: return REASON_ALL_QUOTAS;
 	default: return REASON_OUTSIDE;
 	}
 }

@@ -104,7 +104,7 @@ static void render_variants(struct event header)
 static void test_every_combination(void **state)
 {
 	(void)state;
-	for (unsigned int op = OP_OPEN_READ; op <= OP_MAP_EXEC; op++)
+	for (unsigned int op = OP_OPEN_READ; op <= OP_QUOTA; op++)
 		for (unsigned int verdict = VERDICT_ALLOW; verdict <= VERDICT_WOULD_DENY; verdict++)
 			for (unsigned int reason = REASON_RULE; reason <= REASON_FOREIGN_SOCKET;
 			     reason++) {
@@ -118,7 +118,7 @@ static void test_every_combination(void **state)
 static void test_every_rule(void **state)
 {
 	(void)state;
-	for (unsigned int op = OP_OPEN_READ; op <= OP_MAP_EXEC; op++)
+	for (unsigned int op = OP_OPEN_READ; op <= OP_QUOTA; op++)
 		for (uint32_t rule = 0; rule <= FIXTURE_RULES + 1; rule++) {
 			bool is_net = op_info(op)->kind == EVENT_NET;
 
@@ -458,7 +458,7 @@ static void test_documented(void **state)
 
 		assert_non_null(strstr(text, text_at(event, "firewall_rule.uid")));
 	}
-	for (unsigned int op = OP_OPEN_READ; op <= OP_MAP_EXEC; op++)
+	for (unsigned int op = OP_OPEN_READ; op <= OP_QUOTA; op++)
 		assert_non_null(strstr(text, op_info(op)->code));
 }
 

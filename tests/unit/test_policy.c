@@ -25,6 +25,7 @@ static void assert_same_rule(const struct rule *a, const struct rule *b)
 	assert_int_equal(a->class, b->class);
 	assert_int_equal(a->access, b->access);
 	assert_int_equal(a->is_optional, b->is_optional);
+	assert_int_equal(a->is_created, b->is_created);
 	assert_string_equal(a->path ? a->path : "", b->path ? b->path : "");
 	assert_string_equal(a->dataset ? a->dataset : "", b->dataset ? b->dataset : "");
 	assert_memory_equal(a->addr, b->addr, sizeof(a->addr));
@@ -205,6 +206,58 @@ static void equal_policies_have_equal_digests(void **state)
 	assert_same_policy(one, other);
 	policy_free(other);
 	policy_free(one);
+}
+
+#define RULE(more) \
+	", \"filesystem\": {\"rules\": [{\"path\": \"/runs/1\", \"access\": \"write\"" more "}]}}"
+#define CREATED RULE(", \"create\": true")
+
+/* Said only where it is so, so that digests of policies that do not say it stay as they were. */
+static void created(void **state)
+{
+	struct policy *with = parse_good(HEAD CREATED, NULL);
+	struct policy *without = parse_good(HEAD RULE(""), NULL), *again;
+	struct policy *denied = parse_good(HEAD RULE(", \"create\": false, \"optional\": false"), NULL);
+
+	(void)state;
+	assert_true(with->rules[0].is_created);
+	assert_false(without->rules[0].is_created);
+	assert_non_null(strstr(with->canonical, "{\"access\":\"write\",\"create\":true,"
+						"\"path\":\"/runs/1\"}"));
+	assert_null(strstr(without->canonical, "create"));
+	assert_same_policy(without, denied);
+	assert_string_not_equal(with->digest, without->digest);
+	again = parse_good(with->canonical, NULL);
+	assert_same_policy(with, again);
+	policy_free(again);
+	policy_free(denied);
+	policy_free(without);
+	policy_free(with);
+}
+
+/* A rule that replaces another says itself whether its path is made. */
+static void created_is_replaced(void **state)
+{
+	static const struct {
+		const char *base, *child;
+		bool is_created;
+	} rows[] = {
+		{ HEAD CREATED, HEAD ", \"extends\": [\"base.json\"]}", true },
+		{ HEAD CREATED, HEAD ", \"extends\": [\"base.json\"]" RULE(""), false },
+		{ HEAD RULE(""), HEAD ", \"extends\": [\"base.json\"]" CREATED, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy *policy;
+
+		write_file("base.json", rows[i].base);
+		write_file("child.json", rows[i].child);
+		policy = load_good("child.json", NULL);
+		assert_int_equal(policy->rule_cnt, 1);
+		assert_int_equal(policy->rules[0].is_created, rows[i].is_created);
+		policy_free(policy);
+	}
 }
 
 static void different_policies_have_different_digests(void **state)
@@ -406,6 +459,8 @@ int main(void)
 		cmocka_unit_test(digest_is_sha256_of_canonical),
 		cmocka_unit_test(equal_policies_have_equal_digests),
 		cmocka_unit_test(different_policies_have_different_digests),
+		cmocka_unit_test(created),
+		in_folder(created_is_replaced),
 		in_folder(child_overrides_base),
 		in_folder(origins_survive),
 		in_folder(cut_into_files_is_the_same_policy),

@@ -394,6 +394,15 @@ static void against_the_rules(void **state)
 			      "job may write; remove the rule, or say \"write\"")
 		  MUST("5:1", "path '/s' is at the job's own '/s' (p.json:2:49), which the job may "
 			      "write; remove the rule, or say \"write\"") },
+		{ HEAD "\"environment\": {\"private\": [\"/tmp\"], \"hide\": [\"/h\"]},\n"
+		       "\"filesystem\": {\"rules\": [\n"
+		       "{\"path\": \"/tmp\", \"access\": \"write\", \"create\": true},\n"
+		       "{\"path\": \"/h/x\", \"access\": \"write\", \"create\": true},\n"
+		       "{\"path\": \"/o\", \"access\": \"write\", \"create\": true}]}}",
+		  MUST("4:1", "path '/tmp' is at '/tmp' (p.json:2:29), which begins empty for the job: a "
+			      "directory that is made on the host is nothing to it; remove 'create'")
+		  MUST("5:1", "path '/h/x' is in '/h' (p.json:2:47), which begins empty for the job: a "
+			      "directory that is made on the host is nothing to it; remove 'create'") },
 	};
 
 	(void)state;

@@ -141,6 +141,32 @@ static void types(void **state)
 	check_all(mistakes, ARRAY_SIZE(mistakes));
 }
 
+#define CREATE(rule) HEAD "\"filesystem\": {\"rules\": [{\"path\": \"/a\", " rule "}]}}"
+
+static void created(void **state)
+{
+	static const struct mistake mistakes[] = {
+		{ CREATE("\"access\": \"write\", \"create\": \"yes\""),
+		  MUST("2:70", "'create' must be true or false, not a string") },
+		{ CREATE("\"access\": \"read\", \"create\": true"),
+		  MUST("2:69", "'create' is for access \"write\": the job would have an empty directory "
+			       "that it may not fill") },
+		{ CREATE("\"access\": \"none\", \"create\": true"),
+		  MUST("2:69", "'create' is for access \"write\": the job would have an empty directory "
+			       "that it may not fill") },
+		{ CREATE("\"access\": \"write\", \"create\": true, \"optional\": true"),
+		  MUST("2:70", "'create' and 'optional' contradict each other: a path that is made when "
+			       "it is absent is never left out; remove one of the two") },
+		{ CREATE("\"access\": \"wirte\", \"create\": true"),
+		  MUST("2:51", "unknown access 'wirte'; did you mean 'write'? (one of: none, read, write)") },
+		{ HEAD "\"exec\": {\"allow\": [{\"path\": \"/a\", \"create\": true}]}}",
+		  MUST("2:35", "unknown key 'create'; an exec rule has: id, path, optional") },
+	};
+
+	(void)state;
+	check_all(mistakes, ARRAY_SIZE(mistakes));
+}
+
 static void words(void **state)
 {
 	static const struct mistake mistakes[] = {
@@ -455,6 +481,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(syntax),	 cmocka_unit_test(keys),
 		cmocka_unit_test(types),	 cmocka_unit_test(words),
+		cmocka_unit_test(created),
 		cmocka_unit_test(paths),	 cmocka_unit_test(networks),
 		cmocka_unit_test(ports),	 cmocka_unit_test(ids),
 		cmocka_unit_test(no_site),	 cmocka_unit_test(long_texts_are_cut),

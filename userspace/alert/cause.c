@@ -111,6 +111,11 @@ static const struct builtin builtins[] = {
 		"the kernel would start a program outside the job, with words of the job's",
 		"No policy entry can allow it: use keys that are there already.",
 	},
+	[REASON_ALL_QUOTAS] = {
+		"builtin:all-quotas",
+		"every file system of the machine would write its quotas",
+		"No policy entry can allow it: name one file system.",
+	},
 	[REASON_SETID] = {
 		"builtin:set-id-program",
 		"whoever starts it, outside too, would run as its owner or with its group",

@@ -93,6 +93,10 @@ static bool reason_ok(const struct event *event)
 		if (event->op != OP_KEY_REQUEST)
 			return false;
 		break;
+	case REASON_ALL_QUOTAS:
+		if (event->op != OP_QUOTA_SYNC)
+			return false;
+		break;
 	case REASON_BPF:
 		if (event->op != OP_BPF)
 			return false;

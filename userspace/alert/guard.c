@@ -29,6 +29,7 @@ void guard_name(const struct event *event, char ret_name[static GUARD_NAME_LEN])
 	case OP_CAPABILITY: capability_name(number, ret_name); break;
 	case OP_USER_NAMESPACE: snprintf(ret_name, GUARD_NAME_LEN, "user namespace"); break;
 	case OP_KEY_REQUEST: snprintf(ret_name, GUARD_NAME_LEN, "key request"); break;
+	case OP_QUOTA_SYNC: snprintf(ret_name, GUARD_NAME_LEN, "all quotas"); break;
 	case OP_BPF: snprintf(ret_name, GUARD_NAME_LEN, "bpf command %llu", number); break;
 	default: snprintf(ret_name, GUARD_NAME_LEN, "process %llu", number);
 	}

@@ -83,7 +83,8 @@ static void put_guarded(FILE *out, const struct event *event)
 	guard_name(event, name);
 	if (event->op == OP_BPF)
 		fprintf(out, " (%s)", name);
-	else if (event->op != OP_USER_NAMESPACE && event->op != OP_KEY_REQUEST)
+	else if (event->op != OP_USER_NAMESPACE && event->op != OP_KEY_REQUEST &&
+		 event->op != OP_QUOTA_SYNC)
 		fputs(name, out);
 	if (event->op == OP_SIGNAL)
 		fprintf(out, " (signal %u)", event->guard.detail);

@@ -10,7 +10,7 @@
 #include "cmd/named.h"
 
 struct attach_options {
-	const char *cgroup, *policy, *job;
+	const char *cgroup, *policy, *job, *user;
 };
 
 static const struct option_row rows[] = {
@@ -20,12 +20,15 @@ static const struct option_row rows[] = {
 		    "a policy of the site by name, or a file (required)"),
 	OPTION_WORD(struct attach_options, job, 'j', "job", "ID",
 		    "the job's id in alerts (default: made from the policy's name)"),
+	OPTION_WORD(struct attach_options, user, 'u', "user", "USER",
+		    "whom its processes run as: shown, may see and end it, and gets the directories\n"
+		    "that the policy creates (default: root, who gets none)"),
 	OPTION_END,
 };
 
 static const struct command command = {
 	.name = "attach",
-	.synopsis = "--cgroup PATH --policy POLICY [--job ID]",
+	.synopsis = "--cgroup PATH --policy POLICY [--job ID] [--user USER]",
 	.about =
 		"Makes a job of a cgroup that a scheduler made: everything that is in it, or below, or enters it\n"
 		"later, obeys the policy. The job ends when the cgroup is empty; the cgroup itself is left to\n"
@@ -35,6 +38,16 @@ static const struct command command = {
 		"Exit status: 0: the policy is in force; 1: nothing was changed; 2 for wrong usage.",
 	.usage_status = EXIT_USAGE,
 };
+
+static int add_user(json_t *members, const char *name, struct error *err)
+{
+	_cleanup_(launch_user_free) struct launch_user user = { 0 };
+	int r = launch_find_user(name, err, &user);
+
+	if (!r)
+		named_user(members, &user);
+	return r;
+}
 
 static int build_request(const struct attach_options *options, json_t *members, struct error *err)
 {
@@ -48,6 +61,8 @@ static int build_request(const struct attach_options *options, json_t *members, 
 		r = named_policy(members, options->policy, err);
 	if (!r && options->job)
 		r = ask_add(members, "job", options->job, err);
+	if (!r && options->user)
+		r = add_user(members, options->user, err);
 	return r;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What --policy says; see named.h. */
+/* What --policy and --user say; see named.h. */
 #include "cmd/named.h"
 
 #include <errno.h>
@@ -39,4 +39,10 @@ int named_policy(json_t *members, const char *policy, struct error *err)
 		return ask_add(members, "policy", policy, err);
 	r = named_absolute(policy, err, &path);
 	return r ? r : ask_add(members, "policy_file", path, err);
+}
+
+void named_user(json_t *members, const struct launch_user *user)
+{
+	json_object_set_new(members, "uid", json_integer(user->uid));
+	json_object_set_new(members, "gid", json_integer(user->gid));
 }

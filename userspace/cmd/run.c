@@ -26,6 +26,7 @@
 #include "daemon/monitor.h"
 #include "job/environment.h"
 #include "job/launch.h"
+#include "job/outputs.h"
 #include "job/state.h"
 #include "policy/policy.h"
 #include "policy/site.h"
@@ -87,6 +88,7 @@ struct launch {
 	struct policy *policy; /* NULL: made no environment */
 	char command[JOB_COMMAND_MAX];
 	struct site *site; /* NULL: none */
+	struct outputs *outputs; /* what was made for it by this process; NULL: nothing */
 };
 
 /* --- options ---------------------------------------------------------------------------------- */
@@ -201,6 +203,7 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 		.command = launch->command,
 		.user = launch->user.name,
 		.uid = launch->user.uid,
+		.gid = launch->options->user ? launch->user.gid : getegid(),
 		.pid = getpid(),
 		.pidfd = pidfd,
 		.scratch_fd = scratch_fd,
@@ -242,9 +245,13 @@ static int enforce_alone(struct launch *launch, struct error *err)
 
 /* --- by the daemon ---------------------------------------------------------------------------- */
 
-/* root names what the daemon is to read; what others bring, they read themselves. */
-static int add_policy(json_t *members, const struct run_options *options, struct error *err)
+/*
+ * root names what the daemon is to read; what others bring, they read themselves, and make what it wants
+ * made.
+ */
+static int add_policy(json_t *members, struct launch *launch, struct error *err)
 {
+	const struct run_options *options = launch->options;
 	struct policy *policy = NULL;
 	struct site *site = NULL;
 	int r;
@@ -254,6 +261,8 @@ static int add_policy(json_t *members, const struct run_options *options, struct
 	r = load_policy(options, err, &site, &policy);
 	if (!r)
 		r = ask_add(members, "policy_text", policy->canonical, err);
+	if (!r)
+		r = outputs_make_own(policy, err, &launch->outputs);
 	site_free(site);
 	policy_free(policy);
 	return r;
@@ -267,11 +276,11 @@ static int add_alerts(json_t *members, const char *alerts, struct error *err)
 	return r ? r : ask_add(members, "alerts", path, err);
 }
 
-static int build_request(const struct launch *launch, json_t *members, struct error *err)
+static int build_request(struct launch *launch, json_t *members, struct error *err)
 {
 	const struct run_options *options = launch->options;
 	json_t *line = json_string(launch->command);
-	int r = add_policy(members, options, err);
+	int r = add_policy(members, launch, err);
 
 	/* Of any bytes. */
 	json_object_set_new(members, "command", line ? line : text_json(launch->command));
@@ -280,7 +289,7 @@ static int build_request(const struct launch *launch, json_t *members, struct er
 	if (!r && options->alerts)
 		r = add_alerts(members, options->alerts, err);
 	if (options->user)
-		json_object_set_new(members, "uid", json_integer(launch->user.uid));
+		named_user(members, &launch->user);
 	if (options->no_self_test)
 		json_object_set_new(members, "self_test", json_false());
 	return r;
@@ -347,6 +356,8 @@ static int enforce_by_daemon(struct launch *launch, int sock, struct error *err)
 		r = client_call(sock, "run", json_incref(members), err, &answer);
 	if (!r && json_object_get(answer, "step"))
 		r = make_environment(launch, sock, members, answer, err);
+	if (!r)
+		outputs_keep(launch->outputs);
 	return r;
 }
 
@@ -395,6 +406,7 @@ static int run(const struct run_options *options)
 		status = EXIT_LAUNCHER;
 	else
 		status = become_job(&launch, &err);
+	outputs_free(launch.outputs);
 	policy_free(launch.policy);
 	site_free(launch.site);
 	launch_user_free(&launch.user);

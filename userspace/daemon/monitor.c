@@ -16,6 +16,7 @@
 #include "daemon/controller.h"
 #include "daemon/limits.h"
 #include "job/launch.h"
+#include "job/outputs.h"
 
 /*
  * Only standard error, for its warnings, and standard output if alerts go there stay open: whatever
@@ -69,11 +70,20 @@ static void answer(int sock, int r, struct error *err)
 static int start(struct controller *controller, const struct job_request *request,
 		 struct policy *policy, bool is_self_tested, struct error *err)
 {
+	const struct output_owner owner = { request->uid, request->gid };
 	struct job_request own = *request;
+	struct outputs *outputs;
 	struct watch *watch;
+	int r = outputs_make(policy, &owner, err, &outputs);
 
+	if (r)
+		return r;
 	own.places = places_walk(policy, err);
-	return own.places ? controller_start(controller, &own, is_self_tested, err, &watch) : -ENOMEM;
+	r = own.places ? controller_start(controller, &own, is_self_tested, err, &watch) : -ENOMEM;
+	if (!r)
+		outputs_keep(outputs);
+	outputs_free(outputs);
+	return r;
 }
 
 static void monitor_main(const struct job_request *request, struct policy *policy,

@@ -10,6 +10,8 @@
 
 #include "base/cleanup.h"
 #include "daemon/bodies.h"
+#include "daemon/request_run.h"
+#include "job/outputs.h"
 
 /* What a request may have besides its packet: of root; of whom the site lets bring policies, some
  * thousand rules; of everybody else. */
@@ -239,7 +241,25 @@ static void choose_user(struct request *request)
 	request->uid = request->peer.uid;
 	if (!request->peer.uid && json_is_integer(uid))
 		request->uid = json_integer_value(uid);
-	name_user(request->uid, request->user, sizeof(request->user));
+}
+
+/*
+ * Whose a directory becomes that is made for the job. False: nobody knows. What is attached runs as anybody;
+ * root says who that is.
+ */
+static bool find_owner(const struct request *request, struct output_owner *owner)
+{
+	const json_t *uid = json_object_get(request->message.json, "uid");
+	const json_t *gid = json_object_get(request->message.json, "gid");
+
+	if (request->peer.uid || (!uid && !request->operation->is_for_root)) {
+		*owner = (struct output_owner){ request->peer.uid, request->peer.gid };
+		return true;
+	}
+	if (!json_is_integer(uid) || !json_is_integer(gid))
+		return false;
+	*owner = (struct output_owner){ json_integer_value(uid), json_integer_value(gid) };
+	return true;
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */
@@ -257,9 +277,27 @@ static int choose_operation(struct request *request, struct error *err)
 	return 0;
 }
 
+/*
+ * What a policy of the site has made for its jobs. For one that a user brings the controller makes nothing: his
+ * launcher has, by his own rights.
+ */
+static int make_outputs(struct request *request, struct error *err)
+{
+	struct output_owner owner;
+	bool has_owner = find_owner(request, &owner);
+
+	if (request->policy->owner)
+		return 0;
+	return outputs_make(request->policy, has_owner ? &owner : NULL, err, &request->outputs);
+}
+
 /* What the controller makes rules of: it waits for no path. */
 static int find_places(struct request *request, struct error *err)
 {
+	int r = make_outputs(request, err);
+
+	if (r)
+		return r;
 	request->places = places_walk(request->policy, err);
 	return request->places ? places_check(request->places, err) : -ENOMEM;
 }
@@ -293,14 +331,15 @@ static int prepare(const struct site *site, int sock, struct request *request, s
 	r = find_policy(site, request, err);
 	if (r)
 		return r;
+	choose_user(request);
 	*phase = "a path that the policy names";
-	r = find_places(request, err);
+	r = request_lacks_environment(request) ? 0 : find_places(request, err);
 	if (!r)
 		r = open_scratch(request, err);
 	if (r)
 		return r;
 	*phase = "what knows the machine's users";
-	choose_user(request);
+	name_user(request->uid, request->user, sizeof(request->user));
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/reload.h"
 #include "daemon/report.h"
 #include "daemon/request_run.h"
+#include "job/outputs.h"
 #include "job/process.h"
 #include "kern/jobs.h"
 
@@ -223,6 +224,7 @@ int request_execute(struct daemon *daemon, struct request *request, struct error
 void request_clear(struct request *request)
 {
 	places_free(request->places);
+	outputs_free(request->outputs);
 	policy_free(request->policy);
 	free(request->source);
 	cleanup_fd(&request->scratch_fd);

@@ -39,6 +39,7 @@ struct request {
 	struct policy *policy; /* of an operation that has one; owned */
 	struct places *places; /* where its paths lead; owned, NULL once they were taken */
 	char *source;          /* the policy's file; NULL: the request brought its text */
+	struct outputs *outputs; /* what was made for it; owned; removed unless the job starts */
 	uid_t uid;             /* who the command is to run as */
 	char user[256];        /* and the name of that */
 	int scratch_fd;        /* on what the sender calls its scratch, O_PATH; owned, or -1 */

@@ -162,11 +162,12 @@ static int ask_for_environment(const struct policy *policy, json_t **ret_answer)
 	return *ret_answer ? 0 : -ENOMEM;
 }
 
-static bool is_environment_made(const struct request *request)
+bool request_lacks_environment(const struct request *request)
 {
 	const char *made = message_string(&request->message, "environment_of");
 
-	return made && !strcmp(made, request->policy->digest);
+	return request->operation->fn == request_run && request->policy->environment.is_present &&
+	       !(made && !strcmp(made, request->policy->digest));
 }
 
 int request_run(struct daemon *daemon, struct request *request, struct error *err,
@@ -180,11 +181,10 @@ int request_run(struct daemon *daemon, struct request *request, struct error *er
 		.scratch_fd = -1,
 	};
 
-	if (request->policy->environment.is_present) {
-		if (!is_environment_made(request))
-			return ask_for_environment(request->policy, ret_answer);
+	if (request_lacks_environment(request))
+		return ask_for_environment(request->policy, ret_answer);
+	if (request->policy->environment.is_present)
 		job.scratch_fd = request->scratch_fd;
-	}
 	return start(daemon, request, &job, err, ret_answer);
 }
 

@@ -16,4 +16,7 @@ int request_attach(struct daemon *daemon, struct request *request, struct error 
 int request_map_ids(struct daemon *daemon, struct request *request, struct error *err,
 		    json_t **ret_answer);
 
+/* Whether it is to be answered by a question for an environment, and then comes again. */
+bool request_lacks_environment(const struct request *request);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "daemon/message.h"
 #include "daemon/prepare.h"
+#include "job/outputs.h"
 
 /* A request, its environment's id map, and the request again. */
 #define REQUESTS_MAX 16
@@ -75,6 +76,8 @@ static int serve(struct session *session, struct request *request)
 			    &session->phase);
 	if (!r)
 		r = server_execute(session, request, &err, &members);
+	if (!r)
+		outputs_keep(request->outputs);
 	if (server_has_given_up(session))
 		return 1;
 	return answer(session->sock, r ? request_failure(&err) : request_success(members));

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/quota.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -142,6 +143,15 @@ static int request_key(const struct attempt *attempt, struct attempt_result *res
 			       KEY_SPEC_PROCESS_KEYRING));
 }
 
+/* Without the hook file systems that have quotas write them, as they would anyway. */
+static int sync_quotas(const struct attempt *attempt, struct attempt_result *result)
+{
+	int r = act_outcome(syscall(SYS_quotactl, QCMD(Q_SYNC, USRQUOTA), NULL, 0, NULL));
+
+	(void)attempt;
+	return r == -ENOSYS ? act_impossible(result, r) : r;
+}
+
 #define GUARD_ACT(act_hook, act_what, act_fn, act_refusal, act_op, act_reason)               \
 	{                                                                                    \
 		.name = act_hook, .hook = act_hook, .what = act_what, .run = act_fn,         \
@@ -164,6 +174,8 @@ const struct act guard_acts[] = {
 	OUTSIDE_ACT("task_setrlimit", "prlimit() of the controller", set_limit, OP_CONTROL),
 	GUARD_ACT("key_alloc", "request_key() of a key that is not there", request_key, EACCES,
 		  OP_KEY_REQUEST, REASON_HELPER),
+	GUARD_ACT("quotactl", "quotactl() that has the quotas of all file systems written", sync_quotas, EACCES,
+		  OP_QUOTA_SYNC, REASON_ALL_QUOTAS),
 	{
 		.name = "bpf",
 		.hook = "bpf",

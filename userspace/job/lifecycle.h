@@ -34,6 +34,7 @@ struct job_request {
 	const char *command;   /* for people */
 	const char *user;      /* who the command runs as */
 	uid_t uid;
+	gid_t gid;                /* for a monitor: of that user, whose the directories are that it makes */
 	uid_t asked_by;
 	gid_t asked_by_gid;       /* unless asked by root */
 	pid_t pid;                /* the process that becomes the job; 0: attach */

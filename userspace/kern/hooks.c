@@ -47,6 +47,7 @@ const struct hook hooks[] = {
 	HOOK("attr_file_ioctl", "file_ioctl", "altering files by ioctl"),
 	OPTIONAL("attr_ioctl_compat", "file_ioctl_compat", "the same by 32-bit programs",
 		 "file_ioctl"),
+	HOOK("attr_quotactl", "quotactl", "setting quotas"),
 	HOOK("mount_sb_mount", "sb_mount", "mounting"),
 	HOOK("mount_kern_mount", "sb_kern_mount", "new file systems"),
 	HOOK("mount_umount", "sb_umount", "unmounting"),

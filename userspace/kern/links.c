@@ -5,8 +5,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
 
 /* As the kernel has it. */
 #define LINKS_MAX 40
@@ -86,4 +90,30 @@ int links_each(const char *path, link_fn fn, void *arg)
 			return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 	}
 	return r;
+}
+
+static int check_directory(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return -errno;
+	if (S_ISLNK(st.st_mode))
+		return -ELOOP;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+char *links_directory(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	_cleanup_free_ char *parent = strndup(path, name - path), *real = NULL;
+	char *directory;
+	int r = check_directory(path);
+
+	if (!r && parent)
+		real = realpath(parent, NULL);
+	if (!r && (!real || asprintf(&directory, "%s/%s", real[1] ? real : "", name) < 0))
+		r = -errno;
+	errno = -r;
+	return r ? NULL : directory;
 }

@@ -17,4 +17,10 @@ typedef int (*link_fn)(void *arg, const char *link);
  */
 int links_each(const char *path, link_fn fn, void *arg);
 
+/*
+ * The canonical path (free it) of a directory that stands there under its own name, wherever links lead on the
+ * way. path is absolute. NULL, and errno: ELOOP if that is a link itself, ENOTDIR if it is something else.
+ */
+char *links_directory(const char *path);
+
 #endif

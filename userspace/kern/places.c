@@ -186,10 +186,18 @@ static void trim_room(struct places *places)
 	places->room = places->cnt;
 }
 
+/* Is the place a directory, or there is none? */
+static bool is_only_directory(const struct held_place *place)
+{
+	return place->rule && place->rule->is_created && !place->is_mount;
+}
+
 static void open_place(struct places *places, struct held_place *place)
 {
+	int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+
 	places->at = place->path;
-	place->fd = open(place->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	place->fd = open(place->path, flags | (is_only_directory(place) ? O_DIRECTORY : 0));
 	if (place->fd >= 0)
 		return;
 	place->error = -errno;
@@ -292,6 +300,12 @@ static int add_failure(struct places *places, const struct rule *rule, __u32 num
 	return 0;
 }
 
+static char *resolve(const struct rule *rule)
+{
+	/* What is made for a job stands under its own name: a link there is nothing that was made. */
+	return rule->is_created ? links_directory(rule->path) : realpath(rule->path, NULL);
+}
+
 static int add_rule(struct places *places, const struct rule *rule, __u32 number)
 {
 	_cleanup_free_ char *path = NULL;
@@ -299,7 +313,7 @@ static int add_rule(struct places *places, const struct rule *rule, __u32 number
 	int r;
 
 	places->at = rule->path;
-	path = realpath(rule->path, NULL);
+	path = resolve(rule);
 	if (!path)
 		return add_failure(places, rule, number, -errno);
 	r = places_add(places, path, strlen(path), rule, number, false);

@@ -98,6 +98,8 @@ static json_t *file_object(struct writer *writer, const struct rule *rule)
 	put_id(writer, object, rule);
 	put_path(writer, object, rule);
 	put_word(writer, object, "access", &access_words, rule->access);
+	if (rule->is_created)
+		put(writer, object, "create", json_true());
 	return object;
 }
 

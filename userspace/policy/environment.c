@@ -436,6 +436,23 @@ static void check_grants(const struct draft *draft, const struct env_path *path)
 	}
 }
 
+static void report_file_rule(const struct draft *draft, const struct rule *rule,
+			     const struct env_path *around)
+{
+	const char *where = strcmp(rule->path, around->path) ? "in" : "at";
+
+	if (rule->is_created)
+		origin_error(draft->diags, rule->origin,
+			     "path '%s' is %s '%s' (" PLACE_FMT "), which begins empty for the job: a "
+			     "directory that is made on the host is nothing to it; remove 'create'",
+			     rule->path, where, around->path, PLACE(around->origin));
+	else
+		origin_error(draft->diags, rule->origin,
+			     "path '%s' is %s the job's own '%s' (" PLACE_FMT "), which the job may "
+			     "write; remove the rule, or say \"write\"",
+			     rule->path, where, around->path, PLACE(around->origin));
+}
+
 /* Such rules are not put in force, so only what holds without them may be said. */
 static void check_file_rules(const struct draft *draft)
 {
@@ -445,16 +462,13 @@ static void check_file_rules(const struct draft *draft)
 
 	for (const struct rule *rule = policy->rules; rule < policy->rules + policy->rule_cnt;
 	     rule++) {
-		if (rule->class != RULE_FILESYSTEM || rule->access == ACCESS_WRITE)
+		if (rule->class != RULE_FILESYSTEM ||
+		    (rule->access == ACCESS_WRITE && !rule->is_created))
 			continue;
 		around = path_around(environment, environment->path_cnt, rule->path);
-		if (!around || around->kind == ENV_HIDDEN)
+		if (!around || (around->kind == ENV_HIDDEN && !rule->is_created))
 			continue;
-		origin_error(draft->diags, rule->origin,
-			     "path '%s' is %s the job's own '%s' (" PLACE_FMT "), which the job may "
-			     "write; remove the rule, or say \"write\"",
-			     rule->path, strcmp(rule->path, around->path) ? "in" : "at",
-			     around->path, PLACE(around->origin));
+		report_file_rule(draft, rule, around);
 	}
 }
 

@@ -29,13 +29,14 @@ static const struct shape grant_shape = { "a dataset grant", FIELDS(grant_fields
 
 /* Files */
 
-enum { FILE_ID, FILE_PATH, FILE_ACCESS, FILE_OPTIONAL, FILE_FIELD_CNT };
+enum { FILE_ID, FILE_PATH, FILE_ACCESS, FILE_OPTIONAL, FILE_CREATE, FILE_FIELD_CNT };
 
 static const struct field file_fields[] = {
 	[FILE_ID] = { "id", KIND_STRING },
 	[FILE_PATH] = { "path", KIND_STRING, .is_required = true },
 	[FILE_ACCESS] = { "access", KIND_STRING, .is_required = true },
 	[FILE_OPTIONAL] = { "optional", KIND_BOOLEAN },
+	[FILE_CREATE] = { "create", KIND_BOOLEAN },
 };
 
 static const struct shape file_shape = { "a filesystem rule", FIELDS(file_fields), NULL, 0 };
@@ -302,6 +303,22 @@ static void read_grant(struct draft *draft, const struct cursor *at, uint8_t acc
 		draft_add(draft, &rule);
 }
 
+/* What is made for the job is for it to write, and is there, so its rule is never left out. */
+static bool check_create(const struct cursor *at, const struct node *node, const struct rule *rule)
+{
+	struct cursor value = cursor_at(at, node);
+
+	if (!rule->is_created)
+		return true;
+	if (rule->is_optional)
+		cursor_error(&value, "'create' and 'optional' contradict each other: a path that is "
+				     "made when it is absent is never left out; remove one of the two");
+	else if (rule->access != ACCESS_WRITE && rule->access != ACCESS_UNSET)
+		cursor_error(&value, "'create' is for access \"write\": the job would have an empty "
+				     "directory that it may not fill");
+	return !rule->is_optional && rule->access == ACCESS_WRITE;
+}
+
 static void read_file_rule(struct draft *draft, const struct cursor *at, uint8_t access)
 {
 	_cleanup_(rule_clear) struct rule rule = { .class = RULE_FILESYSTEM, .access = access,
@@ -313,6 +330,8 @@ static void read_file_rule(struct draft *draft, const struct cursor *at, uint8_t
 	is_good &= read_path(at, members[FILE_PATH], &rule);
 	is_good &= read_word(at, members[FILE_ACCESS], &access_words, &rule.access);
 	rule.is_optional = read_flag(members[FILE_OPTIONAL]);
+	rule.is_created = read_flag(members[FILE_CREATE]);
+	is_good &= check_create(at, members[FILE_CREATE], &rule);
 	if (is_good)
 		draft_add(draft, &rule);
 }

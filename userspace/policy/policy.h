@@ -44,6 +44,7 @@ struct rule {
 	char *path;           /* DATASET, FILESYSTEM, EXEC, UNIX: absolute, as written; else NULL */
 	char *dataset;        /* DATASET: its name; else NULL */
 	bool is_optional;     /* FILESYSTEM, EXEC, UNIX: if the path is absent, the rule is left out */
+	bool is_created;      /* FILESYSTEM: if it is absent when a job starts, it is made, a directory */
 	uint8_t access;       /* DATASET, FILESYSTEM: enum access; EXEC: enum exec_access; UNIX: enum
 				 unix_access */
 	uint8_t addr[16];     /* EGRESS, INGRESS: network order, IPv4 mapped, host bits zero */

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from capabilities import CAPABILITIES
 
 TMPFS, ROOT, PLAIN = '/srv/hooks', '/srv/hooks-root', '/srv/hooks-plain'
+# File systems that have quotas; the policy names the second.
+QUOTA, QUOTA_OUT = '/srv/hooks-quota', '/srv/hooks-quota-out'
 CHANGING = ('create', 'mknod', 'mkdir', 'symlink', 'link', 'unlink', 'rmdir', 'rename', 'truncate', 'chmod', 'chown', 'utimes', 'setxattr')
 NOT_HERE = ('EPROTONOSUPPORT', 'ESOCKTNOSUPPORT', 'EAFNOSUPPORT', 'ENOSYS', 'EOPNOTSUPP')
 
@@ -536,10 +538,19 @@ def guard_cases():
     yield Case('request-key', 'here request_key', alerts=(Alert('guard_key_request', 'builtin:kernel-helper', kernel='key request'),))
 
 
+def quota_cases():
+    """Setting them is a change of the file system as a whole; asking is nobody's business."""
+    yield Case('quota-set', f'here set_quota {QUOTA}', f'here set_quota {QUOTA_OUT}',
+               alerts=(Alert('file_quota', 'filesystem.default', QUOTA),))
+    yield Case('quota-sync-all', 'here sync_quotas', f'here sync_quotas_of {QUOTA}',
+               alerts=(Alert('guard_quota_sync', 'builtin:all-quotas', kernel='all quotas'),))
+    yield Case('only-quota-get', '', f'here get_quota {QUOTA}')
+
+
 def all_cases(release):
     """release: the kernel's, as (major, minor)."""
     return [*tree_cases(release), *rule_cases(), *mount_cases(), *descriptor_cases(), *exec_cases(), *net_cases(),
-            *guard_cases()]
+            *guard_cases(), *quota_cases()]
 
 
 # --- policy ----------------------------------------------------------------------------------------------------
@@ -559,6 +570,7 @@ def policy(cases, act, mode='enforce'):
     rules = [{'id': 'out', 'path': f'{TMPFS}/out', 'access': 'write'},
              {'id': 'out-root', 'path': f'{ROOT}/out', 'access': 'write'},
              {'id': 'cgroups', 'path': '/sys/fs/cgroup', 'access': 'write'},
+             {'id': 'quota-out', 'path': QUOTA_OUT, 'access': 'write'},
              {'id': 'null', 'path': '/dev/null', 'access': 'write'},
              {'id': 'ptmx', 'path': '/dev/ptmx', 'access': 'write'}]
     rules += [{'id': rule_id, 'path': path, 'access': access} for case in cases for rule_id, path, access in case.rules]

@@ -61,6 +61,7 @@ HOOKS = {
     'attr_file_setattr': ('ds', 'here file_setattr {t}/f', 'EACCES', 'OK'),
     'attr_file_ioctl': ('ds', 'here set_flags {t}/f', 'EACCES', 'OK'),
     'attr_ioctl_compat': ('ds', 'here set_flags_32 {t}/f', 'EACCES', 'OK'),
+    'attr_quotactl': ('out', 'here sync_quotas', 'EACCES', 'OK'),
     'mount_umount': ('out', 'here umount_root', 'EACCES', 'OK'),
     'mount_sb_mount': ('out', 'here mount_bind {o}/keep {o}/keep2', 'EACCES', 'OK'),
     'mount_kern_mount': ('out', 'here new_fs tmpfs', 'EACCES', 'OK'),

@@ -6,7 +6,7 @@ import shutil
 import stat
 import subprocess
 
-from cases import PLAIN, ROOT, TMPFS
+from cases import PLAIN, QUOTA, QUOTA_OUT, ROOT, TMPFS
 
 TREES = ('ds', 'closed', 'out')
 DEPTH = 300  # more than the kernel programs walk
@@ -24,10 +24,22 @@ def mount_tmpfs(path):
         run('mount', '-t', 'tmpfs', '-o', 'mode=0755', 'hooks', path)
 
 
+def mount_with_quotas(path):
+    image = f'{path}.image'
+    os.makedirs(path, exist_ok=True)
+    if os.path.ismount(path):
+        return
+    run('truncate', '-s', '16M', image)
+    run('mkfs.ext4', '-q', '-O', 'quota', '-E', 'quotatype=usrquota,lazy_itable_init=0,lazy_journal_init=0', image)
+    run('mount', '-o', 'loop,usrquota', image, path)
+
+
 def mount_all():
     """The trees and their bind mounts. They stay: jobs that run hold on to their identity."""
     mount_tmpfs(TMPFS)
     mount_tmpfs(PLAIN)
+    for path in (QUOTA, QUOTA_OUT):
+        mount_with_quotas(path)
     for world in (TMPFS, ROOT):
         for tree in TREES:
             source, target = f'{world}/{tree}', f'{world}/bind/{tree}'
