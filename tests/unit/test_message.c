@@ -151,7 +151,7 @@ static void test_exec_messages(void **state)
 	memfd.flags = EVENT_PATH_DETACHED;
 	expect_message(
 		memfd, NULL, NULL,
-		"python3 (pid 812) was denied running a file without a recorded path: a program must be a file with "
+		"python3 (pid 812) was denied running a file without a recorded path: code must come from a file with "
 		"a name, and this one is a memfd, deleted or otherwise nameless. No policy entry can allow it: run the "
 		"program from a file that exec.allow names.");
 }

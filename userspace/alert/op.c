@@ -231,6 +231,7 @@ static const struct op_info ops[] = {
 		.name = "map as code", .code = "exec_map", .kind = EVENT_EXEC,
 		.activity = MODULE_LOAD, .file_type = TYPE_REGULAR,
 		.before = "mapping ", .after = " as code",
+	},
 	[OP_QUOTA] = {
 		.name = "change quotas", .code = "file_quota", .kind = EVENT_FILE,
 		.activity = FILE_SET_ATTRIBUTES, .access = ACCESS_WRITE, .file_type = TYPE_FOLDER,
