@@ -71,6 +71,13 @@ void cgroup_leave(const struct cgroup *cgroup, pid_t pid, int pidfd);
  */
 int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct error *err);
 
+/*
+ * The same for a cgroup that somebody else made: a stricter limit of his stays, and cgroup_loosen_processes()
+ * gives back what was there. Nothing above it is touched: without the controller it is refused.
+ */
+int cgroup_tighten_processes(const struct cgroup *cgroup, uint64_t max, struct error *err);
+void cgroup_loosen_processes(const struct cgroup *cgroup);
+
 /* Is its own limit this, or a stricter one? Whoever owns the cgroup above can take it away. */
 bool cgroup_is_limited(const struct cgroup *cgroup, uint64_t max);
 

@@ -170,7 +170,10 @@ int job_limit_processes(struct job *job, struct error *err)
 {
 	uint64_t max = job->rules->policy->limits.processes;
 
-	return max ? cgroup_limit_processes(&job->cgroup, max, err) : 0;
+	if (!max)
+		return 0;
+	return job->is_attached ? cgroup_tighten_processes(&job->cgroup, max, err) :
+				  cgroup_limit_processes(&job->cgroup, max, err);
 }
 
 bool job_is_limited(const struct job *job)
@@ -405,8 +408,10 @@ void job_let_cgroup_go(struct job *job)
 
 	if (!job->is_attached)
 		return;
-	if (is_open)
+	if (is_open) {
 		kern_detach_cgroup(kern, job->cgroup.fd);
+		cgroup_loosen_processes(&job->cgroup);
+	}
 	job_forget_cgroup(kern, job->label);
 	if (is_open || !job->state.progress->is_admitted)
 		job_unlabel_members(kern, job->label, 0);

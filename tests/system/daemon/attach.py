@@ -85,6 +85,11 @@ def cgroup(*below):
             wait_for(lambda at=path: rmdir(at))
 
 
+def text_of(path):
+    with open(path, encoding="ascii") as stream:
+        return stream.read()
+
+
 def rmdir(path):
     with contextlib.suppress(OSError):
         os.rmdir(path)
@@ -256,6 +261,26 @@ def limit_refused(check, house):
         check.equal("a limit that cannot hold: exit status", result.returncode, 1)
         check.that("a limit that cannot hold: says so", "limits.processes" in result.stderr, result.stderr)
         check.that("what is in the cgroup stays free", is_free())
+
+
+def limited(check, house):
+    """A scheduler's stricter limit stays; another one is what it was when the job is over."""
+    house.policy("few", limits={"processes": 8})
+    switch = f"{traces.CGROUP_ROOT}/cgroup.subtree_control"
+    was_on = "pids" in text_of(switch).split()
+    house.write(switch, "+pids")
+    for before, meanwhile in (("100", "8"), ("max", "8"), ("4", "4")):
+        with cgroup():
+            house.write(f"{CGROUP}/pids.max", before)
+            with waiting_in(house, CGROUP):
+                result = house.ask("attach", "--cgroup", CGROUP, "--policy", "few", "--job", "batch")
+                check.equal(f"{before}: attach", (result.returncode, result.stderr), (0, ""))
+                check.equal(f"{before}: under the job", text_of(f"{CGROUP}/pids.max").strip(), meanwhile)
+            check.that(f"{before}: it ends", wait_for(lambda: "batch" not in house.job_ids()))
+            check.equal(f"{before}: afterwards", (text_of(f"{CGROUP}/pids.max").strip(), os.listxattr(CGROUP)), (before, []))
+    if not was_on:
+        house.write(switch, "-pids")
+    house.settles(check, "a limited cgroup")
 
 
 def refusals(check, house):
