@@ -56,7 +56,7 @@ class Launch(Scenario):
         r"mkdir .*jobcage-v",       # the rules are there, and no cgroup
         r"mkdir .*canary",          # all is there, and not tested
         r"wait4",                   # the canary's acts are in the ring and the counters
-        r"cgroup\.procs",           # the launcher has its label, but not its cgroup
+        (2, r"cgroup\.procs"),      # the launcher has its label, but not its cgroup; the first is the canary's
         r"sendmsg",                 # all is in force, and the launcher does not know it
     ]
     how = {"user": ALICE}

@@ -35,7 +35,11 @@ def sample(lines, crossroads, wanted):
     """
     others = [i for i, line in enumerate(lines) if not re.search(r'"message":"toil|^\d+ flock ', line)]
     step = max(1, len(others) // max(wanted - len(crossroads), 1))
-    return [*((1, pattern) for pattern in crossroads), *(nth(lines, at) for at in others[step // 2::step])]
+    return [*map(point_of, crossroads), *(nth(lines, at) for at in others[step // 2::step])]
+
+
+def point_of(crossroad):
+    return crossroad if isinstance(crossroad, tuple) else (1, crossroad)
 
 
 def nth(lines, at):
@@ -56,7 +60,7 @@ def kill_at(check, house, scenario, *point):
         house.daemon.process.wait()
         house.daemon.start()
     failed = check.failed
-    if point[1] in scenario.crossroads:
+    if point in map(point_of, scenario.crossroads):
         check.that(f"{what}: it comes there", killed)
     scenario.judge(check, what)
     if check.failed > failed:

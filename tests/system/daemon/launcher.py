@@ -114,8 +114,8 @@ def shared_table(check, house):
 
 @contextlib.contextmanager
 def killed_before_move(house, job, pid):
-    """As it is about to write the launcher's number into that cgroup's file."""
-    watched = Watched(house, 1, "cgroup.procs")
+    """As it is about to write the launcher's number into that cgroup's file, as the canary's before."""
+    watched = Watched(house, 2, r"cgroup\.procs")
     yield
     wait_for(lambda: not house.daemon.is_alive(), 20)
     watched.end()
