@@ -52,15 +52,16 @@ def kill_at(check, house, scenario, *point):
     scenario.prepare()
     watched = Watched(house, *point)
     scenario.act()
-    # The calls are not the same each time: then it was killed at none.
-    killed = wait_for(lambda: not house.daemon.is_alive(), 1)
+    is_crossroad = point in map(point_of, scenario.crossroads)
+    # The other calls are not the same each time: then it was killed at none.
+    killed = wait_for(lambda: not house.daemon.is_alive(), 20 if is_crossroad else 1)
     seen = watched.end()
     what = f"{scenario.name}, killed at {seen[-1] if killed else None}, meant was {point}"
     if killed:
         house.daemon.process.wait()
         house.daemon.start()
     failed = check.failed
-    if point in map(point_of, scenario.crossroads):
+    if is_crossroad:
         check.that(f"{what}: it comes there", killed)
     scenario.judge(check, what)
     if check.failed > failed:
