@@ -7,6 +7,7 @@ import os
 CGROUP_ROOT = "/sys/fs/cgroup"
 PIN_ROOT = "/sys/fs/bpf/jobcage"
 STATE_JOBS = "/run/jobcage/jobs"
+CANARY_FOLDERS = "/run/jobcage/canary-*"
 MONITOR_COMM = "jobcage-monitor"
 BPFTOOL = next((path for path in ("/usr/sbin/bpftool", "/usr/local/sbin/bpftool") if os.path.exists(path)), "bpftool")
 
@@ -97,6 +98,7 @@ def snapshot():
         "cgroup": cgroups(),
         "pin": pins(),
         "state file": sorted(glob.glob(f"{STATE_JOBS}/*")),
+        "canary's folder": sorted(glob.glob(CANARY_FOLDERS)),
         "monitor": monitors(),
         "mount": mounts(),
         "bpf programs": bpf_ids("programs"),

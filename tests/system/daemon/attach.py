@@ -207,7 +207,7 @@ def failed(check, house):
         with waiting_in(house, CGROUP) as was_free, subprocess.Popen(
                 [house.jobcage, "attach", "--cgroup", CGROUP, "--policy", "plain", "--job", "batch"], stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, text=True) as attaching:
-            check.that("the self-test is under way", wait_for(lambda: glob.glob("/run/jobcage/canary-*")))
+            check.that("the self-test is under way", wait_for(lambda: glob.glob(traces.CANARY_FOLDERS)))
             with waiting_in(house, CGROUP) as is_free:
                 said = attaching.communicate(timeout=WAIT_S)[0]
                 house.write(f"{CGROUP}/cgroup.freeze", "0")

@@ -11,7 +11,7 @@ import time
 
 from attach import CGROUP, cgroup, waiting_in
 from endings import OOM, oom_kills, put, small_home
-from harness import wait_for
+from harness import wait_for, wait_for_equal
 from house import ALICE, ROOT
 import sabotage
 from scheduler import PARENT, enter, parent_cgroup
@@ -24,7 +24,27 @@ SLOTS = {"job": (16384, 32, 8, struct.pack("II", 1, 0xffffffff)), "policy": (409
 
 
 @contextlib.contextmanager
+def table(kind):
+    """The kernel's own, and where in it each slot begins to say that it is taken."""
+    cnt, size, at, _ = SLOTS[kind]
+    fd = sabotage.obj_get(sabotage.pin(f"{kind}_by_slot"))
+    with mmap.mmap(fd, cnt * size) as values:
+        os.close(fd)
+        yield values, range(at, cnt * size, size)
+
+
+def slots_in_use():
+    found = {}
+    for kind in SLOTS:
+        with table(kind) as (values, places):
+            found[kind] = sum(any(values[place:place + 4]) for place in places)
+    return found
+
+
+@contextlib.contextmanager
 def witness(check, house, what):
+    """A job toils meanwhile; in the end nothing is left of all that was refused, in the kernel's tables and in the daemon neither."""
+    daemon, fds, in_use = house.daemon.pid, house.daemon.fd_cnt(), slots_in_use()
     toil = Toil(house, user=ROOT)
     check.that(f"{what}: a job toils", toil.goes())
     yield
@@ -33,6 +53,9 @@ def witness(check, house, what):
     toil.judge(check, what)
     house.accounted(check, what, toil.job, toil[ATTEMPTS])
     house.settles(check, what)
+    check.equal(f"{what}: slots in use", wait_for_equal(slots_in_use, in_use, 30), in_use)
+    if house.daemon.pid == daemon:
+        check.that(f"{what}: the daemon keeps no descriptor", wait_for(lambda: house.daemon.fd_cnt() <= fds, 30), f"{house.daemon.fd_cnt()}, not {fds}")
 
 
 def refused_or_ran(check, what, job):
@@ -118,11 +141,9 @@ def inodes(check, house):
 @contextlib.contextmanager
 def slots_taken(kind):
     """All that are free."""
-    cnt, size, at, taken = SLOTS[kind]
-    fd = sabotage.obj_get(sabotage.pin(f"{kind}_by_slot"))
-    with mmap.mmap(fd, cnt * size) as values:
-        os.close(fd)
-        was = {place: values[place:place + len(taken)] for place in range(at, cnt * size, size) if not any(values[place:place + 4])}
+    taken = SLOTS[kind][3]
+    with table(kind) as (values, places):
+        was = {place: values[place:place + len(taken)] for place in places if not any(values[place:place + 4])}
         for place in was:
             values[place:place + len(taken)] = taken
         try:
