@@ -2,10 +2,10 @@
 /*
  * crowd - many processes and threads that never stop attempting, and an exact account of what they were let do.
  *
- *	crowd PROCESSES THREADS fork|stay|calm FORBIDDEN ALLOWED
+ *	crowd PROCESSES THREADS fork|stay FORBIDDEN ALLOWED
  *
  * Each thread opens both files for writing, again and again; with "fork" also by a child each time, and then it rests for
- * a moment, because so many would leave an emulated machine no time for anything else; with "calm" it only rests, shortly. An attempt
+ * a moment, because so many would leave an emulated machine no time for anything else. An attempt
  * belongs to the phase that was on when it began: phase 0, when anything may come out, until a line on standard input
  * begins phase 1, in which FORBIDDEN must be refused with EACCES and ALLOWED must open. A further line ends it all.
  * First the process ids of all are printed, at the end "ATTEMPTS WRONG" of phase 1.
@@ -28,7 +28,6 @@
 
 #define PROCESSES_MAX 256
 #define REST_US 200000
-#define SHORT_REST_US 10000
 
 static struct account {
 	atomic_int phase;
@@ -37,7 +36,7 @@ static struct account {
 } *account;
 
 static const char *forbidden, *allowed;
-static bool forks, is_calm;
+static bool forks;
 
 /* 0 or an errno. */
 static int try_write(const char *path)
@@ -87,8 +86,6 @@ static void *never_stop(void *arg)
 		if (forks) {
 			attempt_in_child();
 			usleep(REST_US);
-		} else if (is_calm) {
-			usleep(SHORT_REST_US);
 		}
 	}
 	return arg;
@@ -118,14 +115,13 @@ int main(int argc, char **argv)
 	pid_t pids[PROCESSES_MAX];
 
 	if (cnt < 1 || cnt > PROCESSES_MAX) {
-		fprintf(stderr, "Usage: crowd PROCESSES THREADS fork|stay|calm FORBIDDEN ALLOWED\n");
+		fprintf(stderr, "Usage: crowd PROCESSES THREADS fork|stay FORBIDDEN ALLOWED\n");
 		return 2;
 	}
 	account = mmap(NULL, sizeof(*account), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (account == MAP_FAILED)
 		return 1;
 	forks = !strcmp(argv[3], "fork");
-	is_calm = !strcmp(argv[3], "calm");
 	forbidden = argv[4];
 	allowed = argv[5];
 	setvbuf(stdout, NULL, _IOLBF, 0);
