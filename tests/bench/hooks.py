@@ -48,11 +48,11 @@ class Files:
         return ("/bench/landlocked", self.world.write("/etc/bench/landlock", "\n".join(allowed) + "\n"))
 
     def load_apparmor(self):
-        """The name of a loaded profile, or None where AppArmor is not in force. It sees paths as they are outside."""
+        """The name of a loaded profile, or None where AppArmor is not in force. It sees paths as the namespace does."""
         if not os.path.exists("/sys/kernel/security/apparmor/profiles"):
             return None
-        rules = [f"{ROOT}{path}/** r," for path in ["/data/set", "/plain", "/bench", *self.others[:RULES - 3]]]
-        profile = "profile bench {\n" + "\n".join(rules) + f"\n{ROOT}/bench/opens mr,\n}}\n"
+        rules = [f"{path}/** r," for path in ["/data/set", "/plain", "/bench", *self.others[:RULES - 3]]]
+        profile = "profile bench {\n" + "\n".join(rules) + "\n/bench/opens mr,\n}\n"
         done = subprocess.run(["apparmor_parser", "--replace", "--skip-cache"], input=profile, text=True,
                               capture_output=True, check=False)
         if done.returncode:
