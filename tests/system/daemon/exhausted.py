@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Nothing is left of something: the daemon refuses clearly, leaves nothing half made, and those that run are not touched."""
 import contextlib
-import mmap
 import os
 import re
 import resource
@@ -18,9 +17,9 @@ from scheduler import PARENT, enter, parent_cgroup
 from toil import ATTEMPTS, Toil
 import traces
 
-# Of job_by_slot and policy_by_slot, see bpf/abi: entries, the size of one, where it begins to say that it is taken, and what
-# says that it is nobody's that the controller knows: a generation without a policy; a mode.
-SLOTS = {"job": (16384, 32, 8, struct.pack("II", 1, 0xffffffff)), "policy": (4096, 120, 0, struct.pack("I", 1))}
+# Of jobs and policies, see bpf/abi: where an entry begins to say that it is taken, and what says that it is nobody's that the
+# controller knows: a generation without a policy; a mode.
+SLOTS = {"job": (8, struct.pack("II", 1, 0xffffffff)), "policy": (0, struct.pack("I", 1))}
 
 
 @contextlib.contextmanager
@@ -118,11 +117,10 @@ def inodes(check, house):
 @contextlib.contextmanager
 def slots_taken(kind):
     """All that are free."""
-    cnt, size, at, taken = SLOTS[kind]
-    fd = sabotage.obj_get(sabotage.pin(f"{kind}_by_slot"))
-    with mmap.mmap(fd, cnt * size) as values:
-        os.close(fd)
-        was = {place: values[place:place + len(taken)] for place in range(at, cnt * size, size) if not any(values[place:place + 4])}
+    at, taken = SLOTS[kind]
+    with sabotage.table(kind) as values:
+        places = range(at, len(values), sabotage.TABLES[kind].size)
+        was = {place: bytes(values[place:place + len(taken)]) for place in places if not any(values[place:place + 4])}
         for place in was:
             values[place:place + len(taken)] = taken
         try:
