@@ -17,7 +17,7 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := file receive attr mount renames exec guard sock egress packet unix task identify member enter
+BPF_SRCS := tables file receive attr mount renames exec guard sock egress packet unix task identify member enter
 
 BASE_SRCS   := diag error fds file path quota
 POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
@@ -50,7 +50,7 @@ ABI_HDRS   := $(wildcard bpf/abi/*.h)
 
 # What a controller relies on of what its predecessor has pinned, and written of each job. Its hash names the folder of the pins:
 # builds that share it share them.
-LAYOUT_SRCS := $(sort $(ABI_HDRS)) bpf/lib/maps.bpf.h userspace/kern/hooks.c userspace/kern/pins.c userspace/job/state.h userspace/job/content.c
+LAYOUT_SRCS := $(sort $(ABI_HDRS)) bpf/tables.bpf.c bpf/lib/maps.bpf.h userspace/kern/hooks.c userspace/kern/pins.c userspace/job/state.h userspace/job/content.c
 
 MAN_PAGES := userspace/man/jobcage.8 userspace/man/jobcage-policy.5
 

@@ -17,6 +17,7 @@
 
 /* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
 #define FMODE_NOACCOUNT 0x20000000 /* opened by the kernel itself, as by a stacked file system */
+#define O_ACCMODE 3
 #define O_TRUNC 01000
 
 /* Rename and removal: write access to the place, and the object itself must be free to go. */
@@ -55,27 +56,38 @@ static __always_inline int judge_removal(struct dentry *dentry, struct vfsmount 
  */
 static __always_inline bool is_under_fake_path(struct file *file)
 {
-	struct inode *inode = file->f_inode;
+	return file->f_mode & FMODE_NOACCOUNT && file->f_inode->i_sb != file->f_path.dentry->d_sb;
+}
 
-	return file->f_mode & FMODE_NOACCOUNT && inode && inode->i_sb != file->f_path.dentry->d_sb;
+static __always_inline bool is_for_writing(const struct file *file)
+{
+	return file->f_mode & FMODE_WRITE || file->f_flags & O_TRUNC;
+}
+
+/* The same at a glance, as the kernel makes the mode of the flags; true of some that are for neither, too. */
+static __always_inline bool may_be_for_writing(const struct file *file)
+{
+	return file->f_flags & (O_ACCMODE | O_TRUNC);
 }
 
 /* A decision is large, so it is made only when there is something to tell. */
-static __always_inline int refuse_open(const struct job *job, struct file *file, __u8 op,
-				  const struct finding *finding)
+static __noinline int refuse_open(const struct job *job, struct file *file, __u64 found)
 {
-	struct decision d = { .op = op, .dentry = file->f_path.dentry, .mnt = file->f_path.mnt };
+	struct finding finding = finding_unpack(found);
+	struct decision d = {
+		.op = is_for_writing(file) ? OP_OPEN_WRITE : OP_OPEN_READ,
+		.dentry = file->f_path.dentry,
+		.mnt = file->f_path.mnt,
+	};
 
-	describe(&d, d.dentry, finding);
+	describe(&d, d.dentry, &finding);
 	return lsm_refuse(job, &d);
 }
 
 /* By O_TMPFILE, whose mode no other hook is told. */
-static __always_inline bool is_new_setid(struct dentry *dentry)
+static __always_inline bool is_new_setid(struct inode *inode)
 {
-	struct inode *inode = dentry->d_inode;
-
-	return inode && !inode->i_nlink && is_setid(inode->i_mode, inode->i_mode);
+	return !inode->i_nlink && is_setid(inode->i_mode, inode->i_mode);
 }
 
 /*
@@ -83,35 +95,68 @@ static __always_inline bool is_new_setid(struct dentry *dentry)
  * file was judged. There only the rules count, which may name the layer too, and not the default:
  * the layer is no place the job asked for.
  */
-static __noinline int judge_open(struct file *file)
+static __always_inline enum access fallback_of_open(const struct job *job, const struct file *file)
 {
-	bool is_write = (file->f_mode & FMODE_WRITE) || (file->f_flags & O_TRUNC);
-	enum access need = is_write ? ACCESS_WRITE : ACCESS_READ;
-	struct dentry *dentry = file->f_path.dentry;
-	struct finding finding;
-	struct job job;
-	int verdict;
+	return file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job->policy->file_default;
+}
 
-	if (!lsm_enter(&job, &verdict) || is_in_no_tree(dentry) || is_under_fake_path(file))
-		return verdict;
-	find_access(&job, dentry, need,
-		    file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job.policy->file_default,
-		    &finding);
+/* What judge_open() has left, which has found the nearest rule. 0: granted; else what refuses, packed. */
+static __noinline __u64 find_refusal(const struct job *job, struct file *file, __u64 nearest)
+{
+	bool is_write = is_for_writing(file);
+	enum access need = is_write ? ACCESS_WRITE : ACCESS_READ;
+	struct object object = object_of(file->f_path.dentry);
+	struct finding finding =
+		find_access(job, &object, nearest, need, fallback_of_open(job, file));
+
 	if (finding.level >= need) {
-		if (!is_write || !is_new_setid(dentry) || may_make_setid(&job))
-			return LSM_ALLOW;
+		if (!is_write || !is_new_setid(file->f_inode) || may_make_setid(job))
+			return 0;
 		finding = (struct finding){ .reason = REASON_SETID };
 	}
-	return refuse_open(&job, file, is_write ? OP_OPEN_WRITE : OP_OPEN_READ, &finding);
+	if (is_in_no_tree(object.dentry) || is_under_fake_path(file))
+		return 0;
+	return finding_pack(finding);
+}
+
+/*
+ * Most opens are for reading, and come to an end in here. So nothing is read that these do not need, and
+ * the inode through the file that the hook was given, from which the kernel lets it be read for less than
+ * from a dentry.
+ */
+static __noinline int judge_open(struct file *file, struct task_struct *task)
+{
+	struct object object;
+	struct job job;
+	__u64 found = 0;
+	int verdict;
+	__u8 level;
+
+	if (!lsm_enter_insider(&job, task, &verdict))
+		return verdict;
+	object.inode = file->f_inode;
+	object.dev = object.inode->i_sb->s_dev;
+	if (superblock_may_have_rules(job.policy, object.dev)) {
+		object.dentry = file->f_path.dentry;
+		found = find_file_rule(&job, &object);
+	}
+	level = found ? packed_level(found) : job.policy->file_default;
+	if (level >= ACCESS_READ && !may_be_for_writing(file) && !is_device_node(object.inode))
+		return LSM_ALLOW;
+	found = find_refusal(&job, file, found);
+	return found ? refuse_open(&job, file, found) : LSM_ALLOW;
 }
 
 /* Apart from the judging, so that an outsider's open pays for nothing but the look at its storage. */
 SEC("lsm/file_open")
 int BPF_PROG(file_file_open, struct file *file, int ret)
 {
-	if (ret || is_outsider())
+	struct task_struct *task;
+
+	if (ret)
 		return ret;
-	return judge_open(file);
+	task = bpf_get_current_task_btf();
+	return task->bpf_storage ? judge_open(file, task) : LSM_ALLOW;
 }
 
 /* By descriptor; before 6.2 the kernel asks path_truncate. */

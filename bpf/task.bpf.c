@@ -19,8 +19,7 @@
 /* The job that the label names, or NULL: it is over, and its slot may be another's by now. */
 static __always_inline struct job_value *job_of_label(const struct job_label *label)
 {
-	__u32 slot = label->slot;
-	struct job_value *value = bpf_map_lookup_elem(&job_by_slot, &slot);
+	struct job_value *value = job_at(label->slot);
 
 	return value && value->force.generation == label->generation ? value : NULL;
 }

@@ -46,7 +46,7 @@ union job_force {
 /*
  * job_by_slot: index is the job slot. A job is in force from the one store of force that names its
  * policy until the one that clears it; a store that names another published policy replaces the
- * job's rules. The rest of the value is filled before. Controllers map the array.
+ * job's rules. The rest of the value is filled before. Controllers map the tables.
  */
 struct job_value {
 	__u32 scratch_dev; /* super_block.s_dev of the job's own scratch, writable where no rule

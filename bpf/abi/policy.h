@@ -67,7 +67,7 @@ enum ingress_default {
 };
 
 /*
- * policy_by_slot: index is the policy slot. Controllers map the array, fill a value and store its
+ * policy_by_slot: index is the policy slot. Controllers map the tables, fill a value and store its
  * mode last.
  */
 struct policy_value {
@@ -92,7 +92,7 @@ struct policy_value {
 };
 
 /* A bit that is not set spares a search; one that is set proves nothing. */
-#define DEV_FILTER_BIT(dev) (((dev) ^ (dev) >> 20) & 63)
+#define DEV_FILTER_BIT(dev) ((dev) & 63)
 #define FILE_FILTER_BIT(ino) (((ino) * 0x9e3779b97f4a7c15ULL) >> 58)
 
 /*

@@ -101,18 +101,24 @@ static __noinline bool controls_kernel(struct dentry *dentry)
 	}
 }
 
+/* One of the two types, which differ in one bit. */
+static __always_inline bool is_device_node(struct inode *inode)
+{
+	return (inode->i_mode & S_IFMT & ~(S_IFBLK ^ S_IFCHR)) == (S_IFBLK & S_IFCHR);
+}
+
 /*
  * Whoever has a device open, if only for reading, may tell it what to do by ioctl: take a loop device's
  * file away from under a mount, have the machine reset by its watchdog. Excepted are those that have
  * nothing but what they give, and the process' own terminal.
  */
-static __always_inline bool is_device(struct dentry *dentry)
+static __always_inline bool is_device(struct inode *inode)
 {
-	__u32 type = inode_mode(dentry) & S_IFMT;
-
-	if (type != S_IFCHR)
-		return type == S_IFBLK;
-	switch ((__u32)BPF_CORE_READ(dentry, d_inode, i_rdev)) {
+	if (!inode || !is_device_node(inode))
+		return false;
+	if ((inode->i_mode & S_IFMT) == S_IFBLK)
+		return true;
+	switch ((__u32)inode->i_rdev) {
 	case DEVICE_NULL:
 	case DEVICE_ZERO:
 	case DEVICE_FULL:
@@ -125,36 +131,50 @@ static __always_inline bool is_device(struct dentry *dentry)
 }
 
 /*
- * What is granted at dentry, where fallback holds if no rule does. On the job's own scratch, which
- * was made after its rules, what no rule closes is writable. A device is opened by a rule only, never by
- * a default; so is, for writing, what controls the kernel or processes of others.
+ * Where no rule says what is granted. On the job's own scratch, which was made after its rules,
+ * everything is writable. A device is opened by a rule only, never by a default; so is, for writing,
+ * what controls the kernel or processes of others.
  */
-static __always_inline void find_access(const struct job *job, struct dentry *dentry,
-					enum access need, enum access fallback,
-					struct finding *finding)
+static __always_inline void find_default(const struct job *job, const struct object *object,
+					 enum access need, struct finding *finding)
 {
-	__u32 dev = dentry->d_sb->s_dev;
-
-	finding->rule = RULE_NONE;
-	finding->level = dev == job->scratch_dev ? ACCESS_WRITE : fallback;
-	finding->reason = REASON_DEFAULT;
-	if (superblock_has_rules(job->policy, dev))
-		find_file_rule(job, dentry, finding);
-	if (finding->reason != REASON_DEFAULT || finding->level == ACCESS_NONE)
-		return;
-	if (need > ACCESS_READ && is_of_own_process(job, dentry)) {
+	if (finding->level < need && object->dev == scratch_of(job))
+		finding->level = ACCESS_WRITE;
+	if (need > ACCESS_READ && finding->level != ACCESS_NONE &&
+	    is_of_own_process(job, object->dentry)) {
 		finding->level = ACCESS_WRITE;
 		return;
 	}
 	if (finding->level < need)
 		return;
-	if (is_device(dentry))
+	if (is_device(object->inode))
 		*finding = (struct finding){ .reason = REASON_DEVICE };
-	else if (need > ACCESS_READ && controls_kernel(dentry))
+	else if (need > ACCESS_READ && controls_kernel(object->dentry))
 		*finding = (struct finding){ .reason = REASON_KERNEL_FILE };
 }
 
-/* Pipes, sockets, memory files: they belong to no tree that a rule could name. */
+/* The nearest rule, packed; 0: there is none. */
+static __always_inline __u64 find_nearest(const struct job *job, const struct object *object)
+{
+	return superblock_may_have_rules(job->policy, object->dev) ? find_file_rule(job, object) : 0;
+}
+
+/* What is granted at the object by the nearest rule, or where there is none, by the fallback. */
+static __always_inline struct finding find_access(const struct job *job, const struct object *object,
+						  __u64 nearest, enum access need, enum access fallback)
+{
+	struct finding finding = { .level = fallback, .reason = REASON_DEFAULT };
+
+	if (nearest)
+		return finding_unpack(nearest);
+	find_default(job, object, need, &finding);
+	return finding;
+}
+
+/*
+ * Pipes, sockets, memory files: they belong to no tree that a rule could name, so nothing that is judged
+ * by the tree is refused there.
+ */
 static __always_inline bool is_in_no_tree(struct dentry *dentry)
 {
 	return dentry->d_sb->s_flags & SB_NOUSER;
@@ -164,12 +184,11 @@ static __always_inline bool is_in_no_tree(struct dentry *dentry)
 static __noinline bool is_granted(const struct job *job, struct decision *d, struct dentry *dentry,
 				  enum access need, enum access fallback)
 {
-	struct finding finding;
+	struct object object = object_of(dentry);
+	struct finding finding =
+		find_access(job, &object, find_nearest(job, &object), need, fallback);
 
-	if (is_in_no_tree(dentry))
-		return true;
-	find_access(job, dentry, need, fallback, &finding);
-	if (finding.level >= need)
+	if (finding.level >= need || is_in_no_tree(dentry))
 		return true;
 	describe(d, dentry, &finding);
 	return false;

@@ -26,7 +26,6 @@ enum entry {
 struct job {
 	struct job_label label;
 	__u32 policy_slot;
-	__u32 scratch_dev; /* 0: none */
 	struct policy_value *policy;
 };
 
@@ -124,17 +123,20 @@ static __noinline bool label_by_cgroup(struct task_struct *task, struct job_labe
 	return true;
 }
 
-static __always_inline bool label_of(struct task_struct *task, struct job_label *ret_label)
+/* The label of a task that has BPF storage, in which there may be none. */
+static __always_inline bool label_in_storage(struct task_struct *task, struct job_label *ret_label)
 {
-	struct task_label *found;
+	struct task_label *found = bpf_task_storage_get(&job_by_task, task, 0, 0);
 
-	if (!task->bpf_storage)
-		return false;
-	found = bpf_task_storage_get(&job_by_task, task, 0, 0);
-	if (!found)
+	if (__builtin_expect(!found, 0))
 		return label_by_cgroup(task, ret_label);
 	*ret_label = found->label;
 	return true;
+}
+
+static __always_inline bool label_of(struct task_struct *task, struct job_label *ret_label)
+{
+	return task->bpf_storage && label_in_storage(task, ret_label);
 }
 
 /* The capabilities that a task of the self-test uses beside those of the policy; 0 in a job. */
@@ -160,10 +162,42 @@ static __always_inline enum entry job_not_in_force(void)
 	return ENTRY_NOT_IN_FORCE;
 }
 
+/*
+ * A number in one register: what the verifier learns of it by a comparison must hold for what becomes
+ * the index, and the compiler may well compare a copy.
+ */
+static __always_inline __u64 index_of(__u32 number)
+{
+	__u64 index = number;
+
+	barrier_var(index);
+	return index;
+}
+
+/* What is in a slot; NULL: there is no such slot. */
+static __always_inline struct job_value *job_at(__u32 slot)
+{
+	__u64 index = index_of(slot);
+
+	return index < JOB_SLOTS ? &tables.job_by_slot[index] : NULL;
+}
+
+static __always_inline struct policy_value *policy_at(__u32 slot)
+{
+	__u64 index = index_of(slot);
+	struct policy_value *policy;
+
+	if (index >= POLICY_SLOTS)
+		return NULL;
+	policy = &tables.policy_by_slot[index];
+	barrier_var(policy); /* or the address of each field is made anew */
+	return policy;
+}
+
 /* From a label to the published job and policy. */
 static __always_inline enum entry job_enter_label(struct job *job)
 {
-	struct job_value *value = bpf_map_lookup_elem(&job_by_slot, &job->label.slot);
+	struct job_value *value = job_at(job->label.slot);
 	union job_force force;
 
 	if (!value)
@@ -172,11 +206,18 @@ static __always_inline enum entry job_enter_label(struct job *job)
 	if (!job->label.generation || force.generation != job->label.generation)
 		return job_not_in_force();
 	job->policy_slot = force.policy;
-	job->scratch_dev = value->scratch_dev;
-	job->policy = bpf_map_lookup_elem(&policy_by_slot, &job->policy_slot);
+	job->policy = policy_at(force.policy);
 	if (!job->policy || !job->policy->mode)
 		return job_not_in_force();
 	return ENTRY_JOB;
+}
+
+/* The device of the job's scratch; 0: it has none. */
+static __always_inline __u32 scratch_of(const struct job *job)
+{
+	struct job_value *value = job_at(job->label.slot);
+
+	return value ? value->scratch_dev : 0;
 }
 
 /* The job of the current task. */
@@ -187,13 +228,24 @@ static __always_inline enum entry job_enter(struct job *job)
 	return job_enter_label(job);
 }
 
+static __always_inline bool is_job(enum entry entry, int *ret_verdict)
+{
+	*ret_verdict = entry == ENTRY_NOT_IN_FORCE ? LSM_DENY : LSM_ALLOW;
+	return entry == ENTRY_JOB;
+}
+
 /* The same for an LSM hook: true in a job, else *ret_verdict is what the hook returns. */
 static __always_inline bool lsm_enter(struct job *job, int *ret_verdict)
 {
-	enum entry entry = job_enter(job);
+	return is_job(job_enter(job), ret_verdict);
+}
 
-	*ret_verdict = entry == ENTRY_NOT_IN_FORCE ? LSM_DENY : LSM_ALLOW;
-	return entry == ENTRY_JOB;
+/* The same where it is known who asks, and that he has BPF storage. */
+static __always_inline bool lsm_enter_insider(struct job *job, struct task_struct *task, int *ret_verdict)
+{
+	if (label_in_storage(task, &job->label))
+		return is_job(job_enter_label(job), ret_verdict);
+	return is_job(ENTRY_OUTSIDE, ret_verdict);
 }
 
 #endif

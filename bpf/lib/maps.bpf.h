@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every map, in one place. Each object that includes this carries the definitions as weak symbols;
- * the static linker makes one map of them. Keys and values are described in abi/. Inner maps give
- * sizes instead of types, because clang emits the types of a nested definition as forward
- * declarations only.
+ * Every map, in one place, but for that of the tables, see abi/tables.h. Each object that includes this
+ * carries the definitions as weak symbols; the static linker makes one map of them. Keys and values are
+ * described in abi/. Inner maps give sizes instead of types, because clang emits the types of a nested
+ * definition as forward declarations only.
  */
 #ifndef JOBCAGE_MAPS_BPF_H
 #define JOBCAGE_MAPS_BPF_H
@@ -11,8 +11,7 @@
 #include "abi/event.h"
 #include "abi/evidence.h"
 #include "abi/identity.h"
-#include "abi/job.h"
-#include "abi/policy.h"
+#include "abi/tables.h"
 
 /* A dentry's name has at most this many bytes, terminator included. */
 #define NAME_SIZE 256
@@ -24,6 +23,8 @@ struct {
 	__type(key, int);
 	__type(value, struct task_label);
 } job_by_task SEC(".maps") __weak;
+
+extern struct tables tables;
 
 /* The label of a job's cgroup, by cgroup id. */
 struct {
@@ -43,14 +44,6 @@ struct {
 	__type(key, __u64);
 	__type(value, struct job_label);
 } job_by_attach SEC(".maps") __weak;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, JOB_SLOTS);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct job_value);
-} job_by_slot SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -85,14 +78,6 @@ struct {
 	__type(key, __u32);
 	__array(values, struct evidence_def);
 } evidence_by_group SEC(".maps") __weak;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, POLICY_SLOTS);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct policy_value);
-} policy_by_slot SEC(".maps") __weak;
 
 struct roots_def {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -206,34 +191,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct memo);
 } memo_by_cpu SEC(".maps") __weak;
-
-/*
- * What a walk from a directory has found, see lib/walk.bpf.h: true for the directory of that
- * device, inode and generation, under the rules of that id, while no directory has moved since
- * epoch. One table for all jobs and processors; an entry that is odd is being written.
- */
-struct walk_memo {
-	__u32 sequence;
-	__u32 epoch;
-	__u64 rules_id;
-	__u64 ino;
-	__u32 dev;
-	__u32 generation;
-	__u32 rule;
-	__u32 jiffies; /* when it was found */
-	__u8 level;    /* 0: no rule */
-	__u8 reason;
-	__u8 reserved[6];
-};
-
-#define WALK_MEMO_BITS 12
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << WALK_MEMO_BITS);
-	__type(key, __u32);
-	__type(value, struct walk_memo);
-} memo_of_walk SEC(".maps") __weak;
 
 /*
  * Where a record is put together: too large for the stack. One per CPU, taken with is_busy because

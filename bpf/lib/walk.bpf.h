@@ -37,6 +37,26 @@ struct finding {
 	__u8 reason; /* enum event_reason */
 };
 
+/* The same in one word, which is handed on and kept for less; 0: no rule was met, and nothing is wrong. */
+static __always_inline __u64 finding_pack(struct finding finding)
+{
+	return finding.level | (__u64)finding.reason << 8 | (__u64)finding.rule << 32;
+}
+
+static __always_inline __u8 packed_level(__u64 packed)
+{
+	return packed;
+}
+
+static __always_inline struct finding finding_unpack(__u64 packed)
+{
+	return (struct finding){
+		.rule = packed >> 32,
+		.level = packed_level(packed),
+		.reason = packed >> 8,
+	};
+}
+
 /* 0, which no file has, for a name that stands for nothing yet. */
 static __always_inline __u64 inode_number(struct dentry *dentry)
 {
@@ -73,9 +93,14 @@ static __always_inline void set_object(struct root_key *key, struct dentry *dent
 	key->ino = inode_number(dentry);
 }
 
+static __always_inline bool superblock_may_have_rules(const struct policy_value *policy, __u32 dev)
+{
+	return policy->dev_filter >> DEV_FILTER_BIT(dev) & 1;
+}
+
 static __always_inline bool superblock_has_rules(const struct policy_value *policy, __u32 dev)
 {
-	if (!(policy->dev_filter >> DEV_FILTER_BIT(dev) & 1))
+	if (!superblock_may_have_rules(policy, dev))
 		return false;
 	if (policy->dev_cnt > POLICY_DEVS)
 		return true;
@@ -194,6 +219,10 @@ static __noinline int walk(struct dentry *dentry, void *roots, enum walk_class c
  *   an entry lives for a minute, which no machine can fill with as many renames;
  * - under those rules: a published policy never changes under its id.
  *
+ * A walk that came to no end is not remembered. So nothing is known of a file that hangs nowhere
+ * (open_by_handle_at), which is its own parent: it is walked from, and denied. A directory the kernel
+ * connects before it hands it out.
+ *
  * An entry is one writer's: it makes the sequence odd by compare-and-swap, and whoever reads looks at
  * the sequence before and after. What a job does to the table costs others a walk, never a verdict.
  */
@@ -229,135 +258,172 @@ struct walk_question {
 	__u64 ino;
 	__u32 dev;
 	__u32 generation;
-	__u32 epoch;
+	__u32 epoch; /* read before the walk, as is the time */
+	__u32 now;   /* jiffies */
 };
 
 static __always_inline struct walk_memo *walk_memo_at(const struct walk_question *q)
 {
-	__u64 mix = (q->ino ^ q->rules_id << 20 ^ (__u64)q->dev << 40) * 0x9e3779b97f4a7c15ULL;
-	__u32 index = mix >> (64 - WALK_MEMO_BITS);
+	__u64 mix = (q->ino + q->dev + (q->rules_id << 32)) * 0x9e3779b97f4a7c15ULL;
+	struct walk_memo *memo = &tables.memo_of_walk[mix >> (64 - WALK_MEMO_BITS)];
 
-	return bpf_map_lookup_elem(&memo_of_walk, &index);
+	barrier_var(memo); /* or the address of each field is made anew */
+	return memo;
 }
 
+/*
+ * In the state of an entry: one in the sequence; and what equals the epoch in an entry that is whole.
+ */
+#define WALK_MEMO_TURN (1ULL << 32)
+#define WALK_MEMO_STATE (WALK_MEMO_TURN | 0xffffffff)
+
+/* An epoch that is odd is met by no entry. *ret_found is packed. */
 static __always_inline bool walk_recall(const struct walk_memo *memo, const struct walk_question *q,
-					struct finding *finding)
+					__u64 *ret_found)
 {
 	const volatile struct walk_memo *at = memo;
-	__u32 sequence = at->sequence, rule;
-	__u8 level, reason;
+	__u64 state = at->state;
 
-	if (at->ino != q->ino || at->rules_id != q->rules_id || at->epoch != q->epoch ||
-	    at->dev != q->dev || at->generation != q->generation ||
-	    (__u32)bpf_jiffies64() - at->jiffies > WALK_MEMO_JIFFIES)
+	if ((state & WALK_MEMO_STATE) != q->epoch || at->ino != q->ino ||
+	    at->rules_id != q->rules_id || at->dev != q->dev || at->generation != q->generation ||
+	    q->now - at->jiffies > WALK_MEMO_JIFFIES)
 		return false;
-	rule = at->rule;
-	level = at->level;
-	reason = at->reason;
-	if (sequence & 1 || at->sequence != sequence)
-		return false;
-	if (level) {
-		finding->rule = rule;
-		finding->level = level;
-		finding->reason = reason;
-	}
-	return true;
+	*ret_found = at->finding;
+	return at->state == state;
 }
 
-/* level 0: no rule was met. */
 static __always_inline void walk_remember(struct walk_memo *memo, const struct walk_question *q,
-					  const struct finding *finding)
+					  __u64 found)
 {
 	volatile struct walk_memo *at = memo;
-	__u32 sequence = at->sequence;
+	__u64 state = at->state, taken = state + WALK_MEMO_TURN;
 
-	if (sequence & 1 ||
-	    __sync_val_compare_and_swap(&memo->sequence, sequence, sequence + 1) != sequence)
+	if (state & WALK_MEMO_TURN ||
+	    __sync_val_compare_and_swap(&memo->state, state, taken) != state)
 		return;
-	at->epoch = q->epoch;
 	at->rules_id = q->rules_id;
 	at->ino = q->ino;
 	at->dev = q->dev;
 	at->generation = q->generation;
-	at->rule = finding->rule;
-	at->jiffies = bpf_jiffies64();
-	at->level = finding->level;
-	at->reason = finding->reason;
-	at->sequence = sequence + 2;
+	at->jiffies = q->now;
+	at->finding = found;
+	at->state = ((taken + WALK_MEMO_TURN) & -WALK_MEMO_TURN) | q->epoch;
 }
 
-/* Walks from a directory; remembers what no rename has disturbed, unless the walk came to no end. */
-static __noinline int walk_anew(const struct job *job, struct dentry *folder,
-				const struct walk_question *q, struct finding *finding)
+/* From a directory whose superblock may have rules, for all that is in it. */
+static __always_inline struct finding walk_from(const struct job *job, struct dentry *folder, __u32 dev)
 {
 	struct finding found = {};
-	struct walk_memo *memo;
-	void *roots = roots_of(job);
+	void *roots;
 
-	if (!roots) {
-		*finding = (struct finding){ .reason = REASON_NOT_IN_FORCE };
-		return 0;
-	}
-	walk(folder, roots, WALK_FILE, &found);
-	if (found.level || found.reason)
-		*finding = found;
-	if (found.reason && !found.level)
-		return 0;
-	memo = walk_memo_at(q);
-	if (memo && !(q->epoch & 1) && keeps_identity(folder->d_sb) && renames() == q->epoch)
-		walk_remember(memo, q, &found);
-	return 0;
+	if (!superblock_has_rules(job->policy, dev))
+		return found;
+	roots = roots_of(job);
+	if (roots)
+		walk(folder, roots, WALK_FILE, &found);
+	else
+		found.reason = REASON_NOT_IN_FORCE;
+	return found;
 }
 
-/* The rule for a file or a name that is a rule's root itself, as most are not. */
-static __noinline bool is_own_root(const struct job *job, struct dentry *dentry,
-				   struct finding *finding)
+/* Walks; remembers what no rename has disturbed, unless the walk came to no end. Returns it packed. */
+static __noinline __u64 walk_anew(const struct job *job, struct dentry *folder,
+				  const struct walk_question *q)
+{
+	struct finding finding = walk_from(job, folder, q->dev);
+	__u64 found = finding_pack(finding);
+	struct walk_memo *memo;
+
+	if (finding.reason && !finding.level)
+		return found;
+	memo = walk_memo_at(q);
+	if (!(q->epoch & 1) && keeps_identity(folder->d_sb) && renames() == q->epoch)
+		walk_remember(memo, q, found);
+	return found;
+}
+
+/* The rule, packed, for a file or a name that is a rule's root itself, as most are not. */
+static __noinline __u64 find_own_rule(const struct job *job, struct dentry *dentry)
 {
 	struct root_key key = { .dev = dentry->d_sb->s_dev };
+	struct finding finding = {};
 	void *roots = roots_of(job);
 	struct root_value *root;
 
-	if (!roots) {
-		*finding = (struct finding){ .reason = REASON_NOT_IN_FORCE };
-		return true;
-	}
+	if (!roots)
+		return finding_pack((struct finding){ .reason = REASON_NOT_IN_FORCE });
 	set_object(&key, dentry);
 	root = bpf_map_lookup_elem(roots, &key);
-	return root && rule_here(root, WALK_FILE, finding);
+	if (root)
+		rule_here(root, WALK_FILE, &finding);
+	return finding_pack(finding);
 }
 
-/* The rule for an object, where the superblock may have some: at the object, or at its directory. */
-static __always_inline void find_file_rule(const struct job *job, struct dentry *dentry,
-				      struct finding *finding)
-{
-	struct walk_question q;
-	struct inode *inode = dentry->d_inode;
-	struct dentry *folder = dentry;
-	struct walk_memo *memo;
-	__u32 epoch = renames();
+/* An object, and what is known of it already. */
+struct object {
+	struct dentry *dentry;
+	struct inode *inode; /* NULL: a name that stands for nothing yet */
+	__u32 dev;           /* of its superblock */
+};
 
-	if (!inode || (inode->i_mode & S_IFMT) != S_IFDIR) {
-		if (inode && job->policy->file_filter >> FILE_FILTER_BIT((__u64)inode->i_ino) & 1 &&
-		    is_own_root(job, dentry, finding))
-			return;
-		folder = dentry->d_parent;
-		inode = folder->d_inode;
-	}
-	if (!inode) {
-		*finding = (struct finding){ .reason = REASON_DISCONNECTED };
-		return;
-	}
-	/* One of several tops, as on NFS, or not connected yet. */
-	if (folder == folder->d_parent && folder != folder->d_sb->s_root)
-		epoch = RENAMES_UNKNOWN;
-	q.epoch = epoch;
-	q.rules_id = job->policy->rules_id;
+static __always_inline struct object object_of(struct dentry *dentry)
+{
+	return (struct object){
+		.dentry = dentry,
+		.inode = dentry->d_inode,
+		.dev = dentry->d_sb->s_dev,
+	};
+}
+
+static __always_inline bool may_be_root(const struct policy_value *policy, struct inode *inode)
+{
+	return policy->file_filter >> FILE_FILTER_BIT((__u64)inode->i_ino) & 1;
+}
+
+/* The rule, packed, for what is in a directory. The question comes with what was read before all else. */
+static __always_inline __u64 find_folder_rule(const struct job *job, struct dentry *folder,
+					      struct walk_question q)
+{
+	struct inode *inode = folder->d_inode;
+	struct walk_memo *memo;
+	__u64 found;
+
+	if (!inode)
+		return finding_pack((struct finding){ .reason = REASON_DISCONNECTED });
 	q.ino = inode->i_ino;
-	q.dev = folder->d_sb->s_dev;
 	q.generation = inode->i_generation;
 	memo = walk_memo_at(&q);
-	if (epoch & 1 || !memo || !walk_recall(memo, &q, finding))
-		walk_anew(job, folder, &q, finding);
+	if (!walk_recall(memo, &q, &found)) {
+		/* A copy, so that the question need not be in memory before. */
+		struct walk_question asked = q;
+
+		found = walk_anew(job, folder, &asked);
+	}
+	return found;
+}
+
+/* The rule, packed, for an object, where the superblock may have some: at the object, or at its directory. */
+static __always_inline __u64 find_file_rule(const struct job *job, const struct object *object)
+{
+	struct walk_question q = {
+		.epoch = renames(),
+		.now = bpf_jiffies64(),
+		.rules_id = job->policy->rules_id,
+		.dev = object->dev,
+	};
+	struct dentry *folder = object->dentry;
+	struct inode *inode = object->inode;
+	__u64 found;
+
+	if (!inode || (inode->i_mode & S_IFMT) != S_IFDIR) {
+		if (inode && may_be_root(job->policy, inode)) {
+			found = find_own_rule(job, folder);
+			if (found)
+				return found;
+		}
+		folder = folder->d_parent;
+	}
+	return find_folder_rule(job, folder, q);
 }
 
 /* A rule's root, or an ancestor of one, keeps its place. */

@@ -14,8 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "abi/job.h"
-#include "abi/policy.h"
+#include "abi/tables.h"
 #include "base/error.h"
 
 #define KERN_BPFFS "/sys/fs/bpf"
@@ -34,10 +33,9 @@ enum kern_map {
 	MAP_JOB_BY_TASK,
 	MAP_JOB_BY_CGROUP,
 	MAP_JOB_BY_ATTACH,
-	MAP_JOB_BY_SLOT,
+	MAP_TABLES,
 	MAP_STATS_BY_JOB,
 	MAP_RING_BY_JOB,
-	MAP_POLICY_BY_SLOT,
 	MAP_ROOTS_BY_POLICY,
 	MAP_NETS_BY_POLICY,
 	MAP_PORTS_BY_POLICY,
@@ -77,8 +75,9 @@ struct kern {
 	bool is_other_build;       /* not this one's: they stay until no job is left */
 	int map_fd[KERN_MAPS];
 	int prog_fd[KERN_PROGS];
-	struct job_value *jobs;        /* job_by_slot, mapped: JOB_SLOTS of them */
-	struct policy_value *policies; /* policy_by_slot, mapped: POLICY_SLOTS of them */
+	struct tables *tables;         /* mapped */
+	struct job_value *jobs;        /* in there: job_by_slot, JOB_SLOTS of them */
+	struct policy_value *policies; /* policy_by_slot, POLICY_SLOTS of them */
 };
 
 /*

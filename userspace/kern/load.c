@@ -23,6 +23,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "abi/tables.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "jobcage.skel.h"
@@ -129,14 +130,20 @@ static int attach_and_pin_hook(struct jobcage *skel, const struct hook *hook, co
 	return r;
 }
 
+/* The tables are a variable, so their map has the name of a section, which can be no file's. */
+static int map_fd(struct jobcage *skel, enum kern_map map)
+{
+	return map == MAP_TABLES ? bpf_map__fd(skel->maps.bss) :
+				   bpf_object__find_map_fd_by_name(skel->obj, pin_map_names[map]);
+}
+
 /* Maps and programs first, links last: what a link lets in must be complete. */
 static int pin_all(struct jobcage *skel, const char *folder, struct error *err)
 {
 	int r = 0;
 
 	for (int i = 0; !r && i < KERN_MAPS; i++)
-		r = pin_fd(bpf_object__find_map_fd_by_name(skel->obj, pin_map_names[i]), folder,
-			   pin_map_names[i], err);
+		r = pin_fd(map_fd(skel, i), folder, pin_map_names[i], err);
 	for (int i = 0; !r && i < KERN_PROGS; i++)
 		r = pin_fd(
 			bpf_program__fd(bpf_object__find_program_by_name(skel->obj, pin_prog_names[i])),
@@ -258,20 +265,16 @@ static struct kern *kern_new(void)
 	return kern;
 }
 
-static void *map_array(int fd, size_t size)
+static int map_tables(struct kern *kern, struct error *err)
 {
-	void *array = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *tables = mmap(NULL, sizeof(*kern->tables), PROT_READ | PROT_WRITE, MAP_SHARED,
+			    kern->map_fd[MAP_TABLES], 0);
 
-	return array == MAP_FAILED ? NULL : array;
-}
-
-static int map_arrays(struct kern *kern, struct error *err)
-{
-	kern->jobs = map_array(kern->map_fd[MAP_JOB_BY_SLOT], JOB_SLOTS * sizeof(*kern->jobs));
-	kern->policies = map_array(kern->map_fd[MAP_POLICY_BY_SLOT],
-				   POLICY_SLOTS * sizeof(*kern->policies));
-	if (!kern->jobs || !kern->policies)
+	if (tables == MAP_FAILED)
 		return error_errno(err, -errno, "cannot map the tables of jobs and policies");
+	kern->tables = tables;
+	kern->jobs = kern->tables->job_by_slot;
+	kern->policies = kern->tables->policy_by_slot;
 	return 0;
 }
 
@@ -304,7 +307,7 @@ static int open_pinned(const char *folder, struct error *err, struct kern **ret_
 	if (!r)
 		r = read_build(kern, err);
 	if (!r)
-		r = map_arrays(kern, err);
+		r = map_tables(kern, err);
 	if (!r)
 		*ret_kern = TAKE_PTR(kern);
 	return r;
@@ -526,10 +529,8 @@ void kern_close(struct kern *kern)
 		cleanup_fd(&kern->map_fd[i]);
 	for (int i = 0; i < KERN_PROGS; i++)
 		cleanup_fd(&kern->prog_fd[i]);
-	if (kern->jobs)
-		munmap(kern->jobs, JOB_SLOTS * sizeof(*kern->jobs));
-	if (kern->policies)
-		munmap(kern->policies, POLICY_SLOTS * sizeof(*kern->policies));
+	if (kern->tables)
+		munmap(kern->tables, sizeof(*kern->tables));
 	free(kern);
 }
 

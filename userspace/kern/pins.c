@@ -4,9 +4,9 @@
 
 const char *const pin_map_names[KERN_MAPS] = {
 	[MAP_JOB_BY_TASK] = "job_by_task",       [MAP_JOB_BY_CGROUP] = "job_by_cgroup",
-	[MAP_JOB_BY_ATTACH] = "job_by_attach",   [MAP_JOB_BY_SLOT] = "job_by_slot",
+	[MAP_JOB_BY_ATTACH] = "job_by_attach",   [MAP_TABLES] = "tables",
 	[MAP_STATS_BY_JOB] = "stats_by_job",     [MAP_RING_BY_JOB] = "ring_by_job",
-	[MAP_POLICY_BY_SLOT] = "policy_by_slot", [MAP_ROOTS_BY_POLICY] = "roots_by_policy",
+	[MAP_ROOTS_BY_POLICY] = "roots_by_policy",
 	[MAP_NETS_BY_POLICY] = "nets_by_policy", [MAP_PORTS_BY_POLICY] = "ports_by_policy",
 	[MAP_KERNEL_STATS] = "kernel_stats",     [MAP_IDENTIFY_REQ] = "identify_req",
 	[MAP_LABEL_REQ] = "label_req",           [MAP_KERNEL_BUILD] = "kernel_build",

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Nothing is left of something: the daemon refuses clearly, leaves nothing half made, and those that run are not touched."""
 import contextlib
-import mmap
 import os
 import re
 import resource
@@ -18,26 +17,21 @@ from scheduler import PARENT, enter, parent_cgroup
 from toil import ATTEMPTS, Toil
 import traces
 
-# Of job_by_slot and policy_by_slot, see bpf/abi: entries, the size of one, where it begins to say that it is taken, and what
-# says that it is nobody's that the controller knows: a generation without a policy; a mode.
-SLOTS = {"job": (16384, 32, 8, struct.pack("II", 1, 0xffffffff)), "policy": (4096, 120, 0, struct.pack("I", 1))}
+# Of jobs and policies, see bpf/abi: where an entry begins to say that it is taken, and what says that it is nobody's that the
+# controller knows: a generation without a policy; a mode.
+SLOTS = {"job": (8, struct.pack("II", 1, 0xffffffff)), "policy": (0, struct.pack("I", 1))}
 
 
-@contextlib.contextmanager
-def table(kind):
-    """The kernel's own, and where in it each slot begins to say that it is taken."""
-    cnt, size, at, _ = SLOTS[kind]
-    fd = sabotage.obj_get(sabotage.pin(f"{kind}_by_slot"))
-    with mmap.mmap(fd, cnt * size) as values:
-        os.close(fd)
-        yield values, range(at, cnt * size, size)
+def places_of(kind, values):
+    """Where in the kernel's own table each slot begins to say that it is taken."""
+    return range(SLOTS[kind][0], len(values), sabotage.TABLES[kind].size)
 
 
 def slots_in_use():
     found = {}
     for kind in SLOTS:
-        with table(kind) as (values, places):
-            found[kind] = sum(any(values[place:place + 4]) for place in places)
+        with sabotage.table(kind) as values:
+            found[kind] = sum(any(values[place:place + 4]) for place in places_of(kind, values))
     return found
 
 
@@ -141,9 +135,9 @@ def inodes(check, house):
 @contextlib.contextmanager
 def slots_taken(kind):
     """All that are free."""
-    taken = SLOTS[kind][3]
-    with table(kind) as (values, places):
-        was = {place: values[place:place + len(taken)] for place in places if not any(values[place:place + 4])}
+    taken = SLOTS[kind][1]
+    with sabotage.table(kind) as values:
+        was = {place: bytes(values[place:place + len(taken)]) for place in places_of(kind, values) if not any(values[place:place + 4])}
         for place in was:
             values[place:place + len(taken)] = taken
         try:

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A daemon that is killed with something half done that no file of any job names: the next one sets it right."""
 import contextlib
-import glob
 import json
 import os
 import re
 import shutil
 import struct
-import subprocess
 import time
 
 from attach import CGROUP, Crowd, cgroup, enter, waiting_in
 from harness import wait_for
 from house import ALICE, ROOT
 from replacement import versioned
+import sabotage
 from toil import Toil
 import traces
 from watched import Watched, die_at
@@ -88,12 +87,9 @@ def rules_in_part(check, house):
 
 
 def slot_in_force(content):
-    """The policy slot of a job, as job_by_slot of bpf/abi/job.h has it."""
-    pin = glob.glob(f"{traces.PIN_ROOT}/*/job_by_slot")[0]
-    key = [str(byte) for byte in content["slot"].to_bytes(4, "little")]
-    answer = subprocess.run([traces.BPFTOOL, "--json", "map", "lookup", "pinned", pin, "key", *key], check=True, stdout=subprocess.PIPE).stdout
-    value = bytes(int(byte, 16) for byte in json.loads(answer)["value"])
-    return struct.unpack_from("IIII", value)[3]
+    """The policy slot of a job, as job_value of bpf/abi/job.h has it."""
+    with sabotage.table("job") as values:
+        return struct.unpack_from("IIII", values, content["slot"] * sabotage.TABLES["job"].size)[3]
 
 
 def another_policy(check, house):

@@ -16,6 +16,7 @@ from cases import TMPFS
 from keeper import Actor, Cgroup, Crowd, Keeper, Refused
 
 SCRATCH = '/srv/hooks-scratch'
+EXT4 = '/srv/hooks-ext4'
 PINS = '/sys/fs/bpf/jobcage'
 FOLDER = 'keeping'
 DENIED, ALLOWED = f'{TMPFS}/ds/{FOLDER}/f', f'{TMPFS}/out/{FOLDER}/f'
@@ -312,6 +313,73 @@ def test_roots(report, keeper):
     report.check('roots are looked after', complaints)
 
 
+# --- what is remembered of folders ---------------------------------------------------------------------------
+
+def complain_place(actor, folder, wanted):
+    """Twice: what was found at the first look is remembered for the second."""
+    return [complaint for look in ('at first', 'then') for complaint in
+            expect(f'{look}, a write below {folder}', actor.ask(f'here open_write {folder}/f'), wanted)]
+
+
+def test_moved_folders(report, keeper):
+    """Who may move folders does: what is in them is judged by where it is now, at once."""
+    actor = Actor()
+    with job(keeper, 'moved-folders'):
+        keeper.ask('admit', 'moved-folders', actor.pid)
+        for world_of, name in ((TMPFS, 'tmpfs'), (table.ROOT, 'root')):
+            outside, inside = f'{world_of}/out/moving', f'{world_of}/ds/moving'
+            for place in (outside, inside):
+                shutil.rmtree(place, ignore_errors=True)
+            world.write(f'{outside}/d/below/f')
+            os.makedirs(inside)
+            complaints = []
+            for _ in range(3):
+                complaints += complain_place(actor, f'{outside}/d/below', 'OK')
+                os.rename(f'{outside}/d', f'{inside}/d')
+                complaints += complain_place(actor, f'{inside}/d/below', 'EACCES')
+                os.rename(f'{inside}/d', f'{outside}/d')
+            complaints += complain_place(actor, f'{outside}/d/below', 'OK')
+            report.check(f'a folder is moved ({name})', complaints)
+    actor.close()
+
+
+@contextmanager
+def ext4():
+    """A file system that gives a new folder the number of the last one that was removed."""
+    image = '/tmp/hooks-ext4.img'
+    with open(image, 'wb') as file:
+        file.truncate(16 << 20)
+    world.run('mkfs.ext4', '-q', image)
+    os.makedirs(EXT4, exist_ok=True)
+    world.run('mount', '-o', 'loop', image, EXT4)
+    for name in ('open', 'closed'):
+        os.mkdir(f'{EXT4}/{name}')
+    yield
+    world.run('umount', EXT4)
+    os.unlink(image)
+
+
+def test_removed_folders(report, keeper):
+    """A folder that has a removed one's number is judged by its own place."""
+    with ext4(), job(keeper, 'removed-folders'):
+        keeper.policy('by-number', policy(rules=[{'id': name, 'path': f'{EXT4}/{name}', 'access': access}
+                                                 for name, access in (('open', 'write'), ('closed', 'read'))]))
+        keeper.ask('swap', 'removed-folders', 'by-number', 'by-number', 0)
+        actor = Actor()
+        keeper.ask('admit', 'removed-folders', actor.pid)
+        complaints, numbers = [], set()
+        for name, wanted in (('open', 'OK'), ('closed', 'EACCES')) * 3:
+            folder = f'{EXT4}/{name}/d'
+            world.write(f'{folder}/f')
+            numbers.add(os.stat(folder).st_ino)
+            complaints += complain_place(actor, folder, wanted)
+            shutil.rmtree(folder)
+        report.check('a number is given again', complaints + expect('the numbers of the folders', len(numbers), 1))
+        actor.close()
+        keeper.ask('swap', 'removed-folders', 'first', 'first', 0)
+        keeper.ask('drop', 'by-number')
+
+
 # --- pins ----------------------------------------------------------------------------------------------------
 
 def test_pins(report, keeper):
@@ -341,7 +409,7 @@ def run(report, scratch):
     keeper = Keeper(table.site(), scratch)
     keeper.policy('first', policy())
     for test in (test_scratch, test_entering, test_crowd, test_crowd_moved, test_replacement, test_refused_drop, test_slots,
-                 test_stale_label, test_roots, test_pins):
+                 test_stale_label, test_roots, test_moved_folders, test_removed_folders, test_pins):
         report.say(test.__name__)
         test(report, keeper)
     report.check('nothing is left', expect('the keeper\'s status', keeper.close(), 0) + glob.glob(f'{PINS}/*'))
