@@ -39,8 +39,9 @@ UNIT_TESTS := test_ask test_audit test_command test_control test_decode test_dia
 BENCH_PROGS := opens connects talks spawns landlocked hold
 
 ESCAPES := f01_write f02_rename f03_link f04_symlink f05_mount f06_overlay f07_names f08_attributes f09_descriptor f10_data \
-	   f11_uring f12_handle f13_device f14_read f15_race f17_deputy f18_kernel accomplice
-ESCAPE_SRCS := $(addprefix tests/escapes/,escape.c reach.c uring.c)
+	   f11_uring f12_handle f13_device f14_read f15_race f17_deputy f18_kernel x01_exec x02_nameless x03_code x04_privileged \
+	   x05_process x06_leave x07_runner x08_bpf x08_machine x09_entry x10_storm accomplice
+ESCAPE_SRCS := $(addprefix tests/escapes/,escape.c program.c reach.c uring.c)
 
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)

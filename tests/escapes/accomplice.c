@@ -5,17 +5,21 @@
  *	accomplice serve DS OUT CLOSED
  *
  * Requests, by socket: "write" answers with a descriptor of DS/f open for writing, "read" with one of CLOSED/p, "folder" with
- * one of CLOSED itself, "path" with an O_PATH one of DS/f, "ring" with an io_uring whose kernel thread is the accomplice's;
+ * one of CLOSED itself, "path" with an O_PATH one of DS/f, "cgroup" with one by which processes enter the root cgroup, "ring" with an io_uring whose kernel thread is the accomplice's;
  * "copy" copies CLOSED/p to OUT/stolen. The FIFO and the request file ask for the copy. Prints "ready" when it is.
  */
 #include "accomplice.h"
 
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "escape.h"
@@ -48,6 +52,8 @@ static int descriptor_for(const char *request)
 		return open(closed, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!strcmp(request, "path"))
 		return open(in(ds, "f"), O_PATH | O_CLOEXEC);
+	if (!strcmp(request, "cgroup"))
+		return open("/sys/fs/cgroup/cgroup.procs", O_WRONLY | O_CLOEXEC);
 	if (!strcmp(request, "ring"))
 		return ring_open(&ring, RING_POLLED) ? -1 : ring.fd;
 	return -1;
@@ -69,12 +75,38 @@ static void serve(int listener)
 	close(sock);
 }
 
+static volatile long words[2];
+
+static void count(int signal) { words[1] += signal != 0; }
+
+/* Marked as removed, so that it goes with the process; whoever knows its number may still attach it. */
+static int make_segment(void)
+{
+	int segment = shmget(IPC_PRIVATE, sizeof(words), IPC_CREAT | 0600);
+
+	if (shmat(segment, NULL, 0) == (void *)-1)
+		perror("accomplice: shmat");
+	shmctl(segment, IPC_RMID, NULL);
+	return segment;
+}
+
+/* In its user's keyring, for all processes of that user. */
+static void make_key(void)
+{
+	long key = syscall(SYS_add_key, "user", "jobcage-escape", "x", 1, KEY_SPEC_USER_KEYRING);
+
+	if (key < 0 || syscall(SYS_keyctl, KEYCTL_SETPERM, key, 0x3f3f0000))
+		perror("accomplice: key");
+}
+
 static void tell_held(void)
 {
 	FILE *file = fopen(in(out, "accomplice.held"), "w");
 	int held = open(in(ds, "f"), O_RDWR | O_CLOEXEC);
 
-	if (file && fprintf(file, "%d %d\n", getpid(), held) > 0)
+	signal(SIGUSR1, count);
+	make_key();
+	if (file && fprintf(file, "%d %d %lu %d\n", getpid(), held, (unsigned long)words, make_segment()) > 0)
 		fclose(file);
 }
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The attempts of the catalogue: in no job, then in one."""
+import contextlib
 import fnmatch
 import os
 import subprocess
 
+from harness import wait_for
 import catalogue
 import crew
 import places
+from row import UNLABELLED
 
 
 def chosen(pattern, share):
@@ -15,22 +18,26 @@ def chosen(pattern, share):
     return [row for row in catalogue.table() if fnmatch.fnmatchcase(row.name, pattern)][number - 1::of]
 
 
-def words_of(cage, row, place):
-    extra = [row.extra.format(device=place.device) if row.extra == '{device}' else row.extra] if row.extra else []
-    return [f'{cage.programs}/{row.program}', row.attempt, *place.words(), *extra]
+def words_of(cage, world, row):
+    place = world.all[row.place]
+    return [f'{cage.programs}/{row.program}', row.attempt, *place.words(), *world.around.words(row, place)]
 
 
 def try_it(cage, world, shell, row, user):
-    """One attempt, with what it needs around it."""
+    """One attempt, with what it needs around it. The answer tells also whether the witness felt it."""
     place = world.all[row.place]
     if row.program == 'f12_handle':
         world.save_handles(place)
     if row.cold:
         world.forget_names()
-    if not row.accomplice:
-        return shell.ask(*words_of(cage, row, place))
-    with crew.Accomplice(cage.programs, place, user):
-        return shell.ask(*words_of(cage, row, place))
+    with crew.Accomplice(cage.programs, place, user) if row.accomplice else contextlib.nullcontext() as accomplice:
+        witness = accomplice if row.felt == 'accomplice' else world.around.witnesses[row.felt]
+        witness.prepare(user)
+        before = witness.look()
+        answer = shell.ask(*words_of(cage, world, row))
+        # A signal takes a moment to arrive.
+        answer.is_felt = wait_for(lambda: before != witness.look(), 0.5 if row.felt and answer.is_won else 0)
+    return answer
 
 
 # What leaves its own folder in a state that the next attempt cannot use.
@@ -75,6 +82,8 @@ def run_outside(check, cage, world, table, user):
         check.that(f'{row.name} succeeds in no job', answer.is_won, str(answer))
         if row.changes and answer.is_won:
             check.that(f'{row.name} leaves its mark in no job', is_changed)
+        if row.felt and answer.is_won:
+            check.that(f'{row.name} is felt in no job', answer.is_felt)
         here += [row] * answer.is_won
         is_used = is_changed or row.program in LITTERING or os.path.lexists(f'{world.all[row.place].out}/new')
     shell.close()
@@ -83,6 +92,9 @@ def run_outside(check, cage, world, table, user):
 
 def judge_alerts(check, row, events, answer):
     found = crew.decisions_of(events, answer.pid)
+    if row.rules in ((), (UNLABELLED,)):
+        check.equal(f'{row.name} is not in the record', [event['message'] for event in found], [])
+        return
     rules = sorted({event['firewall_rule']['uid'] for event in found})
     check.that(f'{row.name} is in the record, by the right rule', found and set(rules) <= set(row.rules),
                f'rules {rules}, wanted {row.rules}, after {answer}')
@@ -98,7 +110,11 @@ def try_row(check, cage, world, shell, row, user):
     before = place.picture()
     answer = try_it(cage, world, shell, row, user)
     after = place.picture()
-    check.that(f'{row.name} fails in a job', not answer.is_won and answer.pid > 0, str(answer))
+    if row.rules:
+        check.that(f'{row.name} fails in a job', not answer.is_won and answer.pid > 0, str(answer))
+        check.that(f'{row.name} is not felt outside', not answer.is_felt)
+    else:
+        check.that(f'{row.name} succeeds in a job', answer.is_won, str(answer))
     if not check.that(f'{row.name} changes nothing', before == after, '; '.join(places.differences(before, after)[:3])):
         world.make(row.place, user)
     return row, answer
@@ -132,12 +148,10 @@ def try_open(check, cage, world, shell, rows, user):
                    f'{answer}: take it from the list of open ones')
 
 
-def run(check, cage, world, table, user):
-    mine = [row for row in table if user in row.who]
-    here = run_outside(check, cage, world, mine, user)
+def run_in_job(check, cage, world, here, policy, user):
     for name in world.all:
         world.make(name, user)
-    job = crew.Job(cage, f'escapes-{user}', user)
+    job = crew.Job(cage, f'escapes-{policy}-{user}', user, policy=cage.policies[policy])
     shell = job.shell()
     answers = try_closed(check, cage, world, shell, [row for row in here if row.name not in catalogue.OPEN], user)
     try_open(check, cage, world, shell, [row for row in by_place(here) if row.name in catalogue.OPEN], user)
@@ -149,6 +163,14 @@ def run(check, cage, world, table, user):
     decisions = sum(event['count'] for event in events if 'firewall_rule' in event)
     check.equal('the record is complete, and every denial in it',
                 (end['complete'], sum(end['denied'].values())), (True, decisions))
+    unlabelled = sum(row.rules == (UNLABELLED,) for row, _ in answers)
+    check.that('what was born elsewhere is counted', end['fork_failures'] >= unlabelled, end['fork_failures'])
+
+
+def run(check, cage, world, table, user):
+    here = run_outside(check, cage, world, [row for row in table if user in row.who], user)
+    for policy in sorted({row.policy for row in here}):
+        run_in_job(check, cage, world, [row for row in here if row.policy == policy], policy, user)
 
 
 def check_lists(check, cage):
@@ -156,7 +178,7 @@ def check_lists(check, cage):
     made = {(row.program, row.attempt) for row in catalogue.table()} | catalogue.ELSEWHERE
     has = set()
     for program in sorted(os.listdir(cage.programs)):
-        if program.startswith('f'):
+        if program[0] in 'fx':
             listed = subprocess.run([f'{cage.programs}/{program}', '--list'], stdout=subprocess.PIPE, text=True, check=True)
             has |= {(program, attempt) for attempt in listed.stdout.split()}
     check.equal('attempts without a row, or rows without an attempt', sorted(made ^ has), [])

@@ -1,42 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The table of attempts: who makes them, where, and what the record must say. The programs' own lists are held against it."""
-from dataclasses import dataclass
-
-ROOT, USER = 'root', 'nobody'
-BOTH = (ROOT, USER)
-
-# What a kernel answers that does not have it; the run outside says so, and then nothing is tested.
-NOT_HERE = ('ENOSYS', 'EOPNOTSUPP', 'ENOTTY')
-PROTECTED = 'builtin:protected-path'
-DEFAULT = 'filesystem.default'
-MOUNT, OVERLAY, OUTSIDE = 'mounts', 'builtin:overlay', 'builtin:outside-process'
-KERNEL_FILE, DEVICE = 'builtin:kernel-files', 'builtin:devices'
-
-
-@dataclass(frozen=True)
-class Row:
-    program: str
-    attempt: str
-    place: str
-    who: tuple = BOTH
-    rules: tuple = ()          # of which each alert must name one
-    changes: bool = True       # outside a job, it leaves its mark on the dataset
-    extra: str = ''            # the program's last argument; {device}: the node below the place's dataset
-    absent: tuple = NOT_HERE
-    label: str = ''            # in place of the attempt's name
-    path: str = ''             # what file.path of the alert ends with
-    accomplice: bool = False
-    cold: bool = False         # the kernel forgets all names before
-    stirs: bool = False        # the file system writes to its device before the kernel asks, and takes it back
-
-    @property
-    def name(self):
-        return f'{self.program[:3].upper()} {self.label or self.attempt}'
-
-
-def rows(program, place, names, **how):
-    rules = (f'dataset:{place}',)
-    return [Row(program, name, place, **({'rules': rules} | how)) for name in names.split()]
+import containment
+from row import DEFAULT, DEVICE, KERNEL_FILE, MOUNT, NOT_HERE, OUTSIDE, OVERLAY, PROTECTED, ROOT, Row, rows
 
 
 def writes():
@@ -164,6 +129,7 @@ def kernel():
 def table():
     for part in (writes, mounts, names, attributes, descriptors, devices, reads, kernel):
         yield from part()
+    yield from containment.table()
 
 
 # In the programs' lists, but not in this table: what the runner does itself, in ways of its own.
@@ -178,4 +144,5 @@ OPEN = {
     'F03 old-write': 'a second name from before the job is another place', 'F03 old-read': 'the same',
     **dict.fromkeys((f'F13 {name}' for name in 'mknod memory-node'.split()), DEVICES),
     **dict.fromkeys((f'F17 {name}' for name in ('fifo', 'folder')), DEPUTY),
+    **containment.OPEN,
 }

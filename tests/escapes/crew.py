@@ -18,6 +18,8 @@ class Answer:
         if self.pid < 0:
             self.result, self.call = 'NOTHING', line
 
+    is_felt = False  # by somebody outside
+
     @property
     def is_won(self):
         return self.result == 'OK'
@@ -94,10 +96,29 @@ class Accomplice:
         for name in ('accomplice.sock', 'accomplice.fifo', 'accomplice.held', 'stolen', 'request'):
             if os.path.lexists(f'{place.out}/{name}'):
                 os.unlink(f'{place.out}/{name}')
+        self.held = f'{place.out}/accomplice.held'
         how = {'user': user, 'group': 'nogroup', 'extra_groups': []} if user != 'root' else {}
         self.process = subprocess.Popen([f'{programs}/accomplice', 'serve', *place.words()], stdout=subprocess.PIPE, **how)
         if self.process.stdout.readline() != b'ready\n':
             raise RuntimeError('the accomplice is not ready')
+
+    def prepare(self, _):
+        """A new one is as it was."""
+
+    def look(self):
+        """Its words, and what others may have set of it."""
+        with open(self.held, encoding='ascii') as file:
+            pid, _, address, _ = map(int, file.read().split())
+        with open(f'/proc/{pid}/mem', 'rb') as memory:
+            memory.seek(address)
+            words = memory.read(16)
+        return (words, self.told(pid, 'oom_score_adj'), self.told(pid, 'limits'), os.getpriority(os.PRIO_PROCESS, pid),
+                os.sched_getaffinity(pid), subprocess.check_output(['ionice', '-p', str(pid)]))
+
+    @staticmethod
+    def told(pid, name):
+        with open(f'/proc/{pid}/{name}', encoding='ascii') as file:
+            return file.read()
 
     def __enter__(self):
         return self

@@ -27,6 +27,10 @@ int step(const char *call)
 	return 1;
 }
 
+static int answering;
+
+void answer_for(int pid) { answering = pid; }
+
 const char *in(const char *folder, const char *name)
 {
 	char *path;
@@ -157,6 +161,6 @@ int main(int argc, char **argv)
 	if (current_step == MAP_FAILED)
 		return 2;
 	r = a->run();
-	printf("%d %s %s\n", getpid(), r ? strerrorname_np(-r) : "OK", current_step);
+	printf("%d %s %s\n", answering ?: getpid(), r ? strerrorname_np(-r) : "OK", current_step);
 	return 0;
 }

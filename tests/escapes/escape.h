@@ -29,6 +29,9 @@ const char *in(const char *folder, const char *name);
 /* Names the call that is about to be made; returns 1, so that it fits into conditions. */
 int step(const char *call);
 
+/* Another process than this one has tried: it is the one that alerts are about. */
+void answer_for(int pid);
+
 /* What a system call returned, as 0 or -errno. */
 int outcome(long result);
 

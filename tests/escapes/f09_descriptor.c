@@ -64,37 +64,29 @@ static int received_path(void)
 	return write_to(path, O_WRONLY);
 }
 
-static int read_held(int *pid, int *fd)
-{
-	FILE *file = fopen(in(out, "accomplice.held"), "re");
-	int cnt = file ? fscanf(file, "%d %d", pid, fd) : 0;
-
-	if (file)
-		fclose(file);
-	return cnt == 2 ? 0 : -EPROTO;
-}
-
 static int taken_write(void)
 {
-	int pid, held, pidfd, r = read_held(&pid, &held);
+	struct held held;
+	int pidfd, r = accomplice_held(&held);
 
 	if (r)
 		return r;
-	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	pidfd = syscall(SYS_pidfd_open, held.pid, 0);
 	if (step("pidfd_open") && pidfd < 0)
 		return -errno;
 	step("pidfd_getfd");
-	return write_through(syscall(SYS_pidfd_getfd, pidfd, held, 0));
+	return write_through(syscall(SYS_pidfd_getfd, pidfd, held.fd, 0));
 }
 
 static int proc_fd_write(void)
 {
 	char path[64];
-	int pid, held, r = read_held(&pid, &held);
+	struct held held;
+	int r = accomplice_held(&held);
 
 	if (r)
 		return r;
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, held);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", held.pid, held.fd);
 	return write_to(path, O_WRONLY);
 }
 

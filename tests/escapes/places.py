@@ -3,6 +3,7 @@
 whether anything changed: names, attributes, extended attributes and content of all that is there, and sectors written to the
 device below."""
 import functools
+import glob
 import hashlib
 import os
 import pwd
@@ -19,6 +20,9 @@ BLOCK = 4096
 EXT4 = ('mkfs.ext4', '-q', '-O', 'quota', '-E', 'quotatype=usrquota,lazy_itable_init=0,lazy_journal_init=0')
 XFS = ('mkfs.xfs', '-q')
 PROGRAM = '/usr/bin/true'
+LIBRARY = glob.glob('/usr/lib/*/libresolv.so.2')[0]
+# Of a function that returns 42.
+CODE = bytes.fromhex({'x86_64': 'b82a000000c3', 'aarch64': '40058052c0035fd6'}[os.uname().machine])
 # Version 2; (tag, permissions, id) of owner, one user, group, mask, others.
 ACL = struct.pack('<I', 2) + b''.join(struct.pack('<HHi', *entry) for entry in (
     (1, 6, -1), (2, 7, 12345), (4, 6, -1), (16, 7, -1), (32, 6, -1)))
@@ -175,6 +179,16 @@ def fill_out(place):
     if place.name == 'shared':
         os.link(f'{ds}/f', f'{out}/old-link')
         os.link(f'{closed}/p', f'{out}/old-link-closed')
+    if place.name == 'caged':
+        fill_programs(out)
+
+
+def fill_programs(out):
+    """That nobody has listed."""
+    shutil.copy(PROGRAM, f'{out}/tool')
+    shutil.copy(LIBRARY, f'{out}/library')
+    write(f'{out}/code', CODE)
+    write(f'{out}/script', b'#!/usr/bin/sh\n', 0o755)
 
 
 def give_away(folder, user):
@@ -200,6 +214,7 @@ class Places:
             make('shared', f'{shared}/tree/ds', f'{shared}/out/shared', device),
             make('sealed', f'{BASE}/sealed', f'{shared}/out/sealed', sealed),
             make('names', f'{shared}/tree/names', f'{shared}/out/names', device),
+            make('caged', f'{shared}/tree/caged', f'{shared}/out/caged', device),
             make('reflink', f'{BASE}/reflink/ds', f'{BASE}/reflink/out', reflink))}
         self.closed = closed
         for node in (sealed, device):

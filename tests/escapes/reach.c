@@ -27,6 +27,20 @@ int accomplice_address(int sock, const char *folder, bool is_abstract, bool is_s
 	return connect(sock, (struct sockaddr *)&address, size) ? -errno : 0;
 }
 
+int accomplice_held(struct held *ret_held)
+{
+	FILE *file = fopen(in(out, "accomplice.held"), "re");
+	struct held held;
+	int cnt = file ? fscanf(file, "%d %d %lu %d", &held.pid, &held.fd, &held.address, &held.segment) : 0;
+
+	if (file)
+		fclose(file);
+	if (step("accomplice.held") && cnt != 4)
+		return -EPROTO;
+	*ret_held = held;
+	return 0;
+}
+
 int accomplice_ask(const char *request, bool is_abstract)
 {
 	char packet[REQUEST_SIZE] = "";

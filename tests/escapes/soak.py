@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What takes minutes: the kernel's own tests in a job that may do everything, and stress-ng at a dataset."""
+"""What takes minutes: the kernel's own tests in a job that may do everything, stress-ng at a dataset, and X10 with many more processes."""
 import os
 import re
 import shutil
@@ -18,6 +18,8 @@ KERNEL_TESTS = [
 SUITES = 'build/kselftest/tools/testing/selftests'
 TEST_SECONDS = 240
 STRESS_SECONDS = 2  # for each stressor
+STORMS = {'fork-bomb': 2000, 'exit-race': 2000, 'kill-race': 200, 'vfork': 2000, 'clone-vm': 2000, 'clone-all': 2000, 'clone-parent': 2000,
+          'threads': 10000, 'thread-race': 2000}
 
 
 def permissive(cage):
@@ -71,3 +73,17 @@ def stress(check, cage, world):
                 check.that(f'stress-ng {kind} at {folder} by {user}: every decision is delivered or counted',
                            end['delivered'] + end['lost'] + end['malformed'] == end['decisions'], str(end))
         check.that(f'stress-ng by {user} leaves the dataset as it was', before == place.picture())
+
+
+def storms(check, cage, world):
+    """None of so many processes and threads is outside the job for a moment."""
+    world.make('caged', 'nobody')
+    for name, size in STORMS.items():
+        job = crew.Job(cage, f'storm-{name}', 'nobody')
+        _, said = job.run(f'{cage.programs}/x10_storm', name, *world.all['caged'].words(), str(size))
+        check.that(f'storm {name}: none of {size} opens it', ' EACCES storm' in said, said)
+        end = job.events()[-1]['unmapped']['jobcage']
+        check.that(f'storm {name}: at least as many denials', end['denied']['file'] >= size, str(end))
+        check.that(f'storm {name}: every decision is delivered or counted',
+                   end['delivered'] + end['lost'] + end['malformed'] == end['decisions'], str(end))
+        print(f'storm {name}: {size}, {end["denied"]["file"]} denials, {end["lost"]} records lost', flush=True)
