@@ -30,6 +30,8 @@ struct sink_ops {
 	 * -EMSGSIZE: it can never be written. Other errors: the sink is to be opened anew.
 	 */
 	int (*write)(struct sink *sink, const struct line *line, struct error *err);
+	/* Instead of that: as many of the queue's first max lines as it likes, whole, or none. */
+	int (*write_many)(struct sink *sink, size_t max, struct error *err, size_t *ret_cnt);
 	void (*end)(struct sink *sink); /* after begin() that succeeded */
 	void (*close)(struct sink *sink);
 };
