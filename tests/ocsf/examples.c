@@ -55,7 +55,7 @@ static int print_decoded(const char *name, const struct alert_job *job, int err,
 	json_t *json = NULL;
 
 	if (!err) {
-		err = ocsf_decision(job, event, ++sequence, FIXTURE_BOOT_MS, &json);
+		err = fixture_decision(job, event, ++sequence, FIXTURE_BOOT_MS, &json);
 		decoded_event_free(event);
 	}
 	return print_event(name, err, json);

@@ -50,6 +50,10 @@ void sinks_release(struct sinks *sinks, struct sink *sink);
  */
 int sinks_put(struct sinks *sinks, struct sink *record, struct tally *tally, json_t *event);
 
+/* The same of a line that nobody else has a reference to; takes it over. */
+int sinks_put_line(struct sinks *sinks, struct sink *record, struct tally *tally,
+		   struct line *line);
+
 /* Something has happened at epoll_fd. */
 void sinks_ready(struct sinks *sinks);
 

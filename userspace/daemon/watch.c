@@ -120,8 +120,11 @@ static void take_step(struct watch *watch)
 	progress->is_writing = 0;
 }
 
-/* Takes the reference. A number is used up only by an event that was written, or waits for it. */
-static void write_step(struct watch *watch, struct job_progress_step step, int built, json_t *event)
+/*
+ * Takes the line over; NULL: there was no memory for it. A number is used up only by an event that
+ * was written, or waits for it.
+ */
+static void write_step(struct watch *watch, struct job_progress_step step, struct line *line)
 {
 	struct job_progress *progress = watch->job->state.progress;
 
@@ -129,19 +132,30 @@ static void write_step(struct watch *watch, struct job_progress_step step, int b
 	in_order();
 	progress->is_writing = 1;
 	in_order();
-	if (built || sinks_put(watch->controller->sinks, watch->sink, watch->tally, event)) {
+	if (!line || sinks_put_line(watch->controller->sinks, watch->sink, watch->tally, line)) {
 		progress->write_failures++;
 		progress->next.sequence--;
 	}
 	take_step(watch);
 	book(watch);
-	if (!built)
-		json_decref(event);
+}
+
+/* An event as a line; NULL without memory, or if it could not be built. Takes the reference. */
+static struct line *line_of(int built, json_t *event)
+{
+	struct line *line = NULL;
+
+	if (built)
+		return NULL;
+	if (line_new(event, &line))
+		line = NULL;
+	json_decref(event);
+	return line;
 }
 
 static void write_event(struct watch *watch, int built, json_t *event)
 {
-	write_step(watch, next_step(watch), built, event);
+	write_step(watch, next_step(watch), line_of(built, event));
 }
 
 /* The same with an event that names the policy. */
@@ -163,7 +177,7 @@ void watch_tell_policy(struct watch *watch)
 		return;
 	r = ocsf_job_policy(&watch->about, told, clock_ms(CLOCK_REALTIME), next_sequence(watch),
 			    &event);
-	write_step(watch, next_step_told(watch), r, event);
+	write_step(watch, next_step_told(watch), line_of(r, event));
 }
 
 void watch_announce(struct watch *watch)
@@ -176,7 +190,7 @@ void watch_announce(struct watch *watch)
 	r = ocsf_job_start(&watch->about, next_sequence(watch),
 			   backend_name(watch->job->rulesets->kern->backend), watch->self_test,
 			   &event);
-	write_step(watch, next_step_told(watch), r, event);
+	write_step(watch, next_step_told(watch), line_of(r, event));
 }
 
 void watch_tell(struct watch *watch, const char *title, const char *text)
@@ -241,13 +255,12 @@ static void tell_decision(struct watch *watch, const struct decoded_event *decod
 			  struct job_progress_step step)
 {
 	struct alert_job about = about_record(watch, &decoded->event);
-	json_t *event = NULL;
-	int r = ocsf_decision(&about, decoded, next_sequence(watch),
-			      clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
+	struct line *line = NULL;
 
-	if (!r)
-		kinds_count(&watch->kinds, &decoded->event, decoded->cnt, event);
-	write_step(watch, step, r, event);
+	if (!ocsf_decision(&about, decoded, next_sequence(watch),
+			   clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &line))
+		kinds_count(&watch->kinds, &decoded->event, decoded->cnt, line);
+	write_step(watch, step, line);
 }
 
 /*
@@ -519,7 +532,7 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 		return;
 	r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);
 	step.is_ended = 1;
-	write_step(watch, step, r, event);
+	write_step(watch, step, line_of(r, event));
 }
 
 /*
