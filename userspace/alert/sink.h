@@ -80,6 +80,8 @@ struct sink {
 	uint64_t dev, ino;
 	int64_t file_size, file_since_ms; /* Unix time of its first line */
 	bool is_chained, is_line_open;
+	char *batch; /* room for lines that are written in one go; owned */
+	size_t batch_room;
 };
 
 /* Returns 0 and takes what config owns over, or -ENOMEM. It is not opened yet. */

@@ -26,7 +26,7 @@
 #include "base/file.h"
 
 /* Lines for one write. */
-#define BATCH_BYTES (256u << 10)
+#define BATCH_BYTES (64u << 10)
 
 static int explain_open(const char *path, int code, struct error *err)
 {
@@ -254,26 +254,26 @@ static int append(struct sink *sink, const char *text, size_t len, struct error 
 
 /* Lines that are written in one go. */
 struct batch {
-	char *text; /* a newline, which closes a fragment if there is one, and the lines */
-	size_t len, room;
+	size_t len; /* of sink->batch: a newline, which closes a fragment if there is one, and the lines */
 	size_t cnt;
 	struct chain chain; /* after them */
 };
 
-static int make_room(struct batch *batch, size_t len)
+/* The room is kept: new memory for each write would cost more than the write. */
+static int make_room(struct sink *sink, size_t len)
 {
-	size_t room = batch->room ? batch->room : BATCH_BYTES;
+	size_t room = sink->batch_room ? sink->batch_room : BATCH_BYTES;
 	char *text;
 
-	while (room < batch->len + len)
+	while (room < len)
 		room *= 2;
-	if (room == batch->room)
+	if (room == sink->batch_room)
 		return 0;
-	text = realloc(batch->text, room);
+	text = realloc(sink->batch, room);
 	if (!text)
 		return -ENOMEM;
-	batch->text = text;
-	batch->room = room;
+	sink->batch = text;
+	sink->batch_room = room;
 	return 0;
 }
 
@@ -283,11 +283,11 @@ static int add_line(struct sink *sink, struct batch *batch, const struct line *l
 {
 	struct chain chain = batch->chain;
 	size_t len;
-	int r = make_room(batch, line->len + CHAIN_LINK_MAX);
+	int r = make_room(sink, batch->len + line->len + CHAIN_LINK_MAX);
 
 	if (r)
 		return error_errno(err, r, "cannot write to %s", sink->config.path);
-	len = chain_add(&chain, line, batch->text + batch->len);
+	len = chain_add(&chain, line, sink->batch + batch->len);
 	if (batch->cnt && is_too_big(sink, batch->len - 1 + len))
 		return 0;
 	if (!batch->cnt && is_due(sink, len)) {
@@ -303,11 +303,11 @@ static int add_line(struct sink *sink, struct batch *batch, const struct line *l
 
 static int fill_batch(struct sink *sink, struct batch *batch, size_t max, struct error *err)
 {
-	int r = make_room(batch, 1);
+	int r = make_room(sink, 1);
 
 	if (r)
 		return error_errno(err, r, "cannot write to %s", sink->config.path);
-	batch->text[batch->len++] = '\n';
+	sink->batch[batch->len++] = '\n';
 	while (batch->cnt < max && batch->cnt < sink->queue.cnt && batch->len < BATCH_BYTES) {
 		r = add_line(sink, batch, queue_at(&sink->queue, batch->cnt)->line, err);
 		if (r <= 0)
@@ -323,10 +323,9 @@ static int write_lines(struct sink *sink, size_t max, struct error *err, size_t 
 	int r = fill_batch(sink, &batch, max, err);
 
 	if (!r && sink->is_line_open)
-		r = append(sink, batch.text, batch.len, err);
+		r = append(sink, sink->batch, batch.len, err);
 	else if (!r)
-		r = append(sink, batch.text + 1, batch.len - 1, err);
-	free(batch.text);
+		r = append(sink, sink->batch + 1, batch.len - 1, err);
 	if (r)
 		return r;
 	sink->is_line_open = false;
@@ -338,6 +337,9 @@ static int write_lines(struct sink *sink, size_t max, struct error *err, size_t 
 static void close_file(struct sink *sink)
 {
 	sink->file_size = -1;
+	free(sink->batch);
+	sink->batch = NULL;
+	sink->batch_room = 0;
 }
 
 const struct sink_ops sink_file_ops = {
