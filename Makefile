@@ -28,7 +28,7 @@ ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content \
 	       destination environment environment_grant environment_process inherited launch lifecycle lookup process ruleset selftest selftest_json state
-DAEMON_SRCS := adopt bodies client controller daemon discard folds foreign kinds limits lock loop message monitor notify peer prepare reload renew \
+DAEMON_SRCS := adopt bodies client controller daemon discard folds foreign journal kinds limits lock loop message monitor notify peer prepare reload renew \
 	       report request request_run server session teardown watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
@@ -36,7 +36,7 @@ UNIT_TESTS := test_ask test_audit test_command test_control test_decode test_dia
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_quota \
 	      test_record test_selftest test_sink test_site test_state
 
-BENCH_PROGS := opens connects talks spawns landlocked hold
+BENCH_PROGS := opens connects talks spawns landlocked denials hold
 
 ESCAPES := f01_write f02_rename f03_link f04_symlink f05_mount f06_overlay f07_names f08_attributes f09_descriptor f10_data \
 	   f11_uring f12_handle f13_device f14_read f15_race f17_deputy f18_kernel accomplice

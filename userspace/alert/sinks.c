@@ -273,16 +273,25 @@ int sinks_put_line(struct sinks *sinks, struct sink *record, struct tally *tally
 		if (wants(sink, record))
 			sink_put(sink, line, sink == record);
 	line_unref(line);
-	if (record)
-		pump(record);
 	return tally && tally->dropped != dropped ? -ENOBUFS : 0;
+}
+
+void sinks_write(struct sink *record)
+{
+	pump(record);
 }
 
 int sinks_put(struct sinks *sinks, struct sink *record, struct tally *tally, json_t *event)
 {
 	struct line *line;
+	int r = line_new(event, &line);
 
-	return line_new(event, &line) ? -ENOMEM : sinks_put_line(sinks, record, tally, line);
+	if (r)
+		return r;
+	r = sinks_put_line(sinks, record, tally, line);
+	if (record)
+		pump(record);
+	return r;
 }
 
 static void put_log_event(struct sinks *sinks, json_t *event)

@@ -36,8 +36,9 @@ struct watch {
 	bool is_limit_told; /* its limit on processes was found lifted; said already */
 	bool is_end_owed;  /* over, and its last event waits for the sink */
 	int64_t end_due_ms; /* until when it may wait; CLOCK_MONOTONIC */
-	bool skip_checked; /* adopted: the first record has been compared with the last one
-			      delivered */
+	bool is_step_begun; /* events are being put together; see commit() */
+	uint64_t skip;      /* records at the ring's beginning that became events already: by a
+			       controller that was killed */
 };
 
 /* What its events say of a job, of which all is borrowed; not the host, the machine and the kernel. */

@@ -2,12 +2,12 @@
 /*
  * killpoint - stops a process with SIGKILL at one of its system calls.
  *
- *	killpoint PID NUMBER [TEXT]
+ *	killpoint PID NUMBER [TEXT [half|done]]
  *
  * Seizes the process, says "ready", and lists each call from then on that others can see something of, or that sets up what the
  * process waits for, as one of its threads enters it: its number counted from 1, its name and its first arguments. The process is killed
  * as it enters the one of that NUMBER (0: none), which is therefore not done; with TEXT only calls whose name and arguments hold it are
- * counted. Ends with the process; killed itself, it lets the process go. The threads that the process makes meanwhile are watched, not
+ * counted. half: the call, a write(), does half of what it is asked for first; done: all of it. Ends with the process; killed itself, it lets the process go. The threads that the process makes meanwhile are watched, not
  * those that it has already, nor its children.
  *
  * What it stores into memory that it shares with others, it does between two calls, and at none.
@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,6 +69,12 @@ static const struct {
 	{ SYS_unlink, "unlink" },
 	{ SYS_chmod, "chmod" },
 #endif
+};
+
+enum extent {
+	NOTHING,
+	HALF,
+	ALL,
 };
 
 static pid_t target;
@@ -137,7 +144,35 @@ static bool is_point(pid_t thread, long wanted, const char *text)
 	return (!text || strstr(line, text)) && ++matches == wanted;
 }
 
-static int follow(long wanted, const char *text)
+/* The third argument of the call that is entered. */
+static bool halve(pid_t thread)
+{
+#ifdef __x86_64__
+	struct user_regs_struct regs;
+
+	if (ptrace(PTRACE_GETREGS, thread, 0, &regs))
+		return false;
+	regs.rdx /= 2;
+	return !ptrace(PTRACE_SETREGS, thread, 0, &regs);
+#else
+	(void)thread;
+	return false;
+#endif
+}
+
+/* At the entry of the call: has it done that far, and the process killed. */
+static bool finish(pid_t thread, enum extent extent)
+{
+	int status;
+
+	if (extent == HALF && !halve(thread))
+		return false;
+	if (extent != NOTHING && (ptrace(PTRACE_SYSCALL, thread, 0, 0L) || waitpid(thread, &status, __WALL) != thread))
+		return false;
+	return !kill(target, SIGKILL);
+}
+
+static int follow(long wanted, const char *text, enum extent extent)
 {
 	int status;
 	pid_t thread;
@@ -149,7 +184,8 @@ static int follow(long wanted, const char *text)
 			continue;
 		}
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && is_point(thread, wanted, text)) {
-			kill(target, SIGKILL);
+			if (!finish(thread, extent))
+				return 1;
 			continue;
 		}
 		if (ptrace(PTRACE_SYSCALL, thread, 0, (long)signal_of(status)) && errno != ESRCH)
@@ -160,8 +196,11 @@ static int follow(long wanted, const char *text)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3 && argc != 4) {
-		fprintf(stderr, "usage: killpoint PID NUMBER [TEXT]\n");
+	const char *extent = argc > 4 ? argv[4] : "";
+	bool is_half = !strcmp(extent, "half"), is_done = !strcmp(extent, "done");
+
+	if (argc < 3 || argc > 5 || (argc == 5 && !is_half && !is_done)) {
+		fprintf(stderr, "usage: killpoint PID NUMBER [TEXT [half|done]]\n");
 		return 2;
 	}
 	target = atoi(argv[1]);
@@ -172,5 +211,5 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	puts("ready");
-	return follow(atol(argv[2]), argv[3]);
+	return follow(atol(argv[2]), argv[3], is_half ? HALF : is_done ? ALL : NOTHING);
 }
