@@ -81,7 +81,7 @@ static void keys(void **state)
 		  MUST("2:2", "unknown key 'zzz'; a policy has: $schema, version, name, mode, "
 			      "extends, datasets, filesystem, exec, egress, environment, "
 			      "limits, sockets, ingress, unix, mounts, "
-			      "capabilities, user_namespaces") },
+			      "on_audit_loss, capabilities, user_namespaces") },
 		{ HEAD "\"devices\": {}, \"dns\": {},\n\"capabilities\": [\"CAP_SYS_ADMINN\"], \"user_namespaces\": 1}",
 		  MUST("2:1", "'devices'" NOT_ENFORCED) MUST("2:16", "'dns'" NOT_ENFORCED)
 		  MUST("3:18", "unknown capability 'CAP_SYS_ADMINN'; did you mean 'CAP_SYS_ADMIN'?")

@@ -3,6 +3,7 @@
 #include "daemon/watch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -403,6 +404,27 @@ void watch_kill_again(struct watch *watch)
 		job_kill(watch->job, watch->job->state.progress->end_cause);
 }
 
+void watch_stop_at_loss(struct watch *watch)
+{
+	const struct job_progress *progress = watch->job->state.progress;
+	struct job_stats stats = { 0 };
+	uint64_t lost;
+	char text[256];
+
+	if (watch->job->rules->policy->on_audit_loss != AUDIT_LOSS_STOP || !progress->is_admitted ||
+	    progress->end_cause)
+		return;
+	job_read_stats(watch->job->rulesets->kern, watch->job->label, &stats);
+	lost = alert_sum(stats.lost) + progress->now.malformed + progress->write_failures;
+	if (!lost)
+		return;
+	snprintf(text, sizeof(text),
+		 "%" PRIu64 " events of the job are missing in its record; it is killed, because "
+		 "the policy's on_audit_loss is \"stop\"", lost);
+	watch_tell(watch, "Evidence lost", text);
+	job_kill(watch->job, END_BY_LOSS);
+}
+
 static const char *end_reason(const struct job_progress *progress)
 {
 	if (!progress->is_admitted)
@@ -410,6 +432,7 @@ static const char *end_reason(const struct job_progress *progress)
 	switch ((enum end_cause)progress->end_cause) {
 	case END_BY_RUNTIME: return "killed: it ran as long as limits.runtime allows";
 	case END_BY_KILL: return "killed by request";
+	case END_BY_LOSS: return "killed: its record is incomplete, and on_audit_loss is \"stop\"";
 	case END_BY_ITSELF: break;
 	}
 	return "its last process is gone";

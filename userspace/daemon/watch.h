@@ -85,6 +85,9 @@ void watch_settle(struct watch *watch);
 /* Has the last process gone? */
 bool watch_is_over(struct watch *watch);
 
+/* Kills the job if something is missing in its record and the policy does not let it go on so. */
+void watch_stop_at_loss(struct watch *watch);
+
 /* What job_kill() has left: it multiplied faster, or a controller died between its steps. */
 void watch_kill_again(struct watch *watch);
 

@@ -66,6 +66,7 @@ enum end_cause {
 	END_BY_ITSELF = 0,
 	END_BY_RUNTIME = 1, /* limits.runtime */
 	END_BY_KILL = 2,    /* jobcage kill, or teardown */
+	END_BY_LOSS = 3,    /* its record is not complete, and on_audit_loss is "stop" */
 };
 
 /* One job's file. */

@@ -103,6 +103,12 @@ struct limits {
 /* For policies that have a private path or a scratch, but say no limits.scratch. */
 #define LIMIT_SCRATCH_DEFAULT (1ULL << 30)
 
+/* What becomes of a job whose record is not complete any more. */
+enum audit_loss {
+	AUDIT_LOSS_CONTINUE = 1,
+	AUDIT_LOSS_STOP = 2, /* it is killed */
+};
+
 struct policy {
 	char *file; /* as given to policy_load() */
 	char *name;
@@ -115,6 +121,7 @@ struct policy {
 	enum ingress_default ingress_default;
 	enum unix_access unix_default;
 	enum mount_default mounts;
+	enum audit_loss on_audit_loss;
 	uint32_t sockets; /* bit N: enum socket_class N is named */
 	uint64_t capabilities; /* bit N: capability N is named */
 	bool user_namespaces;

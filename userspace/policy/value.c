@@ -29,6 +29,11 @@ static const struct word mounts_word[] = {
 	{ "allow", MOUNTS_ALLOW },
 };
 
+static const struct word audit_loss_word[] = {
+	{ "continue", AUDIT_LOSS_CONTINUE },
+	{ "stop", AUDIT_LOSS_STOP },
+};
+
 static const struct word protocol_word[] = {
 	{ "tcp", PROTOCOL_TCP },
 	{ "udp", PROTOCOL_UDP },
@@ -97,6 +102,7 @@ const struct vocabulary ingress_words = VOCABULARY("ingress default", ingress_wo
 const struct vocabulary unix_words = VOCABULARY("unix default", unix_word);
 const struct vocabulary protocol_words = VOCABULARY("protocol", protocol_word);
 const struct vocabulary mounts_words = VOCABULARY("value of mounts", mounts_word);
+const struct vocabulary audit_loss_words = VOCABULARY("value of on_audit_loss", audit_loss_word);
 const struct vocabulary socket_words = VOCABULARY("kind of socket", socket_word);
 const struct vocabulary capability_words = VOCABULARY("capability", capability_word);
 

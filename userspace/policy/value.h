@@ -42,6 +42,7 @@ extern const struct vocabulary ingress_words;  /* enum ingress_default */
 extern const struct vocabulary unix_words;     /* enum unix_access, as a default */
 extern const struct vocabulary protocol_words; /* enum protocol_word */
 extern const struct vocabulary mounts_words;   /* enum mount_default */
+extern const struct vocabulary audit_loss_words; /* enum audit_loss */
 extern const struct vocabulary socket_words;   /* enum socket_class, those that can be named */
 extern const struct vocabulary capability_words; /* CAP_* */
 

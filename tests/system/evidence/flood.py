@@ -155,6 +155,36 @@ def orphaned(check, house, _):
     tidy(house)
 
 
+def stopped_at_loss(check, house, _):
+    """A job whose record has a hole is killed if its policy says so; one that loses nothing is not, nor one whose policy does not."""
+    house.policy("strict", on_audit_loss="stop")
+
+    def begin(policy, names):
+        job_id = house.new_id()
+        return house.start("sh", "-c", f"{FLOOD} $0 0 {names} $1/go $1/done-{job_id}; sleep 1000", house.digits, house.out,
+                           job_id=job_id, policy=policy, alerts=f"{house.log}/{job_id}.jsonl")
+
+    jobs = killed, quiet, lenient = begin("strict", 3000), begin("strict", 10), begin("plain", 3000)
+    check.that("loss: they run", wait_for(lambda: all(house.running(job) for job in jobs)))
+    with house.daemon.stopped():
+        house.touch("go")
+        check.that("loss: all is attempted", all(house.appears(f"done-{job.id}") for job in jobs))
+    end = wait_for(lambda: end_of(killed), 30) or {}
+    check.that("loss: something was lost", end.get("lost", 0) > 0 and not end["complete"], end)
+    check.equal("loss: the job was killed", killed.process.wait(30), -signal.SIGKILL)
+    codes = {event.code: json.loads(event.line) for event in read(killed) if event.line}
+    check.that("loss: a finding says so", codes["finding"]["finding_info"]["title"] == "Evidence lost", codes["finding"]["message"])
+    check.that("loss: the end says so", "on_audit_loss" in codes["job_end"]["status_detail"], codes["job_end"])
+    check.equal("loss: who lost nothing runs", (quiet.process.poll(), end_of(quiet)), (None, {}))
+    check.equal("loss: who may lose runs", (lenient.process.poll(), end_of(lenient)), (None, {}))
+    for job in (quiet, lenient):
+        house.ask("kill", job.id)
+        job.process.wait()
+        wait_for(lambda: end_of(job))
+    check.equal("loss: only the lenient one's record has a hole", (end_of(quiet)["complete"], end_of(lenient)["complete"]), (True, False))
+    tidy(house)
+
+
 def killed_writers(check, house, _):
     """kill -9 at a write of many lines: before it, in its middle, and before it is noted. No event is lost or told twice."""
     for extent in ([], ["half"], ["done"]):
