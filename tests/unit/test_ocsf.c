@@ -23,6 +23,7 @@
 #include "alert/op.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
+#include "job/origin.h"
 #include "../ocsf/fixture.h"
 
 #define EXE "/usr/bin/python3.11"
@@ -318,6 +319,43 @@ static void test_repeats(void **state)
 	json_decref(json);
 }
 
+/* Who starts the job says them, so they may be anything but what is no string, too long, or called otherwise. */
+static void test_tags(void **state)
+{
+	json_auto_t *given = json_pack("{s:s, s:s, s:i, s:s, s:s}", "SLURM_JOB_ID", "\"}{\n", "PATH", "/bin", "PBS_JOBID", 7,
+				       "POD_NAME", "", "container", "podman");
+	json_auto_t *origin = origin_check(given), *none = NULL;
+	struct policy policy = fixture_policy;
+	struct alert_job job = fixture_job;
+	char too_long[ORIGIN_VALUE_MAX + 2];
+	json_t *json;
+
+	(void)state;
+	policy.spiffe_id = (char *)"spiffe://example.org/ml";
+	job.policy = &policy;
+	job.origin = origin;
+	json = render(&job, fixture_event(OP_OPEN_READ), "/a", NULL, EXE);
+	assert_int_equal(json_array_size(at(json, "metadata.tags")), 3);
+	for (size_t i = 0; i < 3; i++) {
+		const json_t *tag = json_array_get(at(json, "metadata.tags"), i);
+		const char *name = json_string_value(json_object_get(tag, "name"));
+		const char *value = json_string_value(json_object_get(tag, "value"));
+
+		if (!strcmp(name, "SLURM_JOB_ID"))
+			assert_string_equal(value, "\"}{\\x0a");
+		else
+			assert_string_equal(value, strcmp(name, "container") ? policy.spiffe_id : "podman");
+	}
+	json_decref(json);
+	memset(too_long, 'x', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = '\0';
+	json_object_clear(given);
+	json_object_set_new(given, "SLURM_JOB_ID", json_string(too_long));
+	none = origin_check(given);
+	assert_null(none);
+	assert_null(origin_check(NULL));
+}
+
 static void test_complete(void **state)
 {
 	const struct alert_end good = { .stats = { .sequence = 4, .emitted = 4 }, .delivered = 4 };
@@ -520,6 +558,7 @@ int main(void)
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_repeats),
+		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_complete),
 		cmocka_unit_test(test_job),
 		cmocka_unit_test(test_finding),

@@ -193,6 +193,22 @@ static void loss_of_evidence(void **state)
 	policy_free(policy);
 }
 
+static void spiffe_id(void **state)
+{
+	struct policy *policy = parse_good(HEAD ", \"spiffe_id\": \"spiffe://prod.example/ml/digits_1\"}", NULL);
+	struct policy *again = parse_good(policy->canonical, NULL);
+
+	(void)state;
+	assert_string_equal(policy->spiffe_id, "spiffe://prod.example/ml/digits_1");
+	assert_string_equal(again->spiffe_id, policy->spiffe_id);
+	assert_same_policy(policy, again);
+	policy_free(again);
+	policy_free(policy);
+	policy = parse_good(HEAD ", \"spiffe_id\": \"spiffe://prod.example\"}", NULL);
+	assert_string_equal(policy->spiffe_id, "spiffe://prod.example");
+	policy_free(policy);
+}
+
 /* As sha256sum says of the same text. */
 static void digest_is_sha256_of_canonical(void **state)
 {
@@ -425,6 +441,7 @@ int main(void)
 		cmocka_unit_test(canonical_form),
 		cmocka_unit_test(canonical_parses_back),
 		cmocka_unit_test(loss_of_evidence),
+		cmocka_unit_test(spiffe_id),
 		cmocka_unit_test(digest_is_sha256_of_canonical),
 		cmocka_unit_test(equal_policies_have_equal_digests),
 		cmocka_unit_test(different_policies_have_different_digests),

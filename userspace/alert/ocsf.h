@@ -26,6 +26,7 @@ struct alert_job {
 	const char *machine_id;      /* device.uid; NULL if unknown */
 	const char *kernel;          /* uname release: device.os.kernel_release or the like */
 	const char *cgroup;          /* path below the cgroup root */
+	const json_t *origin;  /* ids by name, of schedulers and containers: metadata.tags; or NULL */
 	const char *command;         /* the command line, bounded, for people */
 	const char *user;            /* who runs the job */
 	uint32_t uid;

@@ -131,6 +131,30 @@ static void write_product(struct json_out *out, const char *key, const char *fea
 	out_close(out);
 }
 
+static void write_tag(struct json_out *out, const char *name, const char *value)
+{
+	out_open(out, NULL);
+	out_text(out, "name", name);
+	out_text(out, "value", value);
+	out_close(out);
+}
+
+/* What others know the job by. */
+static void write_tags(struct json_out *out, const struct alert_job *job)
+{
+	const char *name;
+	json_t *value;
+
+	if (!job->origin && !job->policy->spiffe_id)
+		return;
+	out_open_list(out, "tags");
+	if (job->policy->spiffe_id)
+		write_tag(out, "spiffe_id", job->policy->spiffe_id);
+	json_object_foreach((json_t *)job->origin, name, value)
+		write_tag(out, name, json_string_value(value));
+	out_close_list(out);
+}
+
 static void write_metadata(struct json_out *out, const struct alert_job *job,
 			   const struct ocsf_head *head)
 {
@@ -150,6 +174,7 @@ static void write_metadata(struct json_out *out, const struct alert_job *job,
 	out_int(out, "sequence", (int64_t)head->sequence);
 	out_word(out, "event_code", head->code);
 	out_word(out, "log_name", "jobcage");
+	write_tags(out, job);
 	if (head->is_truncated)
 		out_bool(out, "is_truncated", true);
 	out_close(out);

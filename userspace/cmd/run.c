@@ -26,6 +26,7 @@
 #include "daemon/monitor.h"
 #include "job/environment.h"
 #include "job/launch.h"
+#include "job/origin.h"
 #include "job/state.h"
 #include "policy/policy.h"
 #include "policy/site.h"
@@ -195,10 +196,12 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 	const struct run_options *options = launch->options;
 	_cleanup_free_ char *alerts = NULL;
 	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+	json_auto_t *origin = origin_of_environment();
 	char id[JOB_ID_MAX + 1];
 	struct job_request request = {
 		.id = options->job ? options->job : id,
 		.command = launch->command,
+		.origin = origin,
 		.user = launch->user.name,
 		.uid = launch->user.uid,
 		.pid = getpid(),
@@ -275,6 +278,7 @@ static int build_request(const struct launch *launch, json_t *members, struct er
 
 	/* Of any bytes. */
 	json_object_set_new(members, "command", line ? line : text_json(launch->command));
+	json_object_set_new(members, "origin", origin_of_environment());
 	if (!r && options->job)
 		r = ask_add(members, "job", options->job, err);
 	if (!r && options->alerts)

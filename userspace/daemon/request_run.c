@@ -113,6 +113,7 @@ static int fill_job(struct daemon *daemon, const struct request *request, struct
 	job->id = id ? id : rooms->id;
 	fill_command(message_string(message, "command"), rooms->command, sizeof(rooms->command));
 	job->command = rooms->command;
+	job->origin = json_object_get(message->json, "origin");
 	job->alerts = alerts ? alerts : site_alerts;
 	job->source = request->source;
 	job->asked_by = request->peer.uid;

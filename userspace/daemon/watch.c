@@ -63,6 +63,7 @@ struct alert_job watch_about(const struct job *job, const struct policy *policy)
 		.policy = policy,
 		.cgroup = job->cgroup.name ? job->cgroup.name : job->cgroup_path,
 		.command = job->command,
+		.origin = job->origin,
 		.user = job->user,
 		.uid = job->uid,
 		.asked_by = job->asked_by,

@@ -32,6 +32,7 @@ struct job_request {
 	struct places *places; /* of the policy; job_create() takes them over */
 	const char *source;    /* the policy's file, for reload; NULL: there is none */
 	const char *command;   /* for people */
+	const json_t *origin;  /* see origin.h; NULL: nothing is known */
 	const char *user;      /* who the command runs as */
 	uid_t uid;
 	uid_t asked_by;
@@ -50,6 +51,7 @@ struct job {
 	struct rulesets *rulesets; /* borrowed */
 	struct ruleset *rules;     /* a reference of its own */
 	char *id, *command, *user, *alerts, *source;
+	json_t *origin; /* see origin.h; NULL: nothing is known */
 	uid_t uid, asked_by;
 	pid_t pid;
 	uint64_t start_ms;      /* Unix time */

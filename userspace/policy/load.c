@@ -262,6 +262,7 @@ void policy_free(struct policy *policy)
 	free(policy->files);
 	free(policy->file);
 	free(policy->name);
+	free(policy->spiffe_id);
 	free(policy->canonical);
 	free(policy);
 }

@@ -112,6 +112,7 @@ enum audit_loss {
 struct policy {
 	char *file; /* as given to policy_load() */
 	char *name;
+	char *spiffe_id; /* of the workload, for alerts; or NULL */
 	char *canonical; /* merged: sorted keys, no white space; parses to the same policy */
 	char digest[65]; /* SHA-256 of canonical, lower-case hex */
 	enum policy_mode mode;
