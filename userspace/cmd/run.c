@@ -34,7 +34,7 @@
 struct run_options {
 	const char *policy, *site, *job, *user, *alerts;
 	struct option_list keep_fds;
-	bool no_daemon, no_self_test;
+	bool no_daemon, no_self_test, tell;
 
 	/* What comes of the line. */
 	int keep[INHERIT_MAX];
@@ -49,6 +49,9 @@ static const struct option_row rows[] = {
 		    "the job's id in alerts (default: made from the policy's name)"),
 	OPTION_LIST(struct run_options, keep_fds, 'k', "keep-fd", "FD",
 		    "let the job inherit this descriptor besides 0, 1 and 2; may be repeated"),
+	OPTION_FLAG(struct run_options, tell, 't', "tell",
+		    "say on standard error, if it is a terminal or a pipe, what is denied: the\n"
+		    "first of each kind"),
 	OPTION_HEADING("For root:"),
 	OPTION_WORD(struct run_options, user, 'u', "user", "USER",
 		    "run the command as this user (default: root)"),
@@ -209,6 +212,7 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 		.scratch_fd = scratch_fd,
 		.site = launch->site,
 		.inherit_cnt = options->keep_cnt,
+		.is_told = options->tell,
 	};
 
 	if (pidfd < 0)
@@ -287,6 +291,8 @@ static int build_request(const struct launch *launch, json_t *members, struct er
 		json_object_set_new(members, "uid", json_integer(launch->user.uid));
 	if (options->no_self_test)
 		json_object_set_new(members, "self_test", json_false());
+	if (options->tell)
+		json_object_set_new(members, "tell", json_true());
 	return r;
 }
 

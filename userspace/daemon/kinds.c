@@ -47,17 +47,16 @@ static struct kind *add(struct kinds *kinds, const struct event *event, const st
 	return kind;
 }
 
-void kinds_count(struct kinds *kinds, const struct event *event, uint64_t cnt,
-		 const struct line *line)
+const char *kinds_count(struct kinds *kinds, const struct event *event, uint64_t cnt,
+			const struct line *line)
 {
-	struct kind *kind = find(kinds, event);
+	struct kind *known = find(kinds, event), *kind = known ? known : add(kinds, event, line);
 
-	if (!kind)
-		kind = add(kinds, event, line);
 	if (kind)
 		kind->cnt += cnt;
 	else
 		kinds->others += cnt;
+	return kind && !known ? kind->message : NULL;
 }
 
 json_t *kinds_report(const struct kinds *kinds)

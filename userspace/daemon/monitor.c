@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "daemon/controller.h"
 #include "daemon/limits.h"
+#include "daemon/tell.h"
 #include "job/launch.h"
 
 /*
@@ -71,9 +72,13 @@ static int start(struct controller *controller, const struct job_request *reques
 {
 	struct job_request own = *request;
 	struct watch *watch;
+	int r;
 
 	own.places = places_walk(policy, err);
-	return own.places ? controller_start(controller, &own, is_self_tested, err, &watch) : -ENOMEM;
+	r = own.places ? controller_start(controller, &own, is_self_tested, err, &watch) : -ENOMEM;
+	if (!r && request->is_told)
+		watch->tell_fd = tell_open(request->pidfd);
+	return r;
 }
 
 static void monitor_main(const struct job_request *request, struct policy *policy,

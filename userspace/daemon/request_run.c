@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/path.h"
+#include "daemon/tell.h"
 #include "job/cgroup.h"
 #include "job/environment.h"
 
@@ -150,6 +151,8 @@ static int start(struct daemon *daemon, struct request *request, struct job_requ
 		note_slow(daemon, &request->peer);
 	if (r)
 		return r;
+	if (job->pidfd >= 0 && json_is_true(json_object_get(request->message.json, "tell")))
+		watch->tell_fd = tell_open(job->pidfd);
 	*ret_answer = json_pack("{s:s}", "job", watch->job->id);
 	return 0;
 }

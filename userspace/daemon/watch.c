@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "alert/ocsf.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "daemon/controller.h"
 #include "daemon/journal.h"
+#include "daemon/tell.h"
 #include "kern/jobs.h"
 #include "kern/member.h"
 
@@ -187,10 +189,13 @@ static bool put_decision(struct watch *watch, const struct decoded_event *decode
 {
 	struct alert_job about = about_record(watch, &decoded->event);
 	struct line *line = NULL;
+	const char *first = NULL;
 
 	if (!ocsf_decision(&about, decoded, journal_next(watch),
 			   clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &line))
-		kinds_count(&watch->kinds, &decoded->event, decoded->cnt, line);
+		first = kinds_count(&watch->kinds, &decoded->event, decoded->cnt, line);
+	if (first && watch->tell_fd >= 0)
+		tell_line(watch->tell_fd, first);
 	journal_step(watch)->delivered += decoded->cnt;
 	return journal_put(watch, line);
 }
@@ -304,6 +309,7 @@ void watch_drop(struct watch *watch)
 	ring_close(watch->ring);
 	tally_unref(watch->tally);
 	kinds_free(&watch->kinds);
+	cleanup_fd(&watch->tell_fd);
 	free((char *)watch->about.host);
 	free((char *)watch->about.machine_id);
 	free((char *)watch->about.kernel);
@@ -320,6 +326,7 @@ int watch_new(struct controller *controller, struct job *job, struct sink *sink,
 		return error_errno(err, -ENOMEM, "cannot watch the job");
 	watch->controller = controller;
 	watch->job = job;
+	watch->tell_fd = -1;
 	watch->tally = tally_new();
 	r = watch->tally ? fill_about(watch) : -ENOMEM;
 	if (r)

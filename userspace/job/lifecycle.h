@@ -42,6 +42,7 @@ struct job_request {
 	const char *cgroup;       /* attach: the cgroup that becomes the job; else NULL */
 	int scratch_fd;           /* on the job's own superblock, or -1 */
 	const char *alerts;       /* absolute path, or "-" */
+	bool is_told;             /* what is denied first is said on its standard error */
 	const struct site *site;  /* whose sinks a monitor serves; NULL: none */
 	int inherit[INHERIT_MAX]; /* descriptors the job keeps */
 	size_t inherit_cnt;       /* 0: it is not known which, so all that are open */
