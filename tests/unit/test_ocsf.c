@@ -356,6 +356,30 @@ static void test_tags(void **state)
 	assert_null(origin_check(NULL));
 }
 
+static void test_ancestry(void **state)
+{
+	const struct ancestor ancestors[] = {
+		{ .pid = 811, .start_ns = 10000000, .name = "a\"b", .program = "/usr/bin/bash" },
+		{ .pid = 800, .start_ns = 20000000, .name = "\xff" },
+	};
+	struct decoded_event event = {
+		.event = fixture_event(OP_OPEN_READ), .cnt = 1, .ancestors = ancestors, .ancestor_cnt = 2
+	};
+	json_t *json = NULL, *list;
+
+	(void)state;
+	assert_int_equal(fixture_decision(&fixture_job, &event, ++sequence, FIXTURE_BOOT_MS, &json), 0);
+	keep(json);
+	list = at(json, "actor.process.ancestry");
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(text_at(json_array_get(list, 0), "name"), "a\"b");
+	assert_string_equal(text_at(json_array_get(list, 0), "path"), "/usr/bin/bash");
+	assert_int_equal(int_at(json_array_get(list, 0), "created_time"), FIXTURE_BOOT_MS + 10);
+	assert_string_equal(text_at(json_array_get(list, 1), "name"), "\\xff");
+	assert_null(at(json_array_get(list, 1), "path"));
+	json_decref(json);
+}
+
 static void test_complete(void **state)
 {
 	const struct alert_end good = { .stats = { .sequence = 4, .emitted = 4 }, .delivered = 4 };
@@ -559,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_repeats),
 		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_ancestry),
 		cmocka_unit_test(test_complete),
 		cmocka_unit_test(test_job),
 		cmocka_unit_test(test_finding),

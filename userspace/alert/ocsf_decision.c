@@ -178,7 +178,7 @@ static void write_own_user(struct json_out *out, const struct decision *decision
 	write_user(out, "user", uid, uid == decision->job->uid ? decision->job->user : NULL);
 }
 
-static void write_ancestry(struct json_out *out, const struct decision *decision)
+static void write_parent(struct json_out *out, const struct decision *decision)
 {
 	const struct event *event = decision->event;
 
@@ -191,6 +191,27 @@ static void write_ancestry(struct json_out *out, const struct decision *decision
 	out_open(out, "parent_process");
 	out_int(out, "pid", event->ppid);
 	out_close(out);
+}
+
+/* The nearest first; the times are not exact enough to name a process for good. */
+static void write_ancestry(struct json_out *out, const struct decision *decision)
+{
+	const struct decoded_event *decoded = decision->decoded;
+
+	if (!decoded->ancestor_cnt)
+		return;
+	out_open_list(out, "ancestry");
+	for (size_t i = 0; i < decoded->ancestor_cnt; i++) {
+		const struct ancestor *ancestor = &decoded->ancestors[i];
+
+		out_open(out, NULL);
+		out_int(out, "pid", ancestor->pid);
+		out_text(out, "name", ancestor->name);
+		out_text(out, "path", *ancestor->program ? ancestor->program : NULL);
+		write_time(out, "created_time", unix_ms(decision, ancestor->start_ns));
+		out_close(out);
+	}
+	out_close_list(out);
 }
 
 /* The process as the kernel knows it, without its program. */
@@ -209,6 +230,7 @@ static void write_process(struct json_out *out, const struct decision *decision)
 	out_int(out, "tid", event->tid);
 	if (event->start_ns)
 		write_time(out, "created_time", unix_ms(decision, event->start_ns));
+	write_parent(out, decision);
 	write_ancestry(out, decision);
 }
 

@@ -9,6 +9,7 @@
 
 #include "alert/ocsf.h"
 #include "alert/sinks.h"
+#include "daemon/ancestry.h"
 #include "daemon/folds.h"
 #include "daemon/kinds.h"
 #include "daemon/loop.h"
@@ -29,6 +30,7 @@ struct watch {
 	struct ruleset *previous; /* replaced, while the ring may hold records of it; a reference */
 	struct folds folds;       /* repeats that the kernel counts, until events tell of them */
 	struct kinds kinds;       /* what was denied since this controller looks after it */
+	struct ancestry ancestry; /* of the process whose record was read last */
 	int tell_fd;              /* where the first of each kind is said; -1: nowhere */
 	struct alert_job about;   /* host, machine_id and kernel are owned, the rest is job's */
 	json_t *self_test; /* what it came to, for the record; NULL if there was none */
