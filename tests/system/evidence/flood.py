@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from cage import PROJECT, is_decision
+from cage import END_OF_LINE, PROJECT, is_decision
 from harness import WAIT_S, wait_for
 from kills import KILLPOINT
 
@@ -39,6 +39,8 @@ def read(job):
     seen = set()
     with open(job.alerts, "rb") as stream:
         for line in stream:
+            if not line.endswith(END_OF_LINE.encode() + b"\n"): # what a killed writer left of one
+                continue
             *numbers, code = HEAD.search(line).groups()
             record = RECORD.search(line)
             yield Event(*map(int, numbers), code.decode(), record and int(record[1]), None if code in seen else line)
