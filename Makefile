@@ -24,19 +24,19 @@ POLICY_SRCS := amount canonical document egress environment explain limits load 
 	       shape site value
 KERN_SRCS   := backend barrier evidence features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \
 	       roots_check
-ALERT_SRCS  := advice audit cause chain decode endpoint guard head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
+ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup content \
-	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup outputs process ruleset scratch selftest selftest_json state
-DAEMON_SRCS := adopt bodies client controller daemon discard folds foreign kinds limits lock loop message monitor notify peer prepare reload renew \
-	       report request request_run server session teardown watch
+	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup origin outputs process ruleset scratch selftest selftest_json state
+DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds foreign journal kinds limits lock loop message monitor notify peer prepare reload renew \
+	       report request request_run server session teardown tell watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
-UNIT_TESTS := test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_folds test_guard test_message test_ocsf test_outputs test_places test_policy test_policy_check \
+UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_folds test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_quota \
-	      test_record test_selftest test_sink test_site test_state
+	      test_record test_selftest test_sink test_site test_state test_tell
 
-BENCH_PROGS := opens connects talks spawns landlocked hold
+BENCH_PROGS := opens connects talks spawns landlocked denials hold
 
 ESCAPES := f01_write f02_rename f03_link f04_symlink f05_mount f06_overlay f07_names f08_attributes f09_descriptor f10_data \
 	   f11_uring f12_handle f13_device f14_read f15_race f17_deputy f18_kernel x01_exec x02_nameless x03_code x04_privileged \
@@ -166,7 +166,7 @@ $(BUILD)/tests/allow.bpf.o $(BUILD)/tests/foreign.bpf.o: $(BUILD)/tests/%.o: tes
 	$(CLANG) -g -O2 -target bpf -Wall -I/usr/include/$(ARCH)-linux-gnu -c -o $@ $<
 
 # Programs of tools/bench. Those that run where no library may be read are linked statically.
-bench-programs: $(BENCH_PROGS:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.bpf.o
+bench-programs: $(BENCH_PROGS:%=$(BUILD)/bench/%) $(BUILD)/bench/lines $(BUILD)/bench/empty.bpf.o
 
 $(BUILD)/bench/%: tests/bench/%.c tests/bench/clock.h
 	@mkdir -p $(@D)
@@ -175,6 +175,10 @@ $(BUILD)/bench/%: tests/bench/%.c tests/bench/clock.h
 $(BUILD)/bench/hold: tests/bench/hold.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
+
+$(BUILD)/bench/lines: tests/bench/lines.c $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MD -MP -MF $@.d -o $@ $< $(filter %.o,$^) $(LDLIBS)
 
 $(BUILD)/bench/empty.bpf.o: tests/bench/empty.bpf.c
 	@mkdir -p $(@D)
@@ -246,4 +250,4 @@ clean: ## remove everything made
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BUILD)/bpf/probe.bpf.d $(TESTS:=.d) $(BUILD)/ocsf/fixture.d \
-	 $(BUILD)/fuzz/seeds.d $(BUILD)/tests/keeper.d $(BUILD)/ocsf/examples.d
+	 $(BUILD)/fuzz/seeds.d $(BUILD)/tests/keeper.d $(BUILD)/ocsf/examples.d $(BUILD)/bench/lines.d

@@ -326,7 +326,7 @@ static int do_stats(char **argv)
 
 	if (!job)
 		return no_such("job", argv[0]);
-	ring_drain(job->ring);
+	ring_drain_to(job->ring, on_record, job);
 	r = job_read_stats(kern, job->label, &stats);
 	if (r)
 		return error_errno(&err, r, "stats");

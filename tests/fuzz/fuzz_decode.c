@@ -102,7 +102,7 @@ static bool render(const uint8_t *record, size_t len, int64_t boot_offset_ms)
 
 	if (decode_event(record, len, &event))
 		return false;
-	must(!ocsf_decision(&fixture_job, &event, event.event.sequence, boot_offset_ms, &json));
+	must(!fixture_decision(&fixture_job, &event, event.event.sequence, boot_offset_ms, &json));
 	check_line(json);
 	check_strings(json);
 	check_advice(json);

@@ -55,7 +55,7 @@ static int print_decoded(const char *name, const struct alert_job *job, int err,
 	json_t *json = NULL;
 
 	if (!err) {
-		err = ocsf_decision(job, event, ++sequence, FIXTURE_BOOT_MS, &json);
+		err = fixture_decision(job, event, ++sequence, FIXTURE_BOOT_MS, &json);
 		decoded_event_free(event);
 	}
 	return print_event(name, err, json);
@@ -172,13 +172,19 @@ static int fill_selftest(bool is_failing, struct selftest *ret_selftest)
 static int print_start(void)
 {
 	_cleanup_(selftest_free) struct selftest selftest = { 0 };
+	json_auto_t *origin = json_pack("{s:s, s:s}", "SLURM_CLUSTER_NAME", "gpu", "SLURM_JOB_ID", "1041");
+	struct policy policy = fixture_policy;
+	struct alert_job job = fixture_job;
 	json_t *event = NULL, *result;
 	int err = fill_selftest(false, &selftest);
 
 	if (err)
 		return print_event("start", err, NULL);
+	policy.spiffe_id = (char *)"spiffe://example.org/ml/digits";
+	job.policy = &policy;
+	job.origin = origin;
 	result = selftest_json(&selftest);
-	err = ocsf_job_start(&fixture_job, ++sequence, "lsm", result, &event);
+	err = ocsf_job_start(&job, ++sequence, "lsm", result, &event);
 	json_decref(result);
 	return print_event("start", err, event);
 }

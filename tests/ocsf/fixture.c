@@ -3,9 +3,12 @@
 #include "fixture.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "alert/line.h"
+#include "alert/message.h"
 #include "alert/op.h"
 
 static struct rule_ports nccl_ports[] = { { 29500, 29600 } };
@@ -178,4 +181,34 @@ size_t fixture_record(unsigned char buf[static FIXTURE_RECORD_MAX], struct event
 	event.strings_len = event.path_len + event.path2_len + event.exe_len;
 	memcpy(buf, &event, sizeof(event));
 	return sizeof(event) + event.strings_len;
+}
+
+int fixture_decision(const struct alert_job *job, const struct decoded_event *event,
+		     uint64_t sequence, int64_t boot_offset_ms, json_t **ret_event)
+{
+	struct line *line;
+	int r = ocsf_decision(job, event, sequence, boot_offset_ms, &line);
+
+	if (r)
+		return r;
+	*ret_event = json_loadb(line->text, line->len, JSON_REJECT_DUPLICATES, NULL);
+	r = *ret_event ? 0 : -EBADMSG;
+	line_unref(line);
+	return r;
+}
+
+char *fixture_message(const struct decoded_event *event, const struct cause *cause)
+{
+	struct json_out out = { 0 };
+	json_t *string = NULL;
+	char *text = NULL;
+
+	message_write(&out, NULL, event, cause);
+	if (!out_finish(&out))
+		string = json_loadb(out.text, out.len, JSON_DECODE_ANY, NULL);
+	if (string)
+		text = strdup(json_string_value(string));
+	json_decref(string);
+	out_free(&out);
+	return text;
 }

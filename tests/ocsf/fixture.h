@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "abi/event.h"
+#include "alert/cause.h"
 #include "alert/ocsf.h"
 
 /* Rule numbers of fixture_policy. */
@@ -41,6 +42,13 @@ struct event fixture_event(enum event_op op);
 /* The same, denied by that rule of the policy, or for that reason. */
 struct event by_rule(enum event_op op, uint32_t rule);
 struct event by_reason(enum event_op op, enum event_reason reason);
+
+/* What message_write() writes, without JSON's escapes: a new string, or NULL. */
+char *fixture_message(const struct decoded_event *event, const struct cause *cause);
+
+/* ocsf_decision(), and its line as a tree: a new reference. */
+int fixture_decision(const struct alert_job *job, const struct decoded_event *event,
+		     uint64_t sequence, int64_t boot_offset_ms, json_t **ret_event);
 
 /*
  * Puts header and strings into buf as a record, with all lengths set. Paths are absolute or NULL.

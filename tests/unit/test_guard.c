@@ -66,7 +66,7 @@ static void expect(struct event header, const char *text)
 {
 	struct decoded_event event = { .event = header };
 	struct cause cause = cause_of(&fixture_policy, &event.event);
-	_cleanup_free_ char *message = message_decision(&event, &cause);
+	_cleanup_free_ char *message = fixture_message(&event, &cause);
 
 	assert_string_equal(message, text);
 }

@@ -25,7 +25,7 @@ static char *message_of(struct event header, const char *path, const char *path2
 {
 	const struct decoded_event event = { .event = header, .path = (char *)path, .path2 = (char *)path2 };
 	const struct cause cause = cause_of(&fixture_policy, &header);
-	char *text = message_decision(&event, &cause);
+	char *text = fixture_message(&event, &cause);
 
 	assert_non_null(text);
 	assert_true(text_is_utf8(text));

@@ -18,10 +18,12 @@
 #include <sys/stat.h>
 #include <netinet/in.h>
 
+#include "alert/line.h"
 #include "alert/ocsf.h"
 #include "alert/op.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
+#include "job/origin.h"
 #include "../ocsf/fixture.h"
 
 #define EXE "/usr/bin/python3.11"
@@ -50,7 +52,7 @@ static json_t *render(const struct alert_job *job, struct event header, const ch
 	json_t *json = NULL;
 
 	event.event.path_len = path ? (uint32_t)strlen(path) : 0;
-	assert_int_equal(ocsf_decision(job, &event, ++sequence, FIXTURE_BOOT_MS, &json), 0);
+	assert_int_equal(fixture_decision(job, &event, ++sequence, FIXTURE_BOOT_MS, &json), 0);
 	keep(json);
 	return json;
 }
@@ -305,7 +307,7 @@ static void test_repeats(void **state)
 
 	(void)state;
 	event.start_ns = event.event.time_ns - 900000000;
-	assert_int_equal(ocsf_decision(&fixture_job, &event, ++sequence, FIXTURE_BOOT_MS, &json), 0);
+	assert_int_equal(fixture_decision(&fixture_job, &event, ++sequence, FIXTURE_BOOT_MS, &json), 0);
 	keep(json);
 	assert_int_equal(int_at(json, "count"), 5000000000);
 	assert_int_equal(int_at(json, "end_time") - int_at(json, "start_time"), 900);
@@ -314,6 +316,67 @@ static void test_repeats(void **state)
 	assert_null(at(json, "unmapped.jobcage.record"));
 	/* The record's own sentence, so that readers put them together. */
 	assert_non_null(strstr(text_at(json, "message"), "/srv/datasets/digits/a for writing: rule"));
+	json_decref(json);
+}
+
+/* Who starts the job says them, so they may be anything but what is no string, too long, or called otherwise. */
+static void test_tags(void **state)
+{
+	json_auto_t *given = json_pack("{s:s, s:s, s:i, s:s, s:s}", "SLURM_JOB_ID", "\"}{\n", "PATH", "/bin", "PBS_JOBID", 7,
+				       "POD_NAME", "", "container", "podman");
+	json_auto_t *origin = origin_check(given), *none = NULL;
+	struct policy policy = fixture_policy;
+	struct alert_job job = fixture_job;
+	char too_long[ORIGIN_VALUE_MAX + 2];
+	json_t *json;
+
+	(void)state;
+	policy.spiffe_id = (char *)"spiffe://example.org/ml";
+	job.policy = &policy;
+	job.origin = origin;
+	json = render(&job, fixture_event(OP_OPEN_READ), "/a", NULL, EXE);
+	assert_int_equal(json_array_size(at(json, "metadata.tags")), 3);
+	for (size_t i = 0; i < 3; i++) {
+		const json_t *tag = json_array_get(at(json, "metadata.tags"), i);
+		const char *name = json_string_value(json_object_get(tag, "name"));
+		const char *value = json_string_value(json_object_get(tag, "value"));
+
+		if (!strcmp(name, "SLURM_JOB_ID"))
+			assert_string_equal(value, "\"}{\\x0a");
+		else
+			assert_string_equal(value, strcmp(name, "container") ? policy.spiffe_id : "podman");
+	}
+	json_decref(json);
+	memset(too_long, 'x', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = '\0';
+	json_object_clear(given);
+	json_object_set_new(given, "SLURM_JOB_ID", json_string(too_long));
+	none = origin_check(given);
+	assert_null(none);
+	assert_null(origin_check(NULL));
+}
+
+static void test_ancestry(void **state)
+{
+	const struct ancestor ancestors[] = {
+		{ .pid = 811, .start_ns = 10000000, .name = "a\"b", .program = "/usr/bin/bash" },
+		{ .pid = 800, .start_ns = 20000000, .name = "\xff" },
+	};
+	struct decoded_event event = {
+		.event = fixture_event(OP_OPEN_READ), .cnt = 1, .ancestors = ancestors, .ancestor_cnt = 2
+	};
+	json_t *json = NULL, *list;
+
+	(void)state;
+	assert_int_equal(fixture_decision(&fixture_job, &event, ++sequence, FIXTURE_BOOT_MS, &json), 0);
+	keep(json);
+	list = at(json, "actor.process.ancestry");
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(text_at(json_array_get(list, 0), "name"), "a\"b");
+	assert_string_equal(text_at(json_array_get(list, 0), "path"), "/usr/bin/bash");
+	assert_int_equal(int_at(json_array_get(list, 0), "created_time"), FIXTURE_BOOT_MS + 10);
+	assert_string_equal(text_at(json_array_get(list, 1), "name"), "\\xff");
+	assert_null(at(json_array_get(list, 1), "path"));
 	json_decref(json);
 }
 
@@ -413,12 +476,14 @@ static int render_all(void)
 				       .path2 = (char *)"/b/c",
 				       .exe = (char *)EXE };
 	const struct alert_end end = { .end_ms = 1, .reason = "exited" };
-	json_t *json[4] = { NULL };
-	int err = ocsf_decision(&fixture_job, &event, 1, FIXTURE_BOOT_MS, &json[0]);
+	json_t *json[3] = { NULL };
+	struct line *line = NULL;
+	int err = ocsf_decision(&fixture_job, &event, 1, FIXTURE_BOOT_MS, &line);
 
-	err = err ? err : ocsf_job_start(&fixture_job, 2, "lsm", NULL, &json[1]);
-	err = err ? err : ocsf_job_end(&fixture_job, &end, 3, &json[2]);
-	err = err ? err : ocsf_finding(&fixture_job, "title", "text", 1, 4, &json[3]);
+	err = err ? err : ocsf_job_start(&fixture_job, 2, "lsm", NULL, &json[0]);
+	err = err ? err : ocsf_job_end(&fixture_job, &end, 3, &json[1]);
+	err = err ? err : ocsf_finding(&fixture_job, "title", "text", 1, 4, &json[2]);
+	line_unref(line);
 	for (size_t i = 0; i < ARRAY_SIZE(json); i++)
 		json_decref(json[i]);
 	return err;
@@ -439,7 +504,7 @@ static void test_out_of_memory(void **state)
 	}
 	json_set_alloc_funcs(malloc, free);
 	assert_int_equal(err, 0);
-	assert_true(n > 500);
+	assert_true(n > 300);
 }
 
 /* The page lists every built-in condition by its id. */
@@ -517,6 +582,8 @@ int main(void)
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_repeats),
+		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_ancestry),
 		cmocka_unit_test(test_complete),
 		cmocka_unit_test(test_job),
 		cmocka_unit_test(test_finding),

@@ -173,6 +173,43 @@ static void canonical_parses_back(void **state)
 	policy_free(policy);
 }
 
+/* What is not said leaves the digests of policies as they were before there was such a key. */
+static void loss_of_evidence(void **state)
+{
+	struct policy *policy = parse_good(HEAD "}", NULL);
+	struct policy *lenient = parse_good(HEAD ", \"on_audit_loss\": \"continue\"}", NULL);
+	struct policy *strict = parse_good(HEAD ", \"on_audit_loss\": \"stop\"}", NULL);
+	struct policy *again = parse_good(strict->canonical, NULL);
+
+	(void)state;
+	assert_int_equal(policy->on_audit_loss, AUDIT_LOSS_CONTINUE);
+	assert_same_policy(policy, lenient);
+	assert_int_equal(strict->on_audit_loss, AUDIT_LOSS_STOP);
+	assert_int_equal(again->on_audit_loss, AUDIT_LOSS_STOP);
+	assert_same_policy(strict, again);
+	assert_string_not_equal(strict->digest, policy->digest);
+	policy_free(again);
+	policy_free(strict);
+	policy_free(lenient);
+	policy_free(policy);
+}
+
+static void spiffe_id(void **state)
+{
+	struct policy *policy = parse_good(HEAD ", \"spiffe_id\": \"spiffe://prod.example/ml/digits_1\"}", NULL);
+	struct policy *again = parse_good(policy->canonical, NULL);
+
+	(void)state;
+	assert_string_equal(policy->spiffe_id, "spiffe://prod.example/ml/digits_1");
+	assert_string_equal(again->spiffe_id, policy->spiffe_id);
+	assert_same_policy(policy, again);
+	policy_free(again);
+	policy_free(policy);
+	policy = parse_good(HEAD ", \"spiffe_id\": \"spiffe://prod.example\"}", NULL);
+	assert_string_equal(policy->spiffe_id, "spiffe://prod.example");
+	policy_free(policy);
+}
+
 /* As sha256sum says of the same text. */
 static void digest_is_sha256_of_canonical(void **state)
 {
@@ -456,6 +493,8 @@ int main(void)
 		cmocka_unit_test(networks_as_written),
 		cmocka_unit_test(canonical_form),
 		cmocka_unit_test(canonical_parses_back),
+		cmocka_unit_test(loss_of_evidence),
+		cmocka_unit_test(spiffe_id),
 		cmocka_unit_test(digest_is_sha256_of_canonical),
 		cmocka_unit_test(equal_policies_have_equal_digests),
 		cmocka_unit_test(different_policies_have_different_digests),

@@ -81,7 +81,7 @@ static void keys(void **state)
 		  MUST("2:2", "unknown key 'zzz'; a policy has: $schema, version, name, mode, "
 			      "extends, datasets, filesystem, exec, egress, environment, "
 			      "limits, sockets, ingress, unix, mounts, "
-			      "capabilities, user_namespaces") },
+			      "on_audit_loss, spiffe_id, capabilities, user_namespaces") },
 		{ HEAD "\"devices\": {}, \"dns\": {},\n\"capabilities\": [\"CAP_SYS_ADMINN\"], \"user_namespaces\": 1}",
 		  MUST("2:1", "'devices'" NOT_ENFORCED) MUST("2:16", "'dns'" NOT_ENFORCED)
 		  MUST("3:18", "unknown capability 'CAP_SYS_ADMINN'; did you mean 'CAP_SYS_ADMIN'?")
@@ -167,6 +167,10 @@ static void created(void **state)
 	check_all(mistakes, ARRAY_SIZE(mistakes));
 }
 
+#define BAD_SPIFFE_ID(id) \
+	{ HEAD "\"spiffe_id\": \"" id "\"}", \
+	  MUST("2:14", "bad SPIFFE id '" id "': spiffe://DOMAIN/PATH, the domain of a-z 0-9 . _ -, at most 2048 bytes") }
+
 static void words(void **state)
 {
 	static const struct mistake mistakes[] = {
@@ -192,6 +196,16 @@ static void words(void **state)
 		  MUST("2:23", "unknown dataset 'digit'; did you mean 'digits'? (datasets are "
 			       "registered in site.json)")
 		  MUST("3:10", "unknown dataset 'genomes'; register it in site.json") },
+		{ HEAD "\"on_audit_loss\": \"kill\"}",
+		  MUST("2:18", "unknown value of on_audit_loss 'kill'; one of: continue, stop") },
+		BAD_SPIFFE_ID("https://prod.example/a"),
+		BAD_SPIFFE_ID("spiffe:///a"),
+		BAD_SPIFFE_ID("spiffe://Prod.example/a"),
+		BAD_SPIFFE_ID("spiffe://prod.example:8443/a"),
+		BAD_SPIFFE_ID("spiffe://prod.example/"),
+		BAD_SPIFFE_ID("spiffe://prod.example/a//b"),
+		BAD_SPIFFE_ID("spiffe://prod.example/a/../b"),
+		BAD_SPIFFE_ID("spiffe://prod.example/a b"),
 		{ HEAD "\"mode\": \"a\\u001b[31mb\"}",
 		  MUST("2:9", "unknown mode 'a?[31mb'; one of: enforce, audit") },
 	};

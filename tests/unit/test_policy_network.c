@@ -110,7 +110,7 @@ static char *message_of(int family, int type, int protocol, enum event_reason re
 	event.event.net = (struct event_net){ .family = (uint16_t)family, .type = (uint16_t)type,
 					      .protocol = (uint16_t)protocol };
 	cause = cause_of(&fixture_policy, &event.event);
-	return message_decision(&event, &cause);
+	return fixture_message(&event, &cause);
 }
 
 static void the_advice_can_be_pasted(void **state)
@@ -191,7 +191,7 @@ static void a_packet_has_no_process(void **state)
 {
 	struct decoded_event event = packet_in();
 	struct cause cause = cause_of(&fixture_policy, &event.event);
-	_cleanup_free_ char *text = message_decision(&event, &cause);
+	_cleanup_free_ char *text = fixture_message(&event, &cause);
 
 	(void)state;
 	assert_string_equal(text, "a socket of the job was denied receiving from 192.0.2.9 on its port 8080/tcp: no rule "
@@ -207,7 +207,7 @@ static void expect_unix(const char *path, const char *text)
 
 	event.event.net = (struct event_net){ .family = AF_UNIX, .type = SOCK_STREAM };
 	cause = cause_of(&fixture_policy, &event.event);
-	message = message_decision(&event, &cause);
+	message = fixture_message(&event, &cause);
 	assert_string_equal(message, text);
 }
 
@@ -230,7 +230,7 @@ static void expect_received(struct event_net net, enum event_reason reason, cons
 
 	event.event.net = net;
 	cause = cause_of(&fixture_policy, &event.event);
-	message = message_decision(&event, &cause);
+	message = fixture_message(&event, &cause);
 	assert_string_equal(message, text);
 }
 

@@ -211,6 +211,7 @@ static void words_and_defaults(void **state)
 	assert_int_equal(policy_parse(text, strlen(text), "t", NULL, &diags, &policy), 0);
 	compare_words(at(NULL, "mode"), &mode_words, (uint8_t)policy->mode);
 	compare_words(at(NULL, "mounts"), &mounts_words, (uint8_t)policy->mounts);
+	compare_words(at(NULL, "on_audit_loss"), &audit_loss_words, (uint8_t)policy->on_audit_loss);
 	compare_words(at("filesystem", "default"), &access_words, (uint8_t)policy->file_default);
 	compare_words(at("exec", "default"), &exec_words, (uint8_t)policy->exec_default);
 	compare_words(at("egress", "default"), &egress_words, (uint8_t)policy->egress_default);

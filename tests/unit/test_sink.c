@@ -273,6 +273,65 @@ static void test_rotation(void **state)
 	assert_int_equal(sink->chain.sequence, 16);
 }
 
+/* A line that is not written yet. */
+static void queue_text(struct place *place, struct sink *sink, int number)
+{
+	json_auto_t *event = json_pack("{s:I, s:o}", "time", (json_int_t)1000, "text", json_sprintf("%d", number));
+	struct line *line;
+
+	assert_int_equal(line_new(event, &line), 0);
+	assert_int_equal(sinks_put_line(place->sinks, sink, place->tally, line), 0);
+}
+
+/* In one go, behind a fragment, and beyond the size at which the file is rotated: as if they came one by one. */
+static void test_many(void **state)
+{
+	struct place *place = *state;
+	struct sink *sink;
+	char path[160];
+	int fd = open(place->file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(write(fd, "{\"time\":1", 9), 9);
+	close(fd);
+	sink = must_use(place, place->file);
+	sink->config.max_bytes = 1000;
+	sink->config.keep = 9;
+	for (int i = 1; i <= 10; i++)
+		queue_text(place, sink, i);
+	expect_tally(place, 0, 0, 10);
+	expect_texts(place->file, "?,");
+	sinks_write(sink);
+	expect_tally(place, 10, 0, 0);
+	snprintf(path, sizeof(path), "%s.000000000004", place->file);
+	expect_texts(path, "?,1,2,3,4,");
+	snprintf(path, sizeof(path), "%s.000000000008", place->file);
+	expect_texts(path, "5,6,7,8,");
+	expect_texts(place->file, "9,10,");
+	assert_int_equal(sink->chain.sequence, 10);
+}
+
+/* What fits is written, although what waits with it does not. */
+static void test_nearly_full(void **state)
+{
+	struct place *place = *state;
+	struct sink *sink = must_use(place, place->file);
+	struct rlimit before, tight;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	tight = before;
+	tight.rlim_cur = 1000;
+	for (int i = 1; i <= 10; i++)
+		queue_text(place, sink, i);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+	sinks_write(sink);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	expect_tally(place, 4, 0, 6);
+	expect_texts(place->file, "1,2,3,4,");
+	sinks_flush(place->sinks, 5000);
+	expect_texts(place->file, "1,2,3,4,5,6,7,8,9,10,");
+	expect_tally(place, 10, 0, 0);
+}
+
 static void test_rotation_by_age(void **state)
 {
 	struct place *place = *state;
@@ -574,6 +633,7 @@ int main(void)
 		TEST(test_file),	  TEST(test_two_writers),      TEST(test_refused),
 		TEST(test_full),	  TEST(test_bound),	       TEST(test_gone),
 		TEST(test_rotation),	  TEST(test_rotation_by_age),  TEST(test_null),
+		TEST(test_many),	  TEST(test_nearly_full),
 		TEST(test_fifo),	  TEST(test_stalled),	       TEST(test_stdout),
 		TEST(test_syslog_datagram), TEST(test_syslog_tcp),     TEST(test_resent),
 		TEST(test_dead_peer),	  TEST(test_news),	       TEST(test_close_on_exec),

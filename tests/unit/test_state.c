@@ -312,8 +312,7 @@ static void test_an_orphan_is_adopted_as_it_was(void **state)
 	(void)state;
 	must_create("j1", 42, &job);
 	*job.progress = (struct job_progress){
-		.now = { .sequence = 11, .delivered = 9, .last_record = 8 },
-		.malformed = 1,
+		.now = { .sequence = 11, .delivered = 9, .malformed = 1, .ring_position = 8 },
 		.write_failures = 2,
 	};
 	job_state_close(&job);
@@ -324,9 +323,9 @@ static void test_an_orphan_is_adopted_as_it_was(void **state)
 	assert_int_equal(json_integer_value(json_object_get(content, "number")), 42);
 	assert_int_equal(orphan.progress->now.sequence, 11);
 	assert_int_equal(orphan.progress->now.delivered, 9);
-	assert_int_equal(orphan.progress->malformed, 1);
+	assert_int_equal(orphan.progress->now.malformed, 1);
 	assert_int_equal(orphan.progress->write_failures, 2);
-	assert_int_equal(orphan.progress->now.last_record, 8);
+	assert_int_equal(orphan.progress->now.ring_position, 8);
 	assert_no_orphan(); /* it is held now */
 	json_decref(content);
 	job_state_remove(&orphan);

@@ -51,41 +51,86 @@ static bool narrow(char *path, bool at_parent)
 	return path[0] == '/' && path[1] != '\0';
 }
 
-/* Prints JSON. DEL, which jansson does not escape, can only stand within a string. */
-static int put_json_text(FILE *out, const char *json)
+/* ASCII only. DEL, which jansson does not escape, can only stand within a string. */
+static void add_ascii(struct json_out *out, const struct json_out *json)
 {
-	for (; *json; json++)
-		if (*json == '\x7f' ? fputs("\\u007f", out) < 0 : fputc(*json, out) < 0)
-			return -ENOMEM;
-	return 0;
+	json_auto_t *tree = json_loadb(json->text, json->len, JSON_DECODE_ANY, NULL);
+	_cleanup_free_ char *ascii = tree ? json_dumps(tree, JSON_ENSURE_ASCII) : NULL;
+	char *rest = ascii, *part;
+
+	if (!ascii)
+		out_fail(out, -ENOMEM);
+	for (part = strsep(&rest, "\x7f"); part; part = strsep(&rest, "\x7f")) {
+		out_add_string(out, part);
+		if (rest)
+			out_add_string(out, "\\u007f");
+	}
 }
 
 /*
- * Prints intro and json, consuming it. ASCII only where a character of the text could mislead a
+ * Adds intro and the JSON, and frees it. ASCII only where a character of the text could mislead a
  * reader.
  */
-static int put_json(FILE *out, const char *intro, json_t *json)
+static void add_json(struct json_out *out, const char *intro, struct json_out *json)
 {
-	_cleanup_free_ char *plain = json ? json_dumps(json, 0) : NULL;
-	_cleanup_free_ char *ascii = NULL;
-
-	if (plain && !text_is_plain(plain))
-		ascii = json_dumps(json, JSON_ENSURE_ASCII);
-	json_decref(json);
-	if (!plain || (!text_is_plain(plain) && !ascii) || fputs(intro, out) < 0)
-		return -ENOMEM;
-	return put_json_text(out, ascii ? ascii : plain);
+	out_add(out, intro);
+	if (out_finish(json))
+		out_fail(out, json->error);
+	else if (text_is_plain(json->text))
+		out_add_string(out, json->text);
+	else
+		add_ascii(out, json);
+	out_free(json);
 }
 
-static int advise_dataset(FILE *out, const struct rule *rule, enum access access)
-{
-	const char *intro = rule->access == ACCESS_NONE ?
-				    "To allow it, add to the policy: " :
-				    "To allow it, change the grant in the policy to: ";
+static const char add_to_policy[] = "To allow it, add to the policy: ";
 
-	return put_json(out, intro,
-			json_pack("{s:[{s:s, s:s}]}", "datasets", "name", rule->dataset, "access",
-				  access_json(access)));
+/* {"section": "value"} or {"section": ["value"]} */
+static void advise_word(struct json_out *out, const char *section, const char *value, bool is_list)
+{
+	struct json_out json = { .is_spaced = true };
+
+	out_open(&json, NULL);
+	if (is_list)
+		out_open_list(&json, section);
+	out_string(&json, is_list ? NULL : section, value);
+	if (is_list)
+		out_close_list(&json);
+	out_close(&json);
+	add_json(out, add_to_policy, &json);
+}
+
+/* {"section": {"allow": ["path"]}} */
+static void advise_allow(struct json_out *out, const char *intro, const char *section,
+			 const char *path)
+{
+	struct json_out json = { .is_spaced = true };
+
+	out_open(&json, NULL);
+	out_open(&json, section);
+	out_open_list(&json, "allow");
+	out_string(&json, NULL, path);
+	out_close_list(&json);
+	out_close(&json);
+	out_close(&json);
+	add_json(out, intro, &json);
+}
+
+static void advise_dataset(struct json_out *out, const struct rule *rule, enum access access)
+{
+	struct json_out json = { .is_spaced = true };
+
+	out_open(&json, NULL);
+	out_open_list(&json, "datasets");
+	out_open(&json, NULL);
+	out_string(&json, "name", rule->dataset);
+	out_word(&json, "access", access_json(access));
+	out_close(&json);
+	out_close_list(&json);
+	out_close(&json);
+	add_json(out, rule->access == ACCESS_NONE ? add_to_policy :
+						    "To allow it, change the grant in the policy to: ",
+		 &json);
 }
 
 /* The paths a file rule would have to name: at most two, each owned by the array. */
@@ -154,138 +199,191 @@ static int find_targets(const struct decoded_event *event, const struct cause *c
 }
 
 /* No path to name: say what is known of the object. */
-static int advise_unnamed(FILE *out, const struct event *event, const char *section)
+static void advise_unnamed(struct json_out *out, const struct event *event, const char *section)
 {
-	fprintf(out,
-		"To allow it, add a rule to %s for the directory that holds it; the record has no path that a rule "
-		"should name (inode %llu on device %u:%u).",
-		section, (unsigned long long)event->file.ino, event->file.dev >> 20,
-		event->file.dev & 0xfffff);
-	return 0;
+	out_add(out, "To allow it, add a rule to ");
+	out_add(out, section);
+	out_addf(out,
+		 " for the directory that holds it; the record has no path that a rule should name (inode %llu on "
+		 "device %u:%u).",
+		 (unsigned long long)event->file.ino, event->file.dev >> 20,
+		 event->file.dev & 0xfffff);
 }
 
-static int advise_file(FILE *out, const struct decoded_event *event, const struct cause *cause)
+static void write_rules(struct json_out *json, const struct targets *targets, enum access access)
 {
-	const struct op_info *op = op_info(event->event.op);
+	out_open(json, NULL);
+	out_open(json, "filesystem");
+	out_open_list(json, "rules");
+	for (size_t i = 0; i < targets->cnt; i++) {
+		out_open(json, NULL);
+		out_string(json, "path", targets->path[i]);
+		out_word(json, "access", access_json(access));
+		out_close(json);
+	}
+	out_close_list(json);
+	out_close(json);
+	out_close(json);
+}
+
+static bool is_rule_of(const struct cause *cause, const char *path)
+{
+	return cause->rule && cause->rule->path && !strcmp(cause->rule->path, path);
+}
+
+static void advise_file(struct json_out *out, const struct decoded_event *event,
+			const struct cause *cause)
+{
 	_cleanup_(targets_free) struct targets targets = { 0 };
-	const char *intro = "To allow it, add to the policy: ";
-	json_t *rules;
+	struct json_out json = { .is_spaced = true };
 
-	if (find_targets(event, cause, &targets))
-		return -ENOMEM;
-	if (!targets.cnt)
-		return advise_unnamed(out, &event->event, "filesystem.rules");
-	rules = json_array();
-	for (size_t i = 0; i < targets.cnt; i++)
-		if (json_array_append_new(rules, json_pack("{s:s, s:s}", "path", targets.path[i],
-							   "access", access_json(op->access)))) {
-			json_decref(rules);
-			return -ENOMEM;
-		}
-	if (cause->rule && cause->rule->path && !strcmp(cause->rule->path, targets.path[0]))
-		intro = "To allow it, change the rule in the policy to: ";
-	return put_json(out, intro, json_pack("{s:{s:o}}", "filesystem", "rules", rules));
+	if (find_targets(event, cause, &targets)) {
+		out_fail(out, -ENOMEM);
+		return;
+	}
+	if (!targets.cnt) {
+		advise_unnamed(out, &event->event, "filesystem.rules");
+		return;
+	}
+	write_rules(&json, &targets, op_info(event->event.op)->access);
+	add_json(out, is_rule_of(cause, targets.path[0]) ?
+			      "To allow it, change the rule in the policy to: " :
+			      add_to_policy,
+		 &json);
 }
 
-static int advise_exec(FILE *out, const struct decoded_event *event, const struct cause *cause)
+static void advise_exec(struct json_out *out, const struct decoded_event *event,
+			const struct cause *cause)
 {
 	bool is_detached = event->event.flags & EVENT_PATH_DETACHED;
 	bool is_deleted = event->event.flags & EVENT_PATH_DELETED;
 	_cleanup_(targets_free) struct targets targets = { 0 };
-	const char *intro = "To allow it, add to the policy: ";
 
 	if (event->path && !is_detached && add_target(&targets, event->path, is_deleted))
-		return -ENOMEM;
-	if (!targets.cnt)
-		return advise_unnamed(out, &event->event, "exec.allow");
-	if (cause->rule && cause->rule->path && !strcmp(cause->rule->path, targets.path[0]))
-		intro = "To allow it, take the path from the policy's exec.deny and add: ";
-	return put_json(out, intro, json_pack("{s:{s:[s]}}", "exec", "allow", targets.path[0]));
+		out_fail(out, -ENOMEM);
+	else if (!targets.cnt)
+		advise_unnamed(out, &event->event, "exec.allow");
+	else if (is_rule_of(cause, targets.path[0]))
+		advise_allow(out, "To allow it, take the path from the policy's exec.deny and add: ",
+			     "exec", targets.path[0]);
+	else
+		advise_allow(out, add_to_policy, "exec", targets.path[0]);
 }
 
-static int advise_socket(FILE *out, const struct event_net *net)
+static void advise_socket(struct json_out *out, const struct event_net *net)
 {
 	enum socket_class class = socket_class(net->family, net->type, net->protocol);
 	const char *word = class < SOCKET_CLASSES ? word_text(&socket_words, (uint8_t)class) : NULL;
 
-	if (!word)
-		return fputs("No policy entry can allow it: use TCP or UDP over IPv4 or IPv6.", out) < 0 ?
-			       -ENOMEM :
-			       0;
-	return put_json(out, "To allow it, add to the policy: ",
-			json_pack("{s:[s]}", "sockets", word));
+	if (word)
+		advise_word(out, "sockets", word, true);
+	else
+		out_add(out, "No policy entry can allow it: use TCP or UDP over IPv4 or IPv6.");
 }
 
-static int advise_unix(FILE *out, const struct decoded_event *event)
+static void advise_unix(struct json_out *out, const struct decoded_event *event)
 {
 	bool has_path = event->path && !(event->event.flags & EVENT_PATH_DETACHED);
 	_cleanup_(targets_free) struct targets targets = { 0 };
 
 	if (has_path && add_target(&targets, event->path, false))
-		return -ENOMEM;
-	if (targets.cnt)
-		return put_json(out, "To allow it, add to the policy: ",
-				json_pack("{s:{s:[s]}}", "unix", "allow", targets.path[0]));
-	return fputs("No policy entry can allow it: without a path only the job's own sockets reach each "
-		     "other.", out) < 0 ? -ENOMEM : 0;
+		out_fail(out, -ENOMEM);
+	else if (targets.cnt)
+		advise_allow(out, add_to_policy, "unix", targets.path[0]);
+	else
+		out_add(out,
+			"No policy entry can allow it: without a path only the job's own sockets reach each "
+			"other.");
 }
 
-static int advise_guard(FILE *out, const struct event *event)
+static void advise_user_namespaces(struct json_out *out)
 {
-	const char *word;
+	struct json_out json = { .is_spaced = true };
+
+	out_open(&json, NULL);
+	out_bool(&json, "user_namespaces", true);
+	out_close(&json);
+	add_json(out, add_to_policy, &json);
+}
+
+static void advise_guard(struct json_out *out, const struct event *event)
+{
+	const char *word = event->guard.number <= UINT8_MAX ?
+				   word_text(&capability_words, (uint8_t)event->guard.number) :
+				   NULL;
 
 	if (event->reason == REASON_USER_NAMESPACE)
-		return put_json(out, "To allow it, add to the policy: ",
-				json_pack("{s:b}", "user_namespaces", true));
-	word = event->guard.number <= UINT8_MAX ?
-		       word_text(&capability_words, (uint8_t)event->guard.number) :
-		       NULL;
-	if (!word)
-		return fputs("No policy entry can allow it.", out) < 0 ? -ENOMEM : 0;
-	return put_json(out, "To allow it, add to the policy: ",
-			json_pack("{s:[s]}", "capabilities", word));
+		advise_user_namespaces(out);
+	else if (word)
+		advise_word(out, "capabilities", word, true);
+	else
+		out_add(out, "No policy entry can allow it.");
 }
 
-static int advise_net(FILE *out, const struct decoded_event *event)
+static void write_net_rule(struct json_out *json, const char *section, const struct endpoint *end)
 {
-	const char *section = event->event.op == OP_PACKET_IN ? "ingress" : "egress";
+	out_open(json, NULL);
+	out_open(json, section);
+	out_open_list(json, "allow");
+	out_open(json, NULL);
+	out_begin_string(json, "cidr");
+	out_add(json, end->ip);
+	out_add(json, end->ip_version == 4 ? "/32" : "/128");
+	out_end_string(json);
+	out_word(json, "protocol", end->protocol_name);
+	out_open_list(json, "ports");
+	out_int(json, NULL, end->port);
+	out_close_list(json);
+	out_close(json);
+	out_close_list(json);
+	out_close(json);
+	out_close(json);
+}
+
+static void advise_net(struct json_out *out, const struct decoded_event *event)
+{
 	struct endpoint end = endpoint_of(&event->event.net);
-	char cidr[sizeof(end.ip) + 4];
+	struct json_out json = { .is_spaced = true };
 
 	if (!endpoint_is_nameable(&end)) {
-		fputs("No policy entry can allow it: rules name a TCP or UDP port of an IP address.",
-		      out);
-		return 0;
+		out_add(out,
+			"No policy entry can allow it: rules name a TCP or UDP port of an IP address.");
+		return;
 	}
-	snprintf(cidr, sizeof(cidr), "%s/%u", end.ip, end.ip_version == 4 ? 32 : 128);
-	return put_json(out, "To allow it, add to the policy: ",
-			json_pack("{s:{s:[{s:s, s:s, s:[i]}]}}", section, "allow", "cidr", cidr,
-				  "protocol", end.protocol_name, "ports", end.port));
+	write_net_rule(&json, event->event.op == OP_PACKET_IN ? "ingress" : "egress", &end);
+	add_json(out, add_to_policy, &json);
 }
 
-int advice_print(FILE *out, const struct decoded_event *event, const struct cause *cause)
+static void advise_by_kind(struct json_out *out, const struct decoded_event *event,
+			   const struct cause *cause)
+{
+	switch (event->event.kind) {
+	case EVENT_EXEC: advise_exec(out, event, cause); break;
+	case EVENT_NET:
+		if (event->event.reason == REASON_SOCKET)
+			advise_socket(out, &event->event.net);
+		else if (op_info(event->event.op)->is_unix)
+			advise_unix(out, event);
+		else
+			advise_net(out, event);
+		break;
+	case EVENT_GUARD: advise_guard(out, &event->event); break;
+	default:
+		if (event->event.reason == REASON_MOUNTS)
+			advise_word(out, "mounts", "allow", false);
+		else if (cause->rule && cause->rule->class == RULE_DATASET && cause->rule->dataset)
+			advise_dataset(out, cause->rule, op_info(event->event.op)->access);
+		else
+			advise_file(out, event, cause);
+	}
+}
+
+void advice_add(struct json_out *out, const struct decoded_event *event, const struct cause *cause)
 {
 	const char *remedy = cause_remedy(cause);
 
 	if (remedy)
-		return fputs(remedy, out) < 0 ? -ENOMEM : 0;
-	switch (event->event.kind) {
-	case EVENT_EXEC:
-		return advise_exec(out, event, cause);
-	case EVENT_NET:
-		if (event->event.reason == REASON_SOCKET)
-			return advise_socket(out, &event->event.net);
-		if (op_info(event->event.op)->is_unix)
-			return advise_unix(out, event);
-		return advise_net(out, event);
-	case EVENT_GUARD:
-		return advise_guard(out, &event->event);
-	default:
-		if (event->event.reason == REASON_MOUNTS)
-			return put_json(out, "To allow it, add to the policy: ",
-					json_pack("{s:s}", "mounts", "allow"));
-		if (cause->rule && cause->rule->class == RULE_DATASET && cause->rule->dataset)
-			return advise_dataset(out, cause->rule, op_info(event->event.op)->access);
-		return advise_file(out, event, cause);
-	}
+		out_add_string(out, remedy);
+	else
+		advise_by_kind(out, event, cause);
 }

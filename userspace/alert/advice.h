@@ -5,12 +5,10 @@
 #ifndef JOBCAGE_ALERT_ADVICE_H
 #define JOBCAGE_ALERT_ADVICE_H
 
-#include <stdio.h>
-
 #include "alert/cause.h"
 #include "alert/decode.h"
 
-/* Prints one or two sentences. 0 or -ENOMEM. */
-int advice_print(FILE *out, const struct decoded_event *event, const struct cause *cause);
+/* One or two sentences: part of a string. */
+void advice_add(struct json_out *out, const struct decoded_event *event, const struct cause *cause);
 
 #endif

@@ -2,11 +2,11 @@
 /* Why a verdict is what it is; see cause.h. */
 #include "alert/cause.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "alert/endpoint.h"
 #include "alert/op.h"
-#include "alert/text.h"
 #include "base/cleanup.h"
 
 /*
@@ -222,125 +222,127 @@ static const char *default_value(const struct cause *cause)
 	return access_word(cause->policy->file_default);
 }
 
-static void print_net(FILE *out, const struct rule *rule)
+static void write_net(struct json_out *out, const struct rule *rule)
 {
 	char ip[INET6_ADDRSTRLEN];
 	bool is_v4 = address_print(rule->addr, ip) == 4 && rule->prefixlen >= 96;
 
-	fprintf(out, "%s/%u", ip, rule->prefixlen - (is_v4 ? 96U : 0U));
+	out_addf(out, "%s/%u", ip, rule->prefixlen - (is_v4 ? 96U : 0U));
 	for (size_t i = 0; i < rule->protocol_cnt && i < ARRAY_SIZE(rule->protocol); i++)
-		fprintf(out, "%s%s", i ? "," : " ",
-			rule->protocol[i] == IPPROTO_UDP ? "udp" : "tcp");
+		out_addf(out, "%s%s", i ? "," : " ",
+			 rule->protocol[i] == IPPROTO_UDP ? "udp" : "tcp");
 	for (size_t i = 0; i < rule->port_cnt; i++) {
-		fprintf(out, "%s%u", i ? "," : " ", rule->ports[i].lo);
+		out_addf(out, "%s%u", i ? "," : " ", rule->ports[i].lo);
 		if (rule->ports[i].hi != rule->ports[i].lo)
-			fprintf(out, "-%u", rule->ports[i].hi);
+			out_addf(out, "-%u", rule->ports[i].hi);
 	}
 }
 
 /* A rule in one line: "/srv/data: read", "10.20.0.0/16 tcp 29500-29600". */
-static int print_condition(FILE *out, const struct rule *rule)
+static void write_condition(struct json_out *out, const struct rule *rule)
 {
-	int err;
-
+	out_begin_string(out, "condition");
 	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
-		print_net(out, rule);
-		return 0;
+		write_net(out, rule);
+	} else {
+		out_add_name(out, rule->path ? rule->path : "");
+		out_add(out, ": ");
+		out_add(out, rule->class == RULE_UNIX ? allow_word(rule->access == UNIX_ALLOW) :
+			     rule->class == RULE_EXEC ? allow_word(rule->access == EXEC_ALLOW) :
+							access_word(rule->access));
 	}
-	err = text_put(out, rule->path ? rule->path : "");
-	fprintf(out, ": %s",
-		rule->class == RULE_UNIX ? allow_word(rule->access == UNIX_ALLOW) :
-		rule->class == RULE_EXEC ? allow_word(rule->access == EXEC_ALLOW) :
-					   access_word(rule->access));
-	return err;
-}
-
-static json_t *rule_condition(const struct rule *rule)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	if (!out || !text_finish(out, &text, print_condition(out, rule)))
-		return NULL;
-	return json_string(text);
+	out_end_string(out);
 }
 
 /* Where the rule stands: "digits-train.json:9:15". */
-static json_t *rule_origin(const struct origin *origin)
+static void write_origin(struct json_out *out, const struct origin *origin)
 {
-	_cleanup_free_ char *file = text_escape(origin->file ? origin->file : "-");
-
-	if (!file)
-		return NULL;
-	if (!origin->line)
-		return json_sprintf("written in %s", file);
-	return json_sprintf("written at %s:%u:%u", file, origin->line, origin->column);
+	out_begin_string(out, "desc");
+	out_add(out, origin->line ? "written at " : "written in ");
+	out_add_text(out, origin->file ? origin->file : "-");
+	if (origin->line) {
+		out_add(out, ":");
+		out_add_uint(out, origin->line);
+		out_add(out, ":");
+		out_add_uint(out, origin->column);
+	}
+	out_end_string(out);
 }
 
-static json_t *fixed_rule(const char *id, const char *type, const char *condition)
+static void write_fixed(struct json_out *out, const char *id, const char *type,
+			const char *condition)
 {
-	return json_pack("{s:s, s:s, s:s, s:s}", "uid", id, "name", id, "type", type, "condition",
-			 condition);
+	out_word(out, "uid", id);
+	out_word(out, "name", id);
+	out_word(out, "type", type);
+	out_word(out, "condition", condition);
 }
 
-json_t *cause_firewall_rule(const struct cause *cause)
+static void write_rule(struct json_out *out, const struct rule *rule)
+{
+	out_text(out, "uid", rule->id);
+	out_text(out, "name", rule->dataset ? rule->dataset : rule->id);
+	out_word(out, "type", class_words[rule->class]);
+	write_condition(out, rule);
+	write_origin(out, &rule->origin);
+}
+
+void cause_write_rule(struct json_out *out, const char *key, const struct cause *cause)
 {
 	const struct builtin *builtin = builtin_of(cause);
-	const struct rule *rule = cause->rule;
 	char number[32];
 
+	snprintf(number, sizeof(number), "rule:%u", cause->number);
+	out_open(out, key);
 	if (builtin)
-		return fixed_rule(builtin->id, "builtin", builtin->condition);
-	if (cause->reason != REASON_RULE)
-		return fixed_rule(default_id(cause), "default", default_value(cause));
-	if (!rule) {
-		snprintf(number, sizeof(number), "rule:%u", cause->number);
-		return fixed_rule(number, "unknown", "this policy has no rule of that number");
-	}
-	return json_pack("{s:o, s:o, s:s, s:o, s:o}", "uid", text_json(rule->id), "name",
-			 text_json(rule->dataset ? rule->dataset : rule->id), "type",
-			 class_words[rule->class], "condition", rule_condition(rule), "desc",
-			 rule_origin(&rule->origin));
+		write_fixed(out, builtin->id, "builtin", builtin->condition);
+	else if (cause->reason != REASON_RULE)
+		write_fixed(out, default_id(cause), "default", default_value(cause));
+	else if (cause->rule)
+		write_rule(out, cause->rule);
+	else
+		write_fixed(out, number, "unknown", "this policy has no rule of that number");
+	out_close(out);
 }
 
-static int print_rule(FILE *out, const struct cause *cause)
+static void explain_rule(struct json_out *out, const struct cause *cause)
 {
 	const struct rule *rule = cause->rule;
-	int err;
 
 	if (!rule) {
-		fprintf(out, "rule number %u decided, which this policy does not have",
-			cause->number);
-		return 0;
+		out_addf(out, "rule number %u decided, which this policy does not have",
+			 cause->number);
+		return;
 	}
-	fputs("rule ", out);
-	err = text_put_quoted(out, rule->id);
-	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS)
-		fputs(" allows it", out);
-	else if (rule->class == RULE_UNIX)
-		fputs(rule->access == UNIX_ALLOW ? " allows it" : " denies it", out);
-	else if (rule->class == RULE_EXEC)
-		fputs(rule->access == EXEC_ALLOW ? " allows it" : " denies it", out);
-	else
-		fprintf(out, " grants %s",
-			rule->access == ACCESS_NONE ? "no access" : access_word(rule->access));
-	return err;
+	out_add(out, "rule ");
+	out_add_quoted(out, rule->id);
+	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
+		out_add(out, " allows it");
+	} else if (rule->class == RULE_UNIX) {
+		out_add(out, rule->access == UNIX_ALLOW ? " allows it" : " denies it");
+	} else if (rule->class == RULE_EXEC) {
+		out_add(out, rule->access == EXEC_ALLOW ? " allows it" : " denies it");
+	} else {
+		out_add(out, " grants ");
+		out_add(out, rule->access == ACCESS_NONE ? "no access" : access_word(rule->access));
+	}
 }
 
-int cause_print(FILE *out, const struct cause *cause)
+void cause_explain(struct json_out *out, const struct cause *cause)
 {
 	const struct builtin *builtin = builtin_of(cause);
 
 	if (builtin) {
-		fputs(builtin->condition, out);
-		return 0;
+		out_add(out, builtin->condition);
+		return;
 	}
-	if (cause->reason == REASON_RULE)
-		return print_rule(out, cause);
+	if (cause->reason == REASON_RULE) {
+		explain_rule(out, cause);
+		return;
+	}
 	if (cause->reason != REASON_MOUNTS)
-		fputs("no rule names it, and ", out);
-	fprintf(out, "%s is \"%s\"", default_id(cause),
-		default_value(cause));
-	return 0;
+		out_add(out, "no rule names it, and ");
+	out_add(out, default_id(cause));
+	out_add(out, " is ");
+	out_add_quoted(out, default_value(cause));
 }

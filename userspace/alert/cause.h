@@ -10,10 +10,8 @@
 #ifndef JOBCAGE_ALERT_CAUSE_H
 #define JOBCAGE_ALERT_CAUSE_H
 
-#include <jansson.h>
-#include <stdio.h>
-
 #include "abi/event.h"
+#include "alert/json_out.h"
 #include "policy/policy.h"
 
 struct cause {
@@ -27,11 +25,11 @@ struct cause {
 
 struct cause cause_of(const struct policy *policy, const struct event *event);
 
-/* OCSF firewall_rule: a new reference, or NULL when out of memory. */
-json_t *cause_firewall_rule(const struct cause *cause);
+/* OCSF firewall_rule. */
+void cause_write_rule(struct json_out *out, const char *key, const struct cause *cause);
 
-/* 'rule "ckpt" grants read', 'no rule names it, and filesystem.default is "none"'. 0 or -ENOMEM. */
-int cause_print(FILE *out, const struct cause *cause);
+/* 'rule "ckpt" grants read', 'no rule names it, and filesystem.default is "none"': part of a string. */
+void cause_explain(struct json_out *out, const struct cause *cause);
 
 /* What to do when no policy entry can allow it: sentences, or NULL if one can. */
 const char *cause_remedy(const struct cause *cause);

@@ -20,9 +20,6 @@
 #define HASH_KEY "\"hash\":\""
 #define ENDING "\"}}}"
 
-/* Bytes of a link at most, from its opening on. */
-#define LINK_MAX 512
-
 const char chain_zeros[CHAIN_HASH_SIZE] =
 	"0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -30,8 +27,12 @@ void chain_hash(const void *data, size_t len, char ret_hex[static CHAIN_HASH_SIZ
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned char hash[SHA256_DIGEST_LENGTH];
+	SHA256_CTX context;
 
-	SHA256(data, len, hash);
+	/* SHA256() would look for providers each time. */
+	SHA256_Init(&context);
+	SHA256_Update(&context, data, len);
+	SHA256_Final(hash, &context);
 	for (size_t i = 0; i < sizeof(hash); i++) {
 		ret_hex[2 * i] = digits[hash[i] >> 4];
 		ret_hex[2 * i + 1] = digits[hash[i] & 15];
@@ -40,35 +41,31 @@ void chain_hash(const void *data, size_t len, char ret_hex[static CHAIN_HASH_SIZ
 }
 
 /* What the line's "}}" makes room for. A line's unmapped may be empty. */
-static int print_link(const struct chain *chain, const struct line *line, char *room)
+static char *put_link(char *at, const struct chain *chain, const struct line *line)
 {
-	const char *comma = line->text[line->len - 3] == '{' ? "" : ",";
-	const char *previous = *chain->hash ? chain->hash : chain_zeros;
-	int len = snprintf(room, LINK_MAX, "%s" OPENING "%" PRIu64 ",\"previous\":\"%s\",", comma,
-			   chain->sequence + 1, previous);
-
-	if (*chain->torn)
-		len += snprintf(room + len, LINK_MAX - len, "\"torn\":\"%s\",", chain->torn);
-	return len + snprintf(room + len, LINK_MAX - len, HASH_KEY);
+	if (line->text[line->len - 3] != '{')
+		*at++ = ',';
+	at += sprintf(at, OPENING "%" PRIu64, chain->sequence + 1);
+	at = stpcpy(at, ",\"previous\":\"");
+	at = stpcpy(at, *chain->hash ? chain->hash : chain_zeros);
+	at = stpcpy(at, "\",");
+	if (*chain->torn) {
+		at = stpcpy(at, "\"torn\":\"");
+		at = stpcpy(at, chain->torn);
+		at = stpcpy(at, "\",");
+	}
+	return stpcpy(at, HASH_KEY);
 }
 
-int chain_add(const struct chain *chain, const struct line *line, char **ret_text, size_t *ret_len,
-	      struct chain *ret_next)
+size_t chain_add(struct chain *chain, const struct line *line, char *room)
 {
-	char *text = malloc(line->len + LINK_MAX), *at;
-	struct chain next = { .sequence = chain->sequence + 1 };
+	char *at = mempcpy(room, line->text, line->len - 2);
 
-	if (!text)
-		return -ENOMEM;
-	memcpy(text, line->text, line->len - 2);
-	at = text + line->len - 2;
-	at += print_link(chain, line, at);
-	chain_hash(text, at - text, next.hash);
-	at += sprintf(at, "%s" ENDING "\n", next.hash);
-	*ret_text = text;
-	*ret_len = at - text;
-	*ret_next = next;
-	return 0;
+	at = put_link(at, chain, line);
+	*chain = (struct chain){ .sequence = chain->sequence + 1 };
+	chain_hash(room, at - room, chain->hash);
+	at = stpcpy(at, chain->hash);
+	return stpcpy(at, ENDING "\n") - room;
 }
 
 static bool take(const char **at, const char *expected)
@@ -119,7 +116,7 @@ static bool parse_link(const char *at, struct chain_link *link)
  * quotes would be escaped. */
 static const char *find_link(const char *text, size_t len)
 {
-	const char *from = len > LINK_MAX ? text + len - LINK_MAX : text, *found = NULL;
+	const char *from = len > CHAIN_LINK_MAX ? text + len - CHAIN_LINK_MAX : text, *found = NULL;
 
 	while ((from = strstr(from, OPENING)))
 		found = from++;

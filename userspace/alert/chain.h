@@ -39,12 +39,14 @@ void chain_hash(const void *data, size_t len, char ret_hex[static CHAIN_HASH_SIZ
 /* "000..." */
 extern const char chain_zeros[CHAIN_HASH_SIZE];
 
+/* What a line grows by at most when it becomes part of the chain. */
+#define CHAIN_LINK_MAX 512
+
 /*
- * The line as the file gets it, with its newline, and the state after it. Returns 0 and a text to
- * free, or -ENOMEM.
+ * Puts the line as the file gets it, with its newline, into room, which has line->len +
+ * CHAIN_LINK_MAX bytes. Returns its length; chain becomes the state after it.
  */
-int chain_add(const struct chain *chain, const struct line *line, char **ret_text, size_t *ret_len,
-	      struct chain *ret_next);
+size_t chain_add(struct chain *chain, const struct line *line, char *room);
 
 /* Reads a line's link (without newline). False: it has none, or its hash is not that of the line. */
 bool chain_read(const char *text, size_t len, struct chain_link *ret_link);

@@ -15,6 +15,14 @@
 
 #include "abi/event.h"
 
+/* A process above the one that acted, as it was when its record was read. */
+struct ancestor {
+	uint32_t pid;
+	uint64_t start_ns;  /* CLOCK_BOOTTIME, to a hundredth of a second */
+	char name[64];      /* any bytes, like the path */
+	char program[256];  /* "": not known */
+};
+
 /*
  * A decoded record. Strings are owned by it, absolute paths as raw bytes without NUL; NULL where
  * the record has none.
@@ -29,6 +37,9 @@ struct decoded_event {
 	bool is_fold;      /* repeats of the record, counted; event.time_ns: of the last one */
 	uint64_t cnt;      /* acts */
 	uint64_t start_ns; /* CLOCK_BOOTTIME of the first one */
+	/* Whoever looks them up sets these; the nearest first. Borrowed. */
+	const struct ancestor *ancestors;
+	size_t ancestor_cnt;
 };
 
 /* Returns 0, -EBADMSG if the record is malformed, -ENOMEM. Free with decoded_event_free(). */

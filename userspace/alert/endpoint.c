@@ -11,7 +11,7 @@
 
 struct name {
 	unsigned int number;
-	const char *text;
+	const char text[16];
 };
 
 static const struct name protocols[] = {
@@ -44,7 +44,7 @@ static void name_number(const struct name *names, size_t cnt, const char *prefix
 {
 	for (size_t i = 0; i < cnt; i++) {
 		if (names[i].number == number) {
-			snprintf(ret_text, 16, "%s", names[i].text);
+			strcpy(ret_text, names[i].text);
 			return;
 		}
 	}

@@ -33,34 +33,40 @@ static int put_unmapped_last(json_t *event)
 	return json_object_set_new(event, "unmapped", unmapped);
 }
 
-static void fill(struct line *line, const json_t *event)
+int line_of_text(const char *text, size_t len, unsigned int severity, int64_t time_ms,
+		 const char *code, struct line **ret_line)
 {
-	const json_t *code = json_object_get(json_object_get(event, "metadata"), "event_code");
-
-	line->severity = json_integer_value(json_object_get(event, "severity_id"));
-	line->time_ms = json_integer_value(json_object_get(event, "time"));
-	snprintf(line->code, sizeof(line->code), "%s",
-		 json_is_string(code) ? json_string_value(code) : "-");
-}
-
-int line_new(json_t *event, struct tally *tally, struct line **ret_line)
-{
-	_cleanup_free_ char *text = put_unmapped_last(event) ? NULL :
-							       json_dumps(event, JSON_COMPACT);
-	size_t len = text ? strlen(text) : 0;
-	struct line *line = text ? calloc(1, sizeof(*line) + len + 1) : NULL;
+	struct line *line = malloc(sizeof(*line) + len + 1);
 
 	if (!line)
 		return -ENOMEM;
-	fill(line, event);
-	line->refs = 1;
-	line->len = len;
-	memcpy(line->text, text, len + 1);
+	*line = (struct line){ .refs = 1, .severity = severity, .time_ms = time_ms, .len = len };
+	snprintf(line->code, sizeof(line->code), "%s", code);
+	memcpy(line->text, text, len);
+	line->text[len] = '\0';
+	*ret_line = line;
+	return 0;
+}
+
+int line_new(json_t *event, struct line **ret_line)
+{
+	const json_t *code = json_object_get(json_object_get(event, "metadata"), "event_code");
+	_cleanup_free_ char *text = put_unmapped_last(event) ? NULL :
+							       json_dumps(event, JSON_COMPACT);
+
+	if (!text)
+		return -ENOMEM;
+	return line_of_text(text, strlen(text),
+			    json_integer_value(json_object_get(event, "severity_id")),
+			    json_integer_value(json_object_get(event, "time")),
+			    json_is_string(code) ? json_string_value(code) : "-", ret_line);
+}
+
+void line_set_tally(struct line *line, struct tally *tally)
+{
 	line->tally = tally;
 	if (tally)
 		tally->refs++;
-	*ret_line = line;
-	return 0;
 }
 
 struct line *line_ref(struct line *line)

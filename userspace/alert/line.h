@@ -29,8 +29,18 @@ struct line {
 struct tally *tally_new(void);
 void tally_unref(struct tally *tally);
 
-/* Returns 0 and a line with one reference, or -ENOMEM. Moves the event's "unmapped" to its end. */
-int line_new(json_t *event, struct tally *tally, struct line **ret_line);
+/*
+ * Both return 0 and a line with one reference and no tally, or -ENOMEM. Of a tree, whose "unmapped"
+ * is moved to its end; or of a text that is as a line's has to be, of an event with this
+ * severity_id, time and metadata.event_code.
+ */
+int line_new(json_t *event, struct line **ret_line);
+int line_of_text(const char *text, size_t len, unsigned int severity, int64_t time_ms,
+		 const char *code, struct line **ret_line);
+
+/* Before anybody else has a reference. Takes one of the tally. */
+void line_set_tally(struct line *line, struct tally *tally);
+
 struct line *line_ref(struct line *line);
 void line_unref(struct line *line);
 

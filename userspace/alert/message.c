@@ -2,15 +2,12 @@
 /* A decision in plain words; see message.h. */
 #include "alert/message.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "alert/advice.h"
 #include "alert/endpoint.h"
 #include "alert/guard.h"
 #include "alert/op.h"
-#include "alert/text.h"
 
 static const char *verdict_words(unsigned int verdict)
 {
@@ -20,54 +17,54 @@ static const char *verdict_words(unsigned int verdict)
 }
 
 /* "python3 (pid 812)" */
-static int put_actor(FILE *out, const struct event *event)
+static void add_actor(struct json_out *out, const struct event *event)
 {
-	int err;
-
 	if (event->flags & EVENT_WITHOUT_TASK) {
-		fputs("a socket of the job", out);
-		return 0;
+		out_add(out, "a socket of the job");
+		return;
 	}
-	err = event->comm[0] ? text_put(out, event->comm) : (fputs("a process", out), 0);
-
-	fprintf(out, " (pid %u)", event->tgid);
-	return err;
+	if (event->comm[0])
+		out_add_name(out, event->comm);
+	else
+		out_add(out, "a process");
+	out_add(out, " (pid ");
+	out_add_uint(out, event->tgid);
+	out_add(out, ")");
 }
 
-static int put_path(FILE *out, const char *path)
+static void add_path(struct json_out *out, const char *path)
 {
-	if (!path) {
-		fputs("a file without a recorded path", out);
-		return 0;
-	}
-	return text_put(out, path);
+	if (path)
+		out_add_name(out, path);
+	else
+		out_add(out, "a file without a recorded path");
 }
 
-static void put_notes(FILE *out, const struct event *event)
+static void add_notes(struct json_out *out, const struct event *event)
 {
 	if (event->flags & EVENT_PATH_DELETED)
-		fputs(" (deleted)", out);
+		out_add(out, " (deleted)");
 	if (event->flags & EVENT_PATH_DETACHED && event->path_len)
-		fputs(" (path from the root of its file system)", out);
+		out_add(out, " (path from the root of its file system)");
 }
 
-static void put_endpoint(FILE *out, const struct event *event)
+static void add_endpoint(struct json_out *out, const struct event *event)
 {
 	struct endpoint end = endpoint_of_event(event);
 
 	if (event->op == OP_RECEIVE_SOCKET)
-		fputs(end.port ? "a socket connected to " : "a socket of ", out);
+		out_add(out, end.port ? "a socket connected to " : "a socket of ");
 	if (event->op == OP_SOCKET || (event->op == OP_RECEIVE_SOCKET && !end.port))
-		fprintf(out, "family %s, type %u, protocol %u", end.family_name, event->net.type,
-			event->net.protocol);
+		out_addf(out, "family %s, type %u, protocol %u", end.family_name, event->net.type,
+			 event->net.protocol);
 	else if (event->op == OP_PACKET_IN && end.port)
-		fprintf(out, "%s on its port %u/%s", end.ip, end.port, end.protocol_name);
+		out_addf(out, "%s on its port %u/%s", end.ip, end.port, end.protocol_name);
 	else if (!end.ip_version)
-		fprintf(out, "an address of family %s", end.family_name);
+		out_addf(out, "an address of family %s", end.family_name);
 	else if (end.port)
-		fprintf(out, "%s port %u/%s", end.ip, end.port, end.protocol_name);
+		out_addf(out, "%s port %u/%s", end.ip, end.port, end.protocol_name);
 	else
-		fprintf(out, "%s over %s", end.ip, end.protocol_name);
+		out_addf(out, "%s over %s", end.ip, end.protocol_name);
 }
 
 static bool is_received_unix(const struct event *event)
@@ -76,69 +73,69 @@ static bool is_received_unix(const struct event *event)
 }
 
 /* The act's own words say the rest. */
-static void put_guarded(FILE *out, const struct event *event)
+static void add_guarded(struct json_out *out, const struct event *event)
 {
 	char name[GUARD_NAME_LEN];
 
 	guard_name(event, name);
 	if (event->op == OP_BPF)
-		fprintf(out, " (%s)", name);
+		out_addf(out, " (%s)", name);
 	else if (event->op != OP_USER_NAMESPACE && event->op != OP_KEY_REQUEST &&
 		 event->op != OP_QUOTA_SYNC)
-		fputs(name, out);
+		out_add(out, name);
 	if (event->op == OP_SIGNAL)
-		fprintf(out, " (signal %u)", event->guard.detail);
+		out_addf(out, " (signal %u)", event->guard.detail);
 }
 
-static int put_attempt(FILE *out, const struct decoded_event *event)
+static void add_object(struct json_out *out, const struct decoded_event *event)
 {
 	const struct op_info *op = op_info(event->event.op);
-	int err = 0;
 
-	fputs(op->before, out);
 	if (op->kind == EVENT_NET && event->path) {
-		fputs("the Unix socket ", out);
-		err = put_path(out, event->path);
+		out_add(out, "the Unix socket ");
+		add_path(out, event->path);
 	} else if (event->event.op == OP_UNIX || is_received_unix(&event->event)) {
-		fputs("a Unix socket without a path", out);
+		out_add(out, "a Unix socket without a path");
 	} else if (op->kind == EVENT_NET) {
-		put_endpoint(out, &event->event);
+		add_endpoint(out, &event->event);
 	} else if (op->kind == EVENT_GUARD) {
-		put_guarded(out, &event->event);
+		add_guarded(out, &event->event);
 	} else {
-		err = put_path(out, event->path);
-		put_notes(out, &event->event);
+		add_path(out, event->path);
+		add_notes(out, &event->event);
 	}
+}
+
+static void add_attempt(struct json_out *out, const struct decoded_event *event)
+{
+	const struct op_info *op = op_info(event->event.op);
+
+	out_add(out, op->before);
+	add_object(out, event);
 	if (op->has_path2) {
-		fputs(op->between, out);
-		err = err ? err : put_path(out, event->path2);
+		out_add(out, op->between);
+		add_path(out, event->path2);
 	}
 	if (event->event.op == OP_CHMOD)
-		fprintf(out, " to %04o", event->event.file.mode & 07777);
-	fputs(op->after, out);
-	return err;
+		out_addf(out, " to %04o", event->event.file.mode & 07777);
+	out_add(out, op->after);
 }
 
-static int put_decision(FILE *out, const struct decoded_event *event, const struct cause *cause)
+void message_write(struct json_out *out, const char *key, const struct decoded_event *event,
+		   const struct cause *cause)
 {
-	int err = put_actor(out, &event->event);
-
-	fprintf(out, " %s ", verdict_words(event->event.verdict));
-	err = err ? err : put_attempt(out, event);
-	fputs(": ", out);
-	err = err ? err : cause_print(out, cause);
-	fputs(".", out);
-	if (err || event->event.verdict == VERDICT_ALLOW)
-		return err;
-	fputs(" ", out);
-	return advice_print(out, event, cause);
-}
-
-char *message_decision(const struct decoded_event *event, const struct cause *cause)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	return out ? text_finish(out, &text, put_decision(out, event, cause)) : NULL;
+	out_begin_string(out, key);
+	add_actor(out, &event->event);
+	out_add(out, " ");
+	out_add(out, verdict_words(event->event.verdict));
+	out_add(out, " ");
+	add_attempt(out, event);
+	out_add(out, ": ");
+	cause_explain(out, cause);
+	out_add(out, ".");
+	if (event->event.verdict != VERDICT_ALLOW) {
+		out_add(out, " ");
+		advice_add(out, event, cause);
+	}
+	out_end_string(out);
 }

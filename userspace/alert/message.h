@@ -8,7 +8,8 @@
 #include "alert/cause.h"
 #include "alert/decode.h"
 
-/* A new string of plain, valid UTF-8, or NULL when out of memory. */
-char *message_decision(const struct decoded_event *event, const struct cause *cause);
+/* As a JSON string. */
+void message_write(struct json_out *out, const char *key, const struct decoded_event *event,
+		   const struct cause *cause);
 
 #endif

@@ -16,6 +16,8 @@
 #include "alert/decode.h"
 #include "policy/policy.h"
 
+struct line;
+
 /* What every event of a job says about it. Borrowed by the functions below. */
 struct alert_job {
 	const char *id;              /* --job, or made: metadata.correlation_uid */
@@ -24,6 +26,7 @@ struct alert_job {
 	const char *machine_id;      /* device.uid; NULL if unknown */
 	const char *kernel;          /* uname release: device.os.kernel_release or the like */
 	const char *cgroup;          /* path below the cgroup root */
+	const json_t *origin;  /* ids by name, of schedulers and containers: metadata.tags; or NULL */
 	const char *command;         /* the command line, bounded, for people */
 	const char *user;            /* who runs the job */
 	uint32_t uid;
@@ -52,10 +55,10 @@ uint64_t alert_sum(const __u64 by_kind[static EVENT_KINDS]);
 
 /*
  * sequence: the event's gapless number in its job. boot_offset_ms: Unix time of CLOCK_BOOTTIME's
- * zero.
+ * zero. As a line at once: decisions come in floods.
  */
 int ocsf_decision(const struct alert_job *job, const struct decoded_event *event, uint64_t sequence,
-		  int64_t boot_offset_ms, json_t **ret_event);
+		  int64_t boot_offset_ms, struct line **ret_line);
 /* self_test: what it came to, a JSON object; NULL: there was none. Borrowed. */
 int ocsf_job_start(const struct alert_job *job, uint64_t sequence, const char *backend,
 		   json_t *self_test, json_t **ret_event);

@@ -2,6 +2,7 @@
 /* What all events share; see ocsf_common.h. */
 #include "alert/ocsf_common.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "alert/text.h"
@@ -79,6 +80,173 @@ static const char *activity_name(const struct ocsf_head *head)
 	return head->activity_name ? head->activity_name : "Other";
 }
 
+const char *ocsf_severity(enum severity severity)
+{
+	return severities[severity];
+}
+
+/* --- as text ---------------------------------------------------------------------------------- */
+
+void write_time(struct json_out *out, const char *key, int64_t time_ms)
+{
+	if (time_ms)
+		out_int(out, key, time_ms);
+}
+
+void write_status(struct json_out *out, enum status status, const char *code)
+{
+	out_int(out, "status_id", status);
+	out_word(out, "status", status == STATUS_SUCCESS ? "Success" : "Failure");
+	if (code)
+		out_word(out, "status_code", code);
+}
+
+void write_user(struct json_out *out, const char *key, uint32_t uid, const char *name)
+{
+	out_open(out, key);
+	out_begin_string(out, "uid");
+	out_add_uint(out, uid);
+	out_end_string(out);
+	out_text(out, "name", name);
+	out_close(out);
+}
+
+void write_job_process(struct json_out *out, const char *key, const struct alert_job *job)
+{
+	out_open(out, key);
+	out_int(out, "pid", job->pid);
+	write_user(out, "user", job->uid, job->user);
+	out_text(out, "sandbox", job->id);
+	out_text(out, "cmd_line", job->command);
+	write_time(out, "created_time", (int64_t)job->start_ms);
+	out_close(out);
+}
+
+static void write_product(struct json_out *out, const char *key, const char *feature)
+{
+	out_open(out, key);
+	out_word(out, "name", "jobcage");
+	out_word(out, "vendor_name", "jobcage");
+	out_word(out, "version", JOBCAGE_VERSION);
+	out_open(out, "feature");
+	out_word(out, "name", feature);
+	out_close(out);
+	out_close(out);
+}
+
+static void write_tag(struct json_out *out, const char *name, const char *value)
+{
+	out_open(out, NULL);
+	out_text(out, "name", name);
+	out_text(out, "value", value);
+	out_close(out);
+}
+
+/* What others know the job by. */
+static void write_tags(struct json_out *out, const struct alert_job *job)
+{
+	const char *name;
+	json_t *value;
+
+	if (!job->origin && !job->policy->spiffe_id)
+		return;
+	out_open_list(out, "tags");
+	if (job->policy->spiffe_id)
+		write_tag(out, "spiffe_id", job->policy->spiffe_id);
+	json_object_foreach((json_t *)job->origin, name, value)
+		write_tag(out, name, json_string_value(value));
+	out_close_list(out);
+}
+
+static void write_metadata(struct json_out *out, const struct alert_job *job,
+			   const struct ocsf_head *head)
+{
+	out_open(out, "metadata");
+	out_word(out, "version", OCSF_VERSION);
+	out_open_list(out, "profiles");
+	out_word(out, NULL, "host");
+	out_word(out, NULL, "security_control");
+	out_close_list(out);
+	write_product(out, "product", class_info(head->class)->feature);
+	out_begin_string(out, "uid");
+	out_add_text(out, job->id);
+	out_add(out, ":");
+	out_add_uint(out, head->sequence);
+	out_end_string(out);
+	out_text(out, "correlation_uid", job->id);
+	out_int(out, "sequence", (int64_t)head->sequence);
+	out_word(out, "event_code", head->code);
+	out_word(out, "log_name", "jobcage");
+	write_tags(out, job);
+	if (head->is_truncated)
+		out_bool(out, "is_truncated", true);
+	out_close(out);
+}
+
+static void write_device(struct json_out *out, const char *key, const struct alert_job *job)
+{
+	out_open(out, key);
+	out_text(out, "hostname", job->host ? job->host : "unknown");
+	out_int(out, "type_id", DEVICE_SERVER);
+	out_word(out, "type", "Server");
+	out_text(out, "uid", job->machine_id);
+	out_open(out, "os");
+	out_word(out, "name", "Linux");
+	out_word(out, "type", "Linux");
+	out_int(out, "type_id", OS_LINUX);
+	out_text(out, "kernel_release", job->kernel);
+	out_close(out);
+	out_close(out);
+}
+
+/* The first digits of the digest are enough for people to tell versions apart. */
+static void write_policy(struct json_out *out, const struct policy *policy)
+{
+	out_open(out, "policy");
+	out_text(out, "name", policy->name ? policy->name : "");
+	out_word(out, "uid", policy->digest);
+	out_begin_string(out, "version");
+	out_bytes(out, policy->digest, strnlen(policy->digest, 12));
+	out_end_string(out);
+	out_bool(out, "is_applied", policy->mode == MODE_ENFORCE);
+	out_close(out);
+}
+
+static void write_type(struct json_out *out, const struct class_info *class,
+		       const struct ocsf_head *head)
+{
+	const char *activity = activity_name(head);
+
+	out_int(out, "category_uid", class->category_uid);
+	out_word(out, "category_name", class->category_name);
+	out_int(out, "class_uid", head->class);
+	out_word(out, "class_name", class->name);
+	out_int(out, "activity_id", head->activity);
+	out_word(out, "activity_name", activity);
+	out_int(out, "type_uid", (int64_t)head->class * 100 + head->activity);
+	out_word(out, "severity", severities[head->severity]);
+	out_int(out, "severity_id", head->severity);
+	out_begin_string(out, "type_name");
+	out_add(out, class->name);
+	out_add(out, ": ");
+	out_add(out, activity);
+	out_end_string(out);
+}
+
+void write_event_head(struct json_out *out, const struct alert_job *job,
+		      const struct ocsf_head *head)
+{
+	write_type(out, class_info(head->class), head);
+	write_time(out, "start_time", head->start_ms);
+	write_time(out, "end_time", head->time_ms);
+	out_int(out, "count", head->cnt ? (int64_t)head->cnt : 1);
+	write_metadata(out, job, head);
+	write_device(out, "device", job);
+	write_policy(out, job->policy);
+}
+
+/* --- as a tree -------------------------------------------------------------------------------- */
+
 bool ocsf_put(json_t *object, const char *key, json_t *value)
 {
 	return json_object_set_new_nocheck(object, key, value) == 0;
@@ -94,84 +262,57 @@ bool ocsf_put_time(json_t *object, const char *key, int64_t time_ms)
 	return !time_ms || ocsf_put(object, key, json_integer(time_ms));
 }
 
-const char *ocsf_severity(enum severity severity)
+/* What was written becomes a tree, and is freed. */
+static json_t *tree_of(struct json_out *out)
 {
-	return severities[severity];
-}
+	json_t *tree = out_finish(out) ? NULL : json_loadb(out->text, out->len, 0, NULL);
 
-json_t *ocsf_product(const char *feature)
-{
-	return json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", "jobcage", "vendor_name", "jobcage",
-			 "version", JOBCAGE_VERSION, "feature", "name", feature);
-}
-
-static json_t *new_uid(const char *job_id, uint64_t sequence)
-{
-	_cleanup_free_ char *id = text_escape(job_id);
-
-	return id ? json_sprintf("%s:%llu", id, (unsigned long long)sequence) : NULL;
-}
-
-static json_t *new_metadata(const struct alert_job *job, const struct ocsf_head *head)
-{
-	json_auto_t *metadata = json_pack(
-		"{s:s, s:[s, s], s:o, s:o, s:o, s:I, s:s, s:s}", "version", OCSF_VERSION,
-		"profiles", "host", "security_control", "product",
-		ocsf_product(class_info(head->class)->feature), "uid", new_uid(job->id, head->sequence),
-		"correlation_uid", text_json(job->id), "sequence", (json_int_t)head->sequence,
-		"event_code", head->code, "log_name", "jobcage");
-
-	if (!metadata || (head->is_truncated && !ocsf_put(metadata, "is_truncated", json_true())))
-		return NULL;
-	return json_incref(metadata);
-}
-
-json_t *ocsf_device(const struct alert_job *job)
-{
-	json_auto_t *os = json_pack("{s:s, s:s, s:i}", "name", "Linux", "type", "Linux", "type_id",
-				    OS_LINUX);
-	json_auto_t *device = json_pack("{s:o, s:i, s:s}", "hostname",
-					text_json(job->host ? job->host : "unknown"), "type_id",
-					DEVICE_SERVER, "type", "Server");
-
-	if (os && device && ocsf_put_text(device, "uid", job->machine_id) &&
-	    ocsf_put_text(os, "kernel_release", job->kernel) &&
-	    ocsf_put(device, "os", json_incref(os)))
-		return json_incref(device);
-	return NULL;
-}
-
-/* The first digits of the digest are enough for people to tell versions apart. */
-static json_t *new_policy(const struct policy *policy)
-{
-	return json_pack("{s:o, s:s, s:s%, s:b}", "name",
-			 text_json(policy->name ? policy->name : ""), "uid", policy->digest,
-			 "version", policy->digest, strnlen(policy->digest, 12), "is_applied",
-			 policy->mode == MODE_ENFORCE);
+	out_free(out);
+	return tree;
 }
 
 json_t *ocsf_event(const struct alert_job *job, const struct ocsf_head *head)
 {
-	const struct class_info *class = class_info(head->class);
-	const char *activity = activity_name(head);
-	json_auto_t *event = json_pack("{s:I, s:s, s:i, s:s, s:i, s:s, s:i, s:s, s:i, s:s}", "time",
-				       (json_int_t)head->time_ms, "message", head->message,
-				       "category_uid", class->category_uid, "category_name",
-				       class->category_name, "class_uid", head->class, "class_name",
-				       class->name, "activity_id", head->activity, "activity_name",
-				       activity, "type_uid", head->class * 100 + head->activity,
-				       "severity", severities[head->severity]);
+	struct json_out out = { 0 };
 
-	if (event && ocsf_put(event, "severity_id", json_integer(head->severity)) &&
-	    ocsf_put(event, "type_name", json_sprintf("%s: %s", class->name, activity)) &&
-	    ocsf_put_time(event, "start_time", head->start_ms) &&
-	    ocsf_put_time(event, "end_time", head->time_ms) &&
-	    ocsf_put(event, "count", json_integer(head->cnt ? (json_int_t)head->cnt : 1)) &&
-	    ocsf_put(event, "metadata", new_metadata(job, head)) &&
-	    ocsf_put(event, "device", ocsf_device(job)) &&
-	    ocsf_put(event, "policy", new_policy(job->policy)))
-		return json_incref(event);
-	return NULL;
+	out_open(&out, NULL);
+	out_int(&out, "time", head->time_ms);
+	out_string(&out, "message", head->message);
+	write_event_head(&out, job, head);
+	out_close(&out);
+	return tree_of(&out);
+}
+
+json_t *ocsf_product(const char *feature)
+{
+	struct json_out out = { 0 };
+
+	write_product(&out, NULL, feature);
+	return tree_of(&out);
+}
+
+json_t *ocsf_device(const struct alert_job *job)
+{
+	struct json_out out = { 0 };
+
+	write_device(&out, NULL, job);
+	return tree_of(&out);
+}
+
+json_t *ocsf_user(uint32_t uid, const char *name)
+{
+	struct json_out out = { 0 };
+
+	write_user(&out, NULL, uid, name);
+	return tree_of(&out);
+}
+
+json_t *ocsf_job_process(const struct alert_job *job)
+{
+	struct json_out out = { 0 };
+
+	write_job_process(&out, NULL, job);
+	return tree_of(&out);
 }
 
 bool ocsf_put_status(json_t *event, enum status status, const char *code, const char *detail)
@@ -181,25 +322,6 @@ bool ocsf_put_status(json_t *event, enum status status, const char *code, const 
 			json_string(status == STATUS_SUCCESS ? "Success" : "Failure")) &&
 	       ocsf_put_text(event, "status_code", code) &&
 	       ocsf_put_text(event, "status_detail", detail);
-}
-
-json_t *ocsf_user(uint32_t uid, const char *name)
-{
-	json_auto_t *user = json_pack("{s:o}", "uid", json_sprintf("%u", uid));
-
-	return user && ocsf_put_text(user, "name", name) ? json_incref(user) : NULL;
-}
-
-json_t *ocsf_job_process(const struct alert_job *job)
-{
-	json_auto_t *process = json_pack("{s:I, s:o, s:o}", "pid", (json_int_t)job->pid, "user",
-					 ocsf_user(job->uid, job->user), "sandbox",
-					 text_json(job->id));
-
-	if (process && ocsf_put_text(process, "cmd_line", job->command) &&
-	    ocsf_put_time(process, "created_time", (int64_t)job->start_ms))
-		return json_incref(process);
-	return NULL;
 }
 
 static bool put_run_state(json_t *object, int run_state)

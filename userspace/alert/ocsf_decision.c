@@ -13,10 +13,10 @@
 #include "alert/cause.h"
 #include "alert/endpoint.h"
 #include "alert/guard.h"
+#include "alert/line.h"
 #include "alert/message.h"
 #include "alert/ocsf_common.h"
 #include "alert/op.h"
-#include "alert/text.h"
 #include "base/cleanup.h"
 
 /* What a verdict is in OCSF. */
@@ -91,217 +91,270 @@ static int type_of_mode(uint32_t mode)
 }
 
 /* Splits at the last '/': "/a/b" is b in /a, "/b" is b in /, and "/" is "/" in nothing. */
-static json_t *new_file(const char *path, int type)
+static void write_path(struct json_out *out, const char *path, int type)
 {
 	const char *slash = strrchr(path, '/'), *name = slash && slash[1] ? slash + 1 : path;
-	json_auto_t *file = json_pack("{s:o, s:o, s:i}", "name", text_json(name), "path",
-				      text_json(path), "type_id", type);
-	_cleanup_free_ char *folder = NULL;
 
-	if (!file || name == path)
-		return file ? json_incref(file) : NULL;
-	folder = strndup(path, slash == path ? 1 : (size_t)(slash - path));
-	if (!folder || !ocsf_put_text(file, "parent_folder", folder))
-		return NULL;
-	return json_incref(file);
+	out_text(out, "name", name);
+	out_text(out, "path", path);
+	out_int(out, "type_id", type);
+	if (name != path)
+		out_text_span(out, "parent_folder", path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-/* A record without a path still knows the inode. */
-static json_t *new_unnamed_file(int type)
+static void write_device_number(struct json_out *out, const struct event_file *file)
 {
-	return json_pack("{s:s, s:i}", "name", "(no path)", "type_id", type);
+	out_add_uint(out, file->dev >> 20);
+	out_add(out, ":");
+	out_add_uint(out, file->dev & 0xfffff);
 }
 
 /* "8:1:131074": device and inode */
-static json_t *new_inode(const struct event_file *file)
+static void write_inode(struct json_out *out, const char *key, const struct event_file *file)
 {
-	return json_sprintf("%u:%u:%llu", file->dev >> 20, file->dev & 0xfffff,
-			    (unsigned long long)file->ino);
+	out_begin_string(out, key);
+	write_device_number(out, file);
+	out_add(out, ":");
+	out_add_uint(out, file->ino);
+	out_end_string(out);
 }
 
 /*
  * Of a rename or link the record has the inode of the end that was denied, which need not be this
  * file's.
  */
-static bool put_identity(json_t *file, const struct decision *decision)
+static void write_identity(struct json_out *out, const struct decision *decision)
 {
 	const struct event *event = decision->event;
 
-	if (event->flags & EVENT_PATH_DELETED && !ocsf_put(file, "is_deleted", json_true()))
-		return false;
+	if (event->flags & EVENT_PATH_DELETED)
+		out_bool(out, "is_deleted", true);
 	if (!event->file.ino || decision->op->has_path2)
-		return true;
-	return ocsf_put(file, "uid", new_inode(&event->file)) &&
-	       ocsf_put(file, "volume",
-			json_sprintf("%u:%u", event->file.dev >> 20, event->file.dev & 0xfffff));
+		return;
+	write_inode(out, "uid", &event->file);
+	out_begin_string(out, "volume");
+	write_device_number(out, &event->file);
+	out_end_string(out);
 }
 
-/* The object of the attempt. */
-static json_t *new_object(const struct decision *decision)
+static int type_of_object(const struct decision *decision)
 {
 	const struct event *record = decision->event;
 	int by_mode = type_of_mode(record->object_mode ? record->object_mode : record->file.mode);
-	int type = by_mode != TYPE_UNKNOWN && decision->op->kind == EVENT_FILE ?
-			   by_mode :
-			   decision->op->file_type;
-	json_auto_t *file = decision->decoded->path ? new_file(decision->decoded->path, type) :
-						      new_unnamed_file(type);
 
-	return file && put_identity(file, decision) ? json_incref(file) : NULL;
+	return by_mode != TYPE_UNKNOWN && decision->op->kind == EVENT_FILE ?
+		       by_mode :
+		       decision->op->file_type;
+}
+
+/* The object of the attempt. A record without a path still knows the inode. */
+static void write_object(struct json_out *out, const char *key, const struct decision *decision)
+{
+	int type = type_of_object(decision);
+
+	out_open(out, key);
+	if (decision->decoded->path) {
+		write_path(out, decision->decoded->path, type);
+	} else {
+		out_word(out, "name", "(no path)");
+		out_int(out, "type_id", type);
+	}
+	write_identity(out, decision);
+	out_close(out);
+}
+
+static void write_file(struct json_out *out, const char *key, const char *path, int type)
+{
+	out_open(out, key);
+	write_path(out, path, type);
+	out_close(out);
 }
 
 /* An account's name is known for the job's own user only. */
-static json_t *new_user(const struct decision *decision)
+static void write_own_user(struct json_out *out, const struct decision *decision)
 {
 	uint32_t uid = decision->event->uid;
 
-	return ocsf_user(uid, uid == decision->job->uid ? decision->job->user : NULL);
+	write_user(out, "user", uid, uid == decision->job->uid ? decision->job->user : NULL);
 }
 
-static json_t *new_process_uid(const struct event *event)
-{
-	return json_sprintf("%u:%llu", event->tgid, (unsigned long long)event->start_ns);
-}
-
-static bool put_ancestry(json_t *process, const struct decision *decision)
+static void write_parent(struct json_out *out, const struct decision *decision)
 {
 	const struct event *event = decision->event;
 
 	if (!event->ppid)
-		return true;
-	if (event->ppid != decision->job->pid)
-		return ocsf_put(process, "parent_process",
-				json_pack("{s:I}", "pid", (json_int_t)event->ppid));
-	return ocsf_put(process, "parent_process", ocsf_job_process(decision->job));
+		return;
+	if (event->ppid == decision->job->pid) {
+		write_job_process(out, "parent_process", decision->job);
+		return;
+	}
+	out_open(out, "parent_process");
+	out_int(out, "pid", event->ppid);
+	out_close(out);
+}
+
+/* The nearest first; the times are not exact enough to name a process for good. */
+static void write_ancestry(struct json_out *out, const struct decision *decision)
+{
+	const struct decoded_event *decoded = decision->decoded;
+
+	if (!decoded->ancestor_cnt)
+		return;
+	out_open_list(out, "ancestry");
+	for (size_t i = 0; i < decoded->ancestor_cnt; i++) {
+		const struct ancestor *ancestor = &decoded->ancestors[i];
+
+		out_open(out, NULL);
+		out_int(out, "pid", ancestor->pid);
+		out_text(out, "name", ancestor->name);
+		out_text(out, "path", *ancestor->program ? ancestor->program : NULL);
+		write_time(out, "created_time", unix_ms(decision, ancestor->start_ns));
+		out_close(out);
+	}
+	out_close_list(out);
 }
 
 /* The process as the kernel knows it, without its program. */
-static json_t *new_process(const struct decision *decision)
+static void write_process(struct json_out *out, const struct decision *decision)
 {
 	const struct event *event = decision->event;
-	json_auto_t *process = json_pack("{s:I, s:o, s:o, s:o}", "pid", (json_int_t)event->tgid,
-					 "uid", new_process_uid(event), "user", new_user(decision),
-					 "sandbox", text_json(decision->job->id));
 
-	if (process && ocsf_put(process, "tid", json_integer(event->tid)) &&
-	    (!event->start_ns ||
-	     ocsf_put_time(process, "created_time", unix_ms(decision, event->start_ns))) &&
-	    put_ancestry(process, decision))
-		return json_incref(process);
-	return NULL;
+	out_int(out, "pid", event->tgid);
+	out_begin_string(out, "uid");
+	out_add_uint(out, event->tgid);
+	out_add(out, ":");
+	out_add_uint(out, event->start_ns);
+	out_end_string(out);
+	write_own_user(out, decision);
+	out_text(out, "sandbox", decision->job->id);
+	out_int(out, "tid", event->tid);
+	if (event->start_ns)
+		write_time(out, "created_time", unix_ms(decision, event->start_ns));
+	write_parent(out, decision);
+	write_ancestry(out, decision);
 }
 
-static json_t *new_actor(const struct decision *decision)
+static void write_actor(struct json_out *out, const struct decision *decision)
 {
-	bool is_known = !(decision->event->flags & EVENT_WITHOUT_TASK);
-	json_auto_t *process = is_known ? new_process(decision) : NULL;
 	const char *exe = decision->decoded->exe;
-	bool is_first = decision->event->tgid == decision->job->pid;
 
-	if (!is_known) /* no more is known than the job */
-		return json_pack("{s:o}", "process", ocsf_job_process(decision->job));
-	if (!process || !ocsf_put_text(process, "name", decision->event->comm) ||
-	    (is_first && !ocsf_put_text(process, "cmd_line", decision->job->command)) ||
-	    (exe && !ocsf_put(process, "file", new_file(exe, TYPE_EXECUTABLE))))
-		return NULL;
-	return json_pack("{s:O, s:o}", "process", process, "user", new_user(decision));
+	out_open(out, "actor");
+	if (decision->event->flags & EVENT_WITHOUT_TASK) { /* no more is known than the job */
+		write_job_process(out, "process", decision->job);
+		out_close(out);
+		return;
+	}
+	out_open(out, "process");
+	write_process(out, decision);
+	out_text(out, "name", decision->event->comm);
+	if (decision->event->tgid == decision->job->pid)
+		out_text(out, "cmd_line", decision->job->command);
+	if (exe)
+		write_file(out, "file", exe, TYPE_EXECUTABLE);
+	out_close(out);
+	write_own_user(out, decision);
+	out_close(out);
 }
 
-static bool put_file(json_t *event, const struct decision *decision)
+static void write_files(struct json_out *out, const struct decision *decision)
 {
 	const char *path2 = decision->decoded->path2;
 
-	return ocsf_put(event, "file", new_object(decision)) &&
-	       (!path2 || ocsf_put(event, "file_result", new_file(path2, decision->op->file_type)));
+	write_object(out, "file", decision);
+	if (path2)
+		write_file(out, "file_result", path2, decision->op->file_type);
 }
 
 /* The process that was about to run the program: an exec keeps the pid. */
-static bool put_exec(json_t *event, const struct decision *decision)
+static void write_exec(struct json_out *out, const struct decision *decision)
 {
-	json_auto_t *file = new_object(decision);
-	json_auto_t *process = new_process(decision);
+	const char *path = decision->decoded->path, *slash = path ? strrchr(path, '/') : NULL;
 
-	return file && process &&
-	       ocsf_put(process, "name", json_incref(json_object_get(file, "name"))) &&
-	       ocsf_put(process, "file", json_incref(file)) &&
-	       ocsf_put(event, "process", json_incref(process)) &&
-	       ocsf_put(event, "launch_type_id", json_integer(LAUNCH_EXEC)) &&
-	       ocsf_put(event, "launch_type", json_string("Exec"));
+	out_open(out, "process");
+	write_process(out, decision);
+	out_text(out, "name", !path ? "(no path)" : slash && slash[1] ? slash + 1 : path);
+	write_object(out, "file", decision);
+	out_close(out);
+	out_int(out, "launch_type_id", LAUNCH_EXEC);
+	out_word(out, "launch_type", "Exec");
 }
 
 /* A library, or a program that another one loads. */
-static bool put_module(json_t *event, const struct decision *decision)
+static void write_module(struct json_out *out, const struct decision *decision)
 {
-	json_auto_t *file = new_object(decision);
-
-	return file && ocsf_put(event, "module",
-				json_pack("{s:O, s:i, s:s}", "file", file, "load_type_id",
-					  LOAD_MAPPED, "load_type", "Mapped"));
+	out_open(out, "module");
+	write_object(out, "file", decision);
+	out_int(out, "load_type_id", LOAD_MAPPED);
+	out_word(out, "load_type", "Mapped");
+	out_close(out);
 }
 
 /* Without an IP address the path or the family stands in for the endpoint's name. */
-static json_t *new_endpoint(const struct endpoint *end, const char *path)
+static void write_endpoint(struct json_out *out, const char *key, const struct endpoint *end,
+			   const char *path, unsigned int port)
 {
-	json_auto_t *endpoint = NULL;
-
+	out_open(out, key);
 	if (path)
-		return json_pack("{s:o}", "name", text_json(path));
-	if (!end->ip_version)
-		return json_pack("{s:s}", "name", end->family_name);
-	endpoint = json_pack("{s:s}", "ip", end->ip);
-	if (!endpoint || (end->port && !ocsf_put(endpoint, "port", json_integer(end->port))))
-		return NULL;
-	return json_incref(endpoint);
+		out_text(out, "name", path);
+	else
+		out_word(out, end->ip_version ? "ip" : "name",
+			 end->ip_version ? end->ip : end->family_name);
+	if (!path && end->ip_version && port)
+		out_int(out, "port", port);
+	out_close(out);
 }
 
-static json_t *new_connection(const struct endpoint *end)
+static void write_connection(struct json_out *out, const struct endpoint *end, bool is_inbound)
 {
-	if (!end->ip_version)
-		return json_pack("{s:i, s:s, s:i, s:i, s:s}", "direction_id", DIRECTION_OUTBOUND,
-				 "direction", "Outbound", "protocol_num", -1, "protocol_ver_id", 99,
-				 "protocol_ver", end->family_name);
-	return json_pack("{s:i, s:s, s:i, s:s, s:i}", "direction_id", DIRECTION_OUTBOUND,
-			 "direction", "Outbound", "protocol_num",
-			 end->protocol > 255 ? -1 : end->protocol, "protocol_name",
-			 end->protocol_name, "protocol_ver_id", end->ip_version);
+	out_open(out, "connection_info");
+	out_int(out, "direction_id", is_inbound ? DIRECTION_INBOUND : DIRECTION_OUTBOUND);
+	out_word(out, "direction", is_inbound ? "Inbound" : "Outbound");
+	if (end->ip_version) {
+		out_int(out, "protocol_num", end->protocol > 255 ? -1 : end->protocol);
+		out_word(out, "protocol_name", end->protocol_name);
+		out_int(out, "protocol_ver_id", end->ip_version);
+	} else {
+		out_int(out, "protocol_num", -1);
+		out_int(out, "protocol_ver_id", 99);
+		out_word(out, "protocol_ver", end->family_name);
+	}
+	out_close(out);
 }
 
 /* From whom, to which of the job's ports. */
-static bool put_inbound(json_t *event, const struct endpoint *end)
+static void write_inbound(struct json_out *out, const struct endpoint *end)
 {
-	struct endpoint peer = *end;
-	json_auto_t *connection = new_connection(end);
-
-	peer.port = 0;
-	return connection &&
-	       !json_object_update_new(connection,
-				       json_pack("{s:i, s:s}", "direction_id", DIRECTION_INBOUND,
-						 "direction", "Inbound")) &&
-	       ocsf_put(event, "src_endpoint", new_endpoint(&peer, NULL)) &&
-	       ocsf_put(event, "dst_endpoint",
-			json_pack("{s:s, s:i}", "name", "the job", "port", end->port)) &&
-	       ocsf_put(event, "connection_info", json_incref(connection));
+	write_endpoint(out, "src_endpoint", end, NULL, 0);
+	out_open(out, "dst_endpoint");
+	out_word(out, "name", "the job");
+	out_int(out, "port", end->port);
+	out_close(out);
+	write_connection(out, end, true);
 }
 
-static bool put_net(json_t *event, const struct decision *decision)
+static void write_net(struct json_out *out, const struct decision *decision)
 {
 	struct endpoint end = endpoint_of_event(decision->event);
 
-	if (decision->event->op == OP_PACKET_IN)
-		return put_inbound(event, &end);
-	return ocsf_put(event, "dst_endpoint", new_endpoint(&end, decision->decoded->path)) &&
-	       ocsf_put(event, "connection_info", new_connection(&end));
+	if (decision->event->op == OP_PACKET_IN) {
+		write_inbound(out, &end);
+		return;
+	}
+	write_endpoint(out, "dst_endpoint", &end, decision->decoded->path, end.port);
+	write_connection(out, &end, false);
 }
 
 /* Of what kind the kernel's resource is, and which one it is. */
-static bool put_guard(json_t *event, const struct decision *decision)
+static void write_guard(struct json_out *out, const struct decision *decision)
 {
 	char name[GUARD_NAME_LEN];
 
 	guard_name(decision->event, name);
-	return ocsf_put(event, "kernel",
-			json_pack("{s:s, s:i, s:s}", "name", name, "type_id", KERNEL_TYPE_OTHER,
-				  "type", decision->op->name));
+	out_open(out, "kernel");
+	out_word(out, "name", name);
+	out_int(out, "type_id", KERNEL_TYPE_OTHER);
+	out_word(out, "type", decision->op->name);
+	out_close(out);
 }
 
 static unsigned int activity_of(const struct decision *decision)
@@ -323,65 +376,77 @@ static const char *denial_errno(const struct event *event)
 	return event->flags & EVENT_BY_CGROUP ? "EPERM" : "EACCES";
 }
 
-static bool put_verdict(json_t *event, const struct decision *decision)
+static void write_verdict(struct json_out *out, const struct decision *decision)
 {
 	const struct verdict_info *verdict = decision->verdict;
 	bool is_denied = decision->event->verdict == VERDICT_DENY;
 
-	return ocsf_put(event, "action_id", json_integer(verdict->action)) &&
-	       ocsf_put(event, "action", json_string(verdict->action_name)) &&
-	       ocsf_put(event, "disposition_id", json_integer(verdict->disposition)) &&
-	       ocsf_put(event, "disposition", json_string(verdict->disposition_name)) &&
-	       ocsf_put(event, "is_alert", json_boolean(is_denied)) &&
-	       ocsf_put_status(event, verdict->status, is_denied ? denial_errno(decision->event) : NULL,
-			       NULL) &&
-	       ocsf_put(event, "firewall_rule", cause_firewall_rule(&decision->cause));
+	out_int(out, "action_id", verdict->action);
+	out_word(out, "action", verdict->action_name);
+	out_int(out, "disposition_id", verdict->disposition);
+	out_word(out, "disposition", verdict->disposition_name);
+	out_bool(out, "is_alert", is_denied);
+	write_status(out, verdict->status, is_denied ? denial_errno(decision->event) : NULL);
+	cause_write_rule(out, "firewall_rule", &decision->cause);
 }
 
-/* What OCSF has no attribute for. */
-static json_t *new_details(const struct decision *decision)
+static void write_socket(struct json_out *out, const struct event_net *net)
+{
+	out_open(out, "socket");
+	out_int(out, "family", net->family);
+	out_int(out, "type", net->type);
+	out_int(out, "protocol", net->protocol);
+	out_close(out);
+}
+
+static void write_file_details(struct json_out *out, const struct decision *decision)
+{
+	const struct event_file *file = &decision->event->file;
+
+	if (file->mode) {
+		out_begin_string(out, "mode");
+		out_addf(out, "%06o", file->mode);
+		out_end_string(out);
+	}
+	if (decision->op->has_path2 && file->ino)
+		write_inode(out, "decided_at", file);
+}
+
+/* What OCSF has no attribute for. It comes last; see line.h. */
+static void write_details(struct json_out *out, const struct decision *decision)
 {
 	const struct event *event = decision->event;
-	json_auto_t *details = json_pack("{s:s, s:s, s:I, s:I}", "operation", decision->op->name,
-					 "verdict", decision->verdict->word,
-					 decision->decoded->is_fold ? "repeats_of" : "record",
-					 (json_int_t)event->sequence, "gid",
-					 (json_int_t)event->gid);
 
-	if (!details || !ocsf_put_text(details, "cgroup", decision->job->cgroup) ||
-	    !ocsf_put_text(details, "command", decision->job->command))
-		return NULL;
-	if (event->kind == EVENT_NET &&
-	    !ocsf_put(details, "socket",
-		      json_pack("{s:i, s:i, s:i}", "family", event->net.family, "type",
-				event->net.type, "protocol", event->net.protocol)))
-		return NULL;
-	if (event->kind == EVENT_GUARD)
-		return json_incref(details);
-	if (event->kind != EVENT_NET && event->file.mode &&
-	    !ocsf_put(details, "mode", json_sprintf("%06o", event->file.mode)))
-		return NULL;
-	if (decision->op->has_path2 && event->file.ino &&
-	    !ocsf_put(details, "decided_at", new_inode(&event->file)))
-		return NULL;
-	if (event->flags & EVENT_PATH_DETACHED &&
-	    !ocsf_put(details, "path_is_detached", json_true()))
-		return NULL;
-	return json_incref(details);
+	out_open(out, "unmapped");
+	out_open(out, "jobcage");
+	out_word(out, "operation", decision->op->name);
+	out_word(out, "verdict", decision->verdict->word);
+	out_int(out, decision->decoded->is_fold ? "repeats_of" : "record", (int64_t)event->sequence);
+	out_int(out, "gid", event->gid);
+	out_text(out, "cgroup", decision->job->cgroup);
+	out_text(out, "command", decision->job->command);
+	if (event->kind == EVENT_NET)
+		write_socket(out, &event->net);
+	else if (event->kind != EVENT_GUARD)
+		write_file_details(out, decision);
+	if (event->kind != EVENT_GUARD && event->flags & EVENT_PATH_DETACHED)
+		out_bool(out, "path_is_detached", true);
+	out_close(out);
+	out_close(out);
 }
 
-static bool put_kind(json_t *event, const struct decision *decision)
+static void write_kind(struct json_out *out, const struct decision *decision)
 {
 	switch (decision->op->kind) {
 	case EVENT_EXEC:
-		return decision->event->op == OP_MAP_EXEC ? put_module(event, decision) :
-							     put_exec(event, decision);
-	case EVENT_NET:
-		return put_net(event, decision);
-	case EVENT_GUARD:
-		return put_guard(event, decision);
-	default:
-		return put_file(event, decision);
+		if (decision->event->op == OP_MAP_EXEC)
+			write_module(out, decision);
+		else
+			write_exec(out, decision);
+		break;
+	case EVENT_NET: write_net(out, decision); break;
+	case EVENT_GUARD: write_guard(out, decision); break;
+	default: write_files(out, decision);
 	}
 }
 
@@ -395,17 +460,17 @@ static enum ocsf_class class_of(const struct event *event)
 	}
 }
 
-static json_t *new_event(const struct decision *decision, uint64_t sequence, const char *message)
+static struct ocsf_head head_of(const struct decision *decision, uint64_t sequence)
 {
 	const uint32_t cut = EVENT_PATH_TRUNCATED | EVENT_PATH2_TRUNCATED | EVENT_EXE_TRUNCATED |
 			     EVENT_PATH_MISSING;
 	int64_t time_ms = unix_ms(decision, decision->event->time_ns);
-	struct ocsf_head head = {
+
+	return (struct ocsf_head){
 		.class = class_of(decision->event),
 		.activity = activity_of(decision),
 		.activity_name = "Change Root",
 		.code = decision->op->code,
-		.message = message,
 		.severity = decision->verdict->severity,
 		.time_ms = time_ms,
 		.start_ms = unix_ms(decision, decision->decoded->start_ns),
@@ -413,12 +478,24 @@ static json_t *new_event(const struct decision *decision, uint64_t sequence, con
 		.sequence = sequence,
 		.is_truncated = decision->event->flags & cut,
 	};
+}
 
-	return ocsf_event(decision->job, &head);
+static void write_decision(struct json_out *out, const struct decision *decision,
+			   const struct ocsf_head *head)
+{
+	out_open(out, NULL);
+	out_int(out, "time", head->time_ms);
+	message_write(out, "message", decision->decoded, &decision->cause);
+	write_event_head(out, decision->job, head);
+	write_verdict(out, decision);
+	write_actor(out, decision);
+	write_kind(out, decision);
+	write_details(out, decision);
+	out_close(out);
 }
 
 int ocsf_decision(const struct alert_job *job, const struct decoded_event *decoded,
-		  uint64_t sequence, int64_t boot_offset_ms, json_t **ret_event)
+		  uint64_t sequence, int64_t boot_offset_ms, struct line **ret_line)
 {
 	const struct decision decision = {
 		.job = job,
@@ -429,13 +506,14 @@ int ocsf_decision(const struct alert_job *job, const struct decoded_event *decod
 		.cause = cause_of(job->policy, &decoded->event),
 		.boot_offset_ms = boot_offset_ms,
 	};
-	_cleanup_free_ char *message = message_decision(decoded, &decision.cause);
-	json_auto_t *event = message ? new_event(&decision, sequence, message) : NULL;
+	const struct ocsf_head head = head_of(&decision, sequence);
+	struct json_out out = { 0 };
+	int r;
 
-	if (!event || !put_verdict(event, &decision) ||
-	    !ocsf_put(event, "actor", new_actor(&decision)) || !put_kind(event, &decision) ||
-	    !ocsf_put(event, "unmapped", json_pack("{s:o}", "jobcage", new_details(&decision))))
-		return -ENOMEM;
-	*ret_event = json_incref(event);
-	return 0;
+	write_decision(&out, &decision, &head);
+	r = out_finish(&out);
+	if (!r)
+		r = line_of_text(out.text, out.len, head.severity, head.time_ms, head.code, ret_line);
+	out_free(&out);
+	return r;
 }

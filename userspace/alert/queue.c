@@ -65,6 +65,11 @@ struct queued *queue_last(const struct queue *queue)
 	return queue->cnt ? at(queue, queue->cnt - 1) : NULL;
 }
 
+const struct queued *queue_at(const struct queue *queue, size_t i)
+{
+	return at(queue, i);
+}
+
 struct queued queue_pop(struct queue *queue)
 {
 	struct queued item = *at(queue, 0);

@@ -33,6 +33,9 @@ int queue_push_front(struct queue *queue, struct queued item);
 struct queued *queue_first(const struct queue *queue);
 struct queued *queue_last(const struct queue *queue);
 
+/* The i-th oldest. There are more than i. */
+const struct queued *queue_at(const struct queue *queue, size_t i);
+
 /* Removes one and hands it on. The queue is not empty. */
 struct queued queue_pop(struct queue *queue);
 struct queued queue_pop_last(struct queue *queue);

@@ -225,6 +225,25 @@ int sink_write_frame(struct sink *sink, struct error *err)
 	return 0;
 }
 
+/* What stops many may let one pass: a disk that is nearly full. */
+static int write_many(struct sink *sink, struct error *err)
+{
+	size_t left = TURN_LINES, cnt;
+	int r = 0;
+
+	while (!r && left && sink->queue.cnt) {
+		r = sink->ops->write_many(sink, left, err, &cnt);
+		if (r)
+			r = sink->ops->write_many(sink, 1, err, &cnt);
+		if (r)
+			break;
+		for (left -= cnt; cnt; cnt--)
+			written(sink);
+		recovered(sink);
+	}
+	return r;
+}
+
 /* Returns 0 when the queue is empty or the turn is over, -EAGAIN, or another -errno. */
 static int write_lines(struct sink *sink, struct error *err)
 {
@@ -251,7 +270,7 @@ static int write_turn(struct sink *sink, struct error *err)
 
 	if (r)
 		return r;
-	r = write_lines(sink, err);
+	r = sink->ops->write_many ? write_many(sink, err) : write_lines(sink, err);
 	if (sink->ops->end)
 		sink->ops->end(sink);
 	return r;

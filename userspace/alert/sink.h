@@ -30,6 +30,8 @@ struct sink_ops {
 	 * -EMSGSIZE: it can never be written. Other errors: the sink is to be opened anew.
 	 */
 	int (*write)(struct sink *sink, const struct line *line, struct error *err);
+	/* Instead of that: as many of the queue's first max lines as it likes, whole, or none. */
+	int (*write_many)(struct sink *sink, size_t max, struct error *err, size_t *ret_cnt);
 	void (*end)(struct sink *sink); /* after begin() that succeeded */
 	void (*close)(struct sink *sink);
 };
@@ -78,6 +80,8 @@ struct sink {
 	uint64_t dev, ino;
 	int64_t file_size, file_since_ms; /* Unix time of its first line */
 	bool is_chained, is_line_open;
+	char *batch; /* room for lines that are written in one go; owned */
+	size_t batch_room;
 };
 
 /* Returns 0 and takes what config owns over, or -ENOMEM. It is not opened yet. */

@@ -25,6 +25,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 
+/* Lines for one write. */
+#define BATCH_BYTES (64u << 10)
+
 static int explain_open(const char *path, int code, struct error *err)
 {
 	if (code == -ELOOP)
@@ -193,15 +196,19 @@ static void end_write(struct sink *sink)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+static bool is_too_big(const struct sink *sink, size_t len)
+{
+	return sink->config.max_bytes && sink->file_size + len > sink->config.max_bytes;
+}
+
 static bool is_due(const struct sink *sink, size_t len)
 {
-	const struct sink_config *config = &sink->config;
 	int64_t age_ms = clock_ms(CLOCK_REALTIME) - sink->file_since_ms;
 
 	if (!sink->file_size)
 		return false;
-	return (config->max_bytes && sink->file_size + len > config->max_bytes) ||
-	       (config->max_age_ms && age_ms >= (int64_t)config->max_age_ms);
+	return is_too_big(sink, len) ||
+	       (sink->config.max_age_ms && age_ms >= (int64_t)sink->config.max_age_ms);
 }
 
 /* If it cannot be moved away it goes on growing: better than losing lines. */
@@ -245,48 +252,100 @@ static int append(struct sink *sink, const char *text, size_t len, struct error 
 	return take_back(sink, -errno, err);
 }
 
-/* A fragment is closed in the same write: what dies in between leaves a fragment again. */
-static int append_line(struct sink *sink, const char *text, size_t len, struct error *err)
-{
-	_cleanup_free_ char *closing = NULL;
-	int r;
+/* Lines that are written in one go. */
+struct batch {
+	size_t len; /* of sink->batch: a newline, which closes a fragment if there is one, and the lines */
+	size_t cnt;
+	struct chain chain; /* after them */
+};
 
-	if (!sink->is_line_open)
-		return append(sink, text, len, err);
-	if (asprintf(&closing, "\n%s", text) < 0)
-		return error_errno(err, -ENOMEM, "cannot write to %s", sink->config.path);
-	r = append(sink, closing, len + 1, err);
-	if (!r)
-		sink->is_line_open = false;
-	return r;
+/* The room is kept: new memory for each write would cost more than the write. */
+static int make_room(struct sink *sink, size_t len)
+{
+	size_t room = sink->batch_room ? sink->batch_room : BATCH_BYTES;
+	char *text;
+
+	while (room < len)
+		room *= 2;
+	if (room == sink->batch_room)
+		return 0;
+	text = realloc(sink->batch, room);
+	if (!text)
+		return -ENOMEM;
+	sink->batch = text;
+	sink->batch_room = room;
+	return 0;
 }
 
-static int write_line(struct sink *sink, const struct line *line, struct error *err)
+/* Returns 1 if the line was added, 0 if it belongs into the next file, or -errno. */
+static int add_line(struct sink *sink, struct batch *batch, const struct line *line,
+		    struct error *err)
 {
-	_cleanup_free_ char *text = NULL;
-	struct chain next;
+	struct chain chain = batch->chain;
 	size_t len;
-	int r;
+	int r = make_room(sink, batch->len + line->len + CHAIN_LINK_MAX);
 
-	if (chain_add(&sink->chain, line, &text, &len, &next))
-		return error_errno(err, -ENOMEM, "cannot write to %s", sink->config.path);
-	r = is_due(sink, len) ? rotate(sink, err) : 0;
-	if (!r)
-		r = append_line(sink, text, len, err);
-	if (!r)
-		sink->chain = next;
-	return r;
+	if (r)
+		return error_errno(err, r, "cannot write to %s", sink->config.path);
+	len = chain_add(&chain, line, sink->batch + batch->len);
+	if (batch->cnt && is_too_big(sink, batch->len - 1 + len))
+		return 0;
+	if (!batch->cnt && is_due(sink, len)) {
+		r = rotate(sink, err);
+		if (r)
+			return r;
+	}
+	batch->chain = chain;
+	batch->len += len;
+	batch->cnt++;
+	return 1;
+}
+
+static int fill_batch(struct sink *sink, struct batch *batch, size_t max, struct error *err)
+{
+	int r = make_room(sink, 1);
+
+	if (r)
+		return error_errno(err, r, "cannot write to %s", sink->config.path);
+	sink->batch[batch->len++] = '\n';
+	while (batch->cnt < max && batch->cnt < sink->queue.cnt && batch->len < BATCH_BYTES) {
+		r = add_line(sink, batch, queue_at(&sink->queue, batch->cnt)->line, err);
+		if (r <= 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A fragment is closed in the same write: what dies in between leaves a fragment again. */
+static int write_lines(struct sink *sink, size_t max, struct error *err, size_t *ret_cnt)
+{
+	struct batch batch = { .chain = sink->chain };
+	int r = fill_batch(sink, &batch, max, err);
+
+	if (!r && sink->is_line_open)
+		r = append(sink, sink->batch, batch.len, err);
+	else if (!r)
+		r = append(sink, sink->batch + 1, batch.len - 1, err);
+	if (r)
+		return r;
+	sink->is_line_open = false;
+	sink->chain = batch.chain;
+	*ret_cnt = batch.cnt;
+	return 0;
 }
 
 static void close_file(struct sink *sink)
 {
 	sink->file_size = -1;
+	free(sink->batch);
+	sink->batch = NULL;
+	sink->batch_room = 0;
 }
 
 const struct sink_ops sink_file_ops = {
 	.open = open_file,
 	.begin = begin_write,
-	.write = write_line,
+	.write_many = write_lines,
 	.end = end_write,
 	.close = close_file,
 };

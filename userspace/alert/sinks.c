@@ -264,20 +264,34 @@ static bool wants(const struct sink *sink, const struct sink *record)
 	return sink->is_site || sink == record || (!record && sink->ops == &sink_file_ops);
 }
 
-int sinks_put(struct sinks *sinks, struct sink *record, struct tally *tally, json_t *event)
+int sinks_put_line(struct sinks *sinks, struct sink *record, struct tally *tally, struct line *line)
 {
 	uint64_t dropped = tally ? tally->dropped : 0;
-	struct line *line;
 
-	if (line_new(event, tally, &line))
-		return -ENOMEM;
+	line_set_tally(line, tally);
 	for (struct sink *sink = sinks->first; sink; sink = sink->next)
 		if (wants(sink, record))
 			sink_put(sink, line, sink == record);
 	line_unref(line);
+	return tally && tally->dropped != dropped ? -ENOBUFS : 0;
+}
+
+void sinks_write(struct sink *record)
+{
+	pump(record);
+}
+
+int sinks_put(struct sinks *sinks, struct sink *record, struct tally *tally, json_t *event)
+{
+	struct line *line;
+	int r = line_new(event, &line);
+
+	if (r)
+		return r;
+	r = sinks_put_line(sinks, record, tally, line);
 	if (record)
 		pump(record);
-	return tally && tally->dropped != dropped ? -ENOBUFS : 0;
+	return r;
 }
 
 static void put_log_event(struct sinks *sinks, json_t *event)

@@ -50,6 +50,14 @@ void sinks_release(struct sinks *sinks, struct sink *sink);
  */
 int sinks_put(struct sinks *sinks, struct sink *record, struct tally *tally, json_t *event);
 
+/*
+ * The same of a line that nobody else has a reference to; takes it over. It waits for sinks_write(),
+ * so that many lines can be written in one go.
+ */
+int sinks_put_line(struct sinks *sinks, struct sink *record, struct tally *tally,
+		   struct line *line);
+void sinks_write(struct sink *record);
+
 /* Something has happened at epoll_fd. */
 void sinks_ready(struct sinks *sinks);
 

@@ -121,25 +121,34 @@ char *text_escape(const char *raw)
 	return escape(raw, '\0');
 }
 
+bool text_is_word(const char *raw)
+{
+	static const bool ordinary[256] = {
+		['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['/'] = true,
+		['.'] = true,	      ['_'] = true,	    ['-'] = true,	  ['+'] = true,
+		['@'] = true,	      ['%'] = true,	    ['='] = true,	  ['~'] = true,
+		['#'] = true,	      [','] = true,
+	};
+	size_t len = 0;
+
+	while (ordinary[(unsigned char)raw[len]])
+		len++;
+	return len > 0 && !raw[len];
+}
+
 char *text_quote(const char *raw)
 {
-	static const char ordinary[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@%=~#,";
-	size_t len = strspn(raw, ordinary);
+	return escape(raw, text_is_word(raw) ? '\0' : '"');
+}
 
-	return escape(raw, len > 0 && raw[len] == '\0' ? '\0' : '"');
+char *text_quote_always(const char *raw)
+{
+	return escape(raw, '"');
 }
 
 int text_put(FILE *out, const char *raw)
 {
 	_cleanup_free_ char *text = text_quote(raw);
-
-	return text && fputs(text, out) >= 0 ? 0 : -ENOMEM;
-}
-
-int text_put_quoted(FILE *out, const char *raw)
-{
-	_cleanup_free_ char *text = escape(raw, '"');
 
 	return text && fputs(text, out) >= 0 ? 0 : -ENOMEM;
 }
@@ -163,9 +172,17 @@ json_t *text_json(const char *raw)
 	return text ? json_string(text) : NULL;
 }
 
+/* Most text is nothing else: what is said of one such character need not be asked. */
+static const char *skip_ascii(const char *text)
+{
+	while (*text >= ' ' && *text < 0x7f && *text != '\\')
+		text++;
+	return text;
+}
+
 bool text_is_utf8(const char *raw)
 {
-	while (*raw) {
+	while (*(raw = skip_ascii(raw))) {
 		uint32_t code;
 		size_t len = next_char(raw, &code);
 
@@ -178,7 +195,7 @@ bool text_is_utf8(const char *raw)
 
 bool text_is_plain(const char *raw)
 {
-	while (*raw) {
+	while (*(raw = skip_ascii(raw))) {
 		uint32_t code;
 		size_t len = next_char(raw, &code);
 

@@ -23,10 +23,13 @@ char *text_escape(const char *raw);
  * that could be taken for part of the sentence. A new string, or NULL when out of memory.
  */
 char *text_quote(const char *raw);
+char *text_quote_always(const char *raw);
 
-/* Prints raw as text_quote() gives it, or always in quotes. 0 or -ENOMEM. */
+/* Whether text_quote() would leave raw as it is, byte by byte. */
+bool text_is_word(const char *raw);
+
+/* Prints raw as text_quote() gives it. 0 or -ENOMEM. */
 int text_put(FILE *out, const char *raw);
-int text_put_quoted(FILE *out, const char *raw);
 
 /*
  * Ends a stream of open_memstream() that writes to *text. err is what the writing came to so far.

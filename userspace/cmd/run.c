@@ -26,6 +26,7 @@
 #include "daemon/monitor.h"
 #include "job/environment.h"
 #include "job/launch.h"
+#include "job/origin.h"
 #include "job/outputs.h"
 #include "job/state.h"
 #include "policy/policy.h"
@@ -34,7 +35,7 @@
 struct run_options {
 	const char *policy, *site, *job, *user, *alerts;
 	struct option_list keep_fds;
-	bool no_daemon, no_self_test;
+	bool no_daemon, no_self_test, tell;
 
 	/* What comes of the line. */
 	int keep[INHERIT_MAX];
@@ -49,6 +50,9 @@ static const struct option_row rows[] = {
 		    "the job's id in alerts (default: made from the policy's name)"),
 	OPTION_LIST(struct run_options, keep_fds, 'k', "keep-fd", "FD",
 		    "let the job inherit this descriptor besides 0, 1 and 2; may be repeated"),
+	OPTION_FLAG(struct run_options, tell, 't', "tell",
+		    "say on standard error, if it is a terminal or a pipe, what is denied: the\n"
+		    "first of each kind"),
 	OPTION_HEADING("For root:"),
 	OPTION_WORD(struct run_options, user, 'u', "user", "USER",
 		    "run the command as this user (default: root)"),
@@ -197,10 +201,12 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 	const struct run_options *options = launch->options;
 	_cleanup_free_ char *alerts = NULL;
 	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+	json_auto_t *origin = origin_of_environment();
 	char id[JOB_ID_MAX + 1];
 	struct job_request request = {
 		.id = options->job ? options->job : id,
 		.command = launch->command,
+		.origin = origin,
 		.user = launch->user.name,
 		.uid = launch->user.uid,
 		.gid = launch->options->user ? launch->user.gid : getegid(),
@@ -209,6 +215,7 @@ static int start_monitor(struct launch *launch, int scratch_fd, struct error *er
 		.scratch_fd = scratch_fd,
 		.site = launch->site,
 		.inherit_cnt = options->keep_cnt,
+		.is_told = options->tell,
 	};
 
 	if (pidfd < 0)
@@ -284,6 +291,7 @@ static int build_request(struct launch *launch, json_t *members, struct error *e
 
 	/* Of any bytes. */
 	json_object_set_new(members, "command", line ? line : text_json(launch->command));
+	json_object_set_new(members, "origin", origin_of_environment());
 	if (!r && options->job)
 		r = ask_add(members, "job", options->job, err);
 	if (!r && options->alerts)
@@ -292,6 +300,8 @@ static int build_request(struct launch *launch, json_t *members, struct error *e
 		named_user(members, &launch->user);
 	if (options->no_self_test)
 		json_object_set_new(members, "self_test", json_false());
+	if (options->tell)
+		json_object_set_new(members, "tell", json_true());
 	return r;
 }
 

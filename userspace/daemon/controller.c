@@ -502,6 +502,7 @@ static void look_after(struct controller *controller)
 			job_kill(watch->job, END_BY_RUNTIME);
 		else
 			watch_kill_again(watch);
+		watch_stop_at_loss(watch);
 		mend_limit(watch);
 		/* Killing is not the end: that comes when the cgroup is empty. */
 		finish_if_over(controller, watch);

@@ -19,14 +19,19 @@ static struct kind *find(const struct kinds *kinds, const struct event *event)
 }
 
 /* NULL: there is no room. */
-static struct kind *add(struct kinds *kinds, const struct event *event, const json_t *made)
+static struct kind *add(struct kinds *kinds, const struct event *event, const struct line *line)
 {
-	const char *message = json_string_value(json_object_get(made, "message"));
+	json_auto_t *made = NULL;
+	const char *message;
 	struct kind *kind;
 
 	if (!kinds->items)
 		kinds->items = calloc(KINDS_MAX, sizeof(*kinds->items));
-	if (!kinds->items || kinds->cnt == KINDS_MAX || !message)
+	if (!kinds->items || kinds->cnt == KINDS_MAX)
+		return NULL;
+	made = json_loadb(line->text, line->len, 0, NULL);
+	message = json_string_value(json_object_get(made, "message"));
+	if (!message)
 		return NULL;
 	kind = &kinds->items[kinds->cnt];
 	*kind = (struct kind){
@@ -42,16 +47,16 @@ static struct kind *add(struct kinds *kinds, const struct event *event, const js
 	return kind;
 }
 
-void kinds_count(struct kinds *kinds, const struct event *event, uint64_t cnt, const json_t *made)
+const char *kinds_count(struct kinds *kinds, const struct event *event, uint64_t cnt,
+			const struct line *line)
 {
-	struct kind *kind = find(kinds, event);
+	struct kind *known = find(kinds, event), *kind = known ? known : add(kinds, event, line);
 
-	if (!kind)
-		kind = add(kinds, event, made);
 	if (kind)
 		kind->cnt += cnt;
 	else
 		kinds->others += cnt;
+	return kind && !known ? kind->message : NULL;
 }
 
 json_t *kinds_report(const struct kinds *kinds)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "abi/event.h"
+#include "alert/line.h"
 
 #define KINDS_MAX 16
 
@@ -30,8 +31,9 @@ struct kinds {
 	uint64_t others;
 };
 
-/* made: the OCSF event, which tells of cnt acts. */
-void kinds_count(struct kinds *kinds, const struct event *event, uint64_t cnt, const json_t *made);
+/* line: the OCSF event, which tells of cnt acts. Returns its sentence if it is the first of a kind, else NULL. */
+const char *kinds_count(struct kinds *kinds, const struct event *event, uint64_t cnt,
+			const struct line *line);
 
 /* [{"message", "count"}, ..., {"count"}]: a new reference, or NULL. */
 json_t *kinds_report(const struct kinds *kinds);

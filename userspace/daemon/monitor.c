@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "daemon/controller.h"
 #include "daemon/limits.h"
+#include "daemon/tell.h"
 #include "job/launch.h"
 #include "job/outputs.h"
 
@@ -83,6 +84,8 @@ static int start(struct controller *controller, const struct job_request *reques
 	if (!r)
 		outputs_keep(outputs);
 	outputs_free(outputs);
+	if (!r && request->is_told)
+		watch->tell_fd = tell_open(request->pidfd);
 	return r;
 }
 

@@ -49,7 +49,7 @@ static json_t *record_state(const struct watch *watch, const struct job_stats *s
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "decisions", (json_int_t)stats->sequence,
 			 "delivered", (json_int_t)progress->now.delivered, "lost",
 			 (json_int_t)alert_sum(stats->lost), "folded", (json_int_t)stats->folded,
-			 "malformed", (json_int_t)progress->malformed,
+			 "malformed", (json_int_t)progress->now.malformed,
 			 "write_failures", (json_int_t)progress->write_failures, "waiting",
 			 (json_int_t)watch->tally->waiting, "events",
 			 (json_int_t)progress->now.sequence);

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/path.h"
+#include "daemon/tell.h"
 #include "job/cgroup.h"
 #include "job/environment.h"
 
@@ -113,6 +114,7 @@ static int fill_job(struct daemon *daemon, const struct request *request, struct
 	job->id = id ? id : rooms->id;
 	fill_command(message_string(message, "command"), rooms->command, sizeof(rooms->command));
 	job->command = rooms->command;
+	job->origin = json_object_get(message->json, "origin");
 	job->alerts = alerts ? alerts : site_alerts;
 	job->source = request->source;
 	job->asked_by = request->peer.uid;
@@ -149,6 +151,8 @@ static int start(struct daemon *daemon, struct request *request, struct job_requ
 		note_slow(daemon, &request->peer);
 	if (r)
 		return r;
+	if (job->pidfd >= 0 && json_is_true(json_object_get(request->message.json, "tell")))
+		watch->tell_fd = tell_open(job->pidfd);
 	*ret_answer = json_pack("{s:s}", "job", watch->job->id);
 	return 0;
 }

@@ -3,22 +3,26 @@
 #include "daemon/watch.h"
 
 #include <errno.h>
-#include <stdatomic.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "alert/ocsf.h"
-#include "alert/record.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "daemon/controller.h"
+#include "daemon/journal.h"
+#include "daemon/tell.h"
 #include "kern/jobs.h"
 #include "kern/member.h"
 
-/* What one job's ring gets of the loop's time before it is another's turn. */
+/* What one job's ring gets of the loop's time before it is another's turn; and what is written in one go. */
 #define TURN_RECORDS 64
+/* Who is quicker than the controller shall not keep it for ever: as many as a ring can hold at once. */
+#define DRAIN_RECORDS (RING_SIZE / sizeof(struct event) + 1)
 
 /* How long the end of a job waits for its record to be written: with nobody else to look after, and
  * beside other jobs. */
@@ -61,6 +65,7 @@ struct alert_job watch_about(const struct job *job, const struct policy *policy)
 		.policy = policy,
 		.cgroup = job->cgroup.name ? job->cgroup.name : job->cgroup_path,
 		.command = job->command,
+		.origin = job->origin,
 		.user = job->user,
 		.uid = job->uid,
 		.asked_by = job->asked_by,
@@ -80,77 +85,31 @@ static int fill_about(struct watch *watch)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-static uint64_t next_sequence(const struct watch *watch)
-{
-	return watch->job->state.progress->now.sequence + 1;
-}
-
 /* What the sink has told since: lines that waited may be written by now. */
 static void book(struct watch *watch)
 {
-	watch->job->state.progress->waiting = watch->tally->waiting;
+	watch->job->state.progress->now.waiting = watch->tally->waiting;
 }
 
-/* What the progress becomes with one more event. */
-static struct job_progress_step next_step(const struct watch *watch)
+/* Takes the reference. */
+static void write_event(struct watch *watch, int built, json_t *event)
 {
-	struct job_progress_step step = watch->job->state.progress->now;
+	struct line *line = NULL;
 
-	step.fold = step.fold_told = 0;
-	step.sequence++;
-	return step;
-}
-
-/* A killed controller has made the stores before this one, and none of those behind it. */
-static void in_order(void)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-/* May be interrupted at any point, and done again. */
-static void take_step(struct watch *watch)
-{
-	struct job_progress *progress = watch->job->state.progress;
-	const struct job_progress_step *next = &progress->next;
-
-	if (next->fold && next->fold <= FOLDS && watch->folds.evidence)
-		fold_told(&watch->folds.evidence->folds[next->fold - 1], next->fold_told);
-	progress->now = *next;
-	in_order();
-	progress->is_writing = 0;
-}
-
-/* Takes the reference. A number is used up only by an event that was written, or waits for it. */
-static void write_step(struct watch *watch, struct job_progress_step step, int built, json_t *event)
-{
-	struct job_progress *progress = watch->job->state.progress;
-
-	progress->next = step;
-	in_order();
-	progress->is_writing = 1;
-	in_order();
-	if (built || sinks_put(watch->controller->sinks, watch->sink, watch->tally, event)) {
-		progress->write_failures++;
-		progress->next.sequence--;
-	}
-	take_step(watch);
-	book(watch);
+	if (!built && line_new(event, &line))
+		line = NULL;
+	journal_put(watch, line);
+	journal_commit(watch);
 	if (!built)
 		json_decref(event);
 }
 
-static void write_event(struct watch *watch, int built, json_t *event)
+/* What the record has been told of its policy. */
+static void set_told(struct watch *watch)
 {
-	write_step(watch, next_step(watch), built, event);
-}
+	struct job_progress_step *step = journal_step(watch);
 
-/* The same with an event that names the policy. */
-static struct job_progress_step next_step_told(const struct watch *watch)
-{
-	struct job_progress_step step = next_step(watch);
-
-	snprintf(step.told_digest, sizeof(step.told_digest), "%s", watch->about.policy->digest);
-	return step;
+	snprintf(step->told_digest, sizeof(step->told_digest), "%s", watch->about.policy->digest);
 }
 
 void watch_tell_policy(struct watch *watch)
@@ -161,9 +120,10 @@ void watch_tell_policy(struct watch *watch)
 
 	if (!strcmp(told, watch->about.policy->digest))
 		return;
-	r = ocsf_job_policy(&watch->about, told, clock_ms(CLOCK_REALTIME), next_sequence(watch),
+	r = ocsf_job_policy(&watch->about, told, clock_ms(CLOCK_REALTIME), journal_next(watch),
 			    &event);
-	write_step(watch, next_step_told(watch), r, event);
+	set_told(watch);
+	write_event(watch, r, event);
 }
 
 void watch_announce(struct watch *watch)
@@ -173,17 +133,18 @@ void watch_announce(struct watch *watch)
 
 	if (watch->job->state.progress->now.sequence)
 		return;
-	r = ocsf_job_start(&watch->about, next_sequence(watch),
+	r = ocsf_job_start(&watch->about, journal_next(watch),
 			   backend_name(watch->job->rulesets->kern->backend), watch->self_test,
 			   &event);
-	write_step(watch, next_step_told(watch), r, event);
+	set_told(watch);
+	write_event(watch, r, event);
 }
 
 void watch_tell(struct watch *watch, const char *title, const char *text)
 {
 	json_t *event = NULL;
 	int r = ocsf_finding(&watch->about, title, text, clock_ms(CLOCK_REALTIME),
-			     next_sequence(watch), &event);
+			     journal_next(watch), &event);
 
 	write_event(watch, r, event);
 }
@@ -208,22 +169,9 @@ void watch_tell_absence(struct watch *watch)
 		 "records waited, and %llu of all so far did not fit the ring",
 		 (clock_ms(CLOCK_REALTIME) - (int64_t)progress->seen_ms) / 1000.0,
 		 (unsigned long long)(stats.emitted + stats.folded - progress->now.delivered -
-				      progress->malformed),
+				      progress->now.malformed),
 		 (unsigned long long)alert_sum(stats.lost));
 	watch_tell(watch, "Controller was away", text);
-}
-
-/*
- * A controller that was killed between writing an event and taking its record off the ring left
- * that record there.
- */
-static bool is_repeat(struct watch *watch, const struct event *event)
-{
-	bool is_first = !watch->skip_checked;
-
-	watch->skip_checked = true;
-	return is_first && watch->job->is_adopted &&
-	       event->sequence == watch->job->state.progress->now.last_record;
 }
 
 /* A record is explained by the rules it was decided by. */
@@ -236,18 +184,20 @@ static struct alert_job about_record(const struct watch *watch, const struct eve
 	return about;
 }
 
-/* One event for a record, or for what a fold has counted. */
-static void tell_decision(struct watch *watch, const struct decoded_event *decoded,
-			  struct job_progress_step step)
+/* One event for a record, or for what a fold has counted. Returns whether it will be written. */
+static bool put_decision(struct watch *watch, const struct decoded_event *decoded)
 {
 	struct alert_job about = about_record(watch, &decoded->event);
-	json_t *event = NULL;
-	int r = ocsf_decision(&about, decoded, next_sequence(watch),
-			      clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &event);
+	struct line *line = NULL;
+	const char *first = NULL;
 
-	if (!r)
-		kinds_count(&watch->kinds, &decoded->event, decoded->cnt, event);
-	write_step(watch, step, r, event);
+	if (!ocsf_decision(&about, decoded, journal_next(watch),
+			   clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME), &line))
+		first = kinds_count(&watch->kinds, &decoded->event, decoded->cnt, line);
+	if (first && watch->tell_fd >= 0)
+		tell_line(watch->tell_fd, first);
+	journal_step(watch)->delivered += decoded->cnt;
+	return journal_put(watch, line);
 }
 
 /*
@@ -259,6 +209,10 @@ static bool is_of_canary(const struct watch *watch)
 	return !watch->job->state.progress->is_tested;
 }
 
+/*
+ * Only records that become events one after the other share a step: whoever adopts the job tells by
+ * how many events are in the file which of them did.
+ */
 static void on_record(void *arg, const void *data, size_t len)
 {
 	struct watch *watch = arg;
@@ -267,37 +221,44 @@ static void on_record(void *arg, const void *data, size_t len)
 	if (is_of_canary(watch))
 		return;
 	if (decode_event(data, len, &decoded)) {
-		watch->job->state.progress->malformed++;
+		journal_step(watch)->malformed++;
+		journal_commit(watch);
 		return;
 	}
 	folds_see(&watch->folds, data, len);
-	if (!is_repeat(watch, &decoded.event)) {
-		struct job_progress_step step = next_step(watch);
-
-		step.delivered++;
-		step.last_record = decoded.event.sequence;
-		tell_decision(watch, &decoded, step);
-	}
+	ancestry_find(&watch->ancestry, &decoded);
+	if (watch->skip)
+		watch->skip--;
+	else if (!put_decision(watch, &decoded))
+		journal_commit(watch);
 	decoded_event_free(&decoded);
 }
 
+/* Returns whether there may be more. */
+static bool take_records(struct watch *watch)
+{
+	size_t cnt = watch->ring ? ring_take(watch->ring, TURN_RECORDS) : 0;
+
+	journal_commit(watch);
+	return cnt == TURN_RECORDS;
+}
+
+/* A step of its own: it is taken or not by whether its one event is in the file. */
 static void take_fold(struct watch *watch, size_t i, bool is_drained)
 {
-	struct job_progress_step step = next_step(watch);
 	struct decoded_event decoded = { 0 };
 	struct fold_reading reading;
 	int r = folds_next(&watch->folds, i, is_drained, &decoded, &reading);
 
-	if (r == -EBADMSG) {
-		fold_told(&watch->folds.evidence->folds[i], reading.counted);
-		watch->job->state.progress->malformed += reading.cnt;
-	}
-	if (r <= 0)
+	if (r <= 0 && r != -EBADMSG)
 		return;
-	step.delivered += reading.cnt;
-	step.fold = i + 1;
-	step.fold_told = reading.counted;
-	tell_decision(watch, &decoded, step);
+	journal_step(watch)->fold = i + 1;
+	journal_step(watch)->fold_told = reading.counted;
+	if (r == -EBADMSG)
+		journal_step(watch)->malformed += reading.cnt;
+	else
+		put_decision(watch, &decoded);
+	journal_commit(watch);
 	decoded_event_free(&decoded);
 }
 
@@ -309,20 +270,21 @@ static void take_folds(struct watch *watch, bool is_drained)
 
 void watch_drain(struct watch *watch)
 {
-	if (watch->ring)
-		ring_drain(watch->ring);
+	size_t cnt = 0;
+
+	while (take_records(watch) && cnt < DRAIN_RECORDS)
+		cnt += TURN_RECORDS;
 	take_folds(watch, true);
 }
 
 void watch_take(struct watch *watch)
 {
-	if (watch->ring)
-		ring_take(watch->ring, TURN_RECORDS);
+	take_records(watch);
 }
 
 void watch_take_repeats(struct watch *watch)
 {
-	bool has_more = watch->ring && ring_take(watch->ring, TURN_RECORDS) > 0;
+	bool has_more = take_records(watch);
 
 	take_folds(watch, !has_more);
 }
@@ -348,46 +310,11 @@ void watch_drop(struct watch *watch)
 	ring_close(watch->ring);
 	tally_unref(watch->tally);
 	kinds_free(&watch->kinds);
+	cleanup_fd(&watch->tell_fd);
 	free((char *)watch->about.host);
 	free((char *)watch->about.machine_id);
 	free((char *)watch->about.kernel);
 	free(watch);
-}
-
-/*
- * The end is the last event, so where any of those that waited is missing, it is: it is written
- * again, under its number.
- */
-static void take_back_end(struct job_progress *progress, uint64_t *forgotten)
-{
-	if (!progress->now.is_ended || !*forgotten)
-		return;
-	progress->now.is_ended = 0;
-	progress->now.sequence--;
-	--*forgotten;
-}
-
-/*
- * What a controller that is gone was about to write, and what waited for a sink in its memory: the
- * file says whether it was written.
- */
-static void settle_predecessor(struct watch *watch)
-{
-	const struct job *job = watch->job;
-	struct job_progress *progress = job->state.progress;
-	uint64_t last = 0, forgotten = progress->waiting;
-	int r;
-
-	if (!progress->is_writing && !progress->waiting)
-		return;
-	r = record_last(job->alerts, job->id, job->start_ms, &last);
-	if (!r && progress->is_writing && last == progress->next.sequence)
-		take_step(watch);
-	if (!r && progress->now.sequence < last + forgotten)
-		forgotten = progress->now.sequence > last ? progress->now.sequence - last : 0;
-	take_back_end(progress, &forgotten);
-	progress->write_failures += forgotten;
-	progress->waiting = progress->is_writing = 0;
 }
 
 int watch_new(struct controller *controller, struct job *job, struct sink *sink, struct error *err,
@@ -400,6 +327,7 @@ int watch_new(struct controller *controller, struct job *job, struct sink *sink,
 		return error_errno(err, -ENOMEM, "cannot watch the job");
 	watch->controller = controller;
 	watch->job = job;
+	watch->tell_fd = -1;
 	watch->tally = tally_new();
 	r = watch->tally ? fill_about(watch) : -ENOMEM;
 	if (r)
@@ -411,7 +339,7 @@ int watch_new(struct controller *controller, struct job *job, struct sink *sink,
 		return r;
 	}
 	watch->sink = sink;
-	settle_predecessor(watch);
+	journal_adopt(watch);
 	watch->ring_source.fd = -1;
 	watch->cgroup_source.fd = -1;
 	*ret_watch = watch;
@@ -485,6 +413,27 @@ void watch_kill_again(struct watch *watch)
 		job_kill(watch->job, watch->job->state.progress->end_cause);
 }
 
+void watch_stop_at_loss(struct watch *watch)
+{
+	const struct job_progress *progress = watch->job->state.progress;
+	struct job_stats stats = { 0 };
+	uint64_t lost;
+	char text[256];
+
+	if (watch->job->rules->policy->on_audit_loss != AUDIT_LOSS_STOP || !progress->is_admitted ||
+	    progress->end_cause)
+		return;
+	job_read_stats(watch->job->rulesets->kern, watch->job->label, &stats);
+	lost = alert_sum(stats.lost) + progress->now.malformed + progress->write_failures;
+	if (!lost)
+		return;
+	snprintf(text, sizeof(text),
+		 "%" PRIu64 " events of the job are missing in its record; it is killed, because "
+		 "the policy's on_audit_loss is \"stop\"", lost);
+	watch_tell(watch, "Evidence lost", text);
+	job_kill(watch->job, END_BY_LOSS);
+}
+
 static const char *end_reason(const struct job_progress *progress)
 {
 	if (!progress->is_admitted)
@@ -492,6 +441,7 @@ static const char *end_reason(const struct job_progress *progress)
 	switch ((enum end_cause)progress->end_cause) {
 	case END_BY_RUNTIME: return "killed: it ran as long as limits.runtime allows";
 	case END_BY_KILL: return "killed by request";
+	case END_BY_LOSS: return "killed: its record is incomplete, and on_audit_loss is \"stop\"";
 	case END_BY_ITSELF: break;
 	}
 	return "its last process is gone";
@@ -500,12 +450,11 @@ static const char *end_reason(const struct job_progress *progress)
 static void write_end(struct watch *watch, const struct job_stats *stats)
 {
 	const struct job_progress *progress = watch->job->state.progress;
-	struct job_progress_step step = next_step(watch);
 	struct alert_end end = {
 		.end_ms = clock_ms(CLOCK_REALTIME),
 		.stats = *stats,
 		.delivered = progress->now.delivered,
-		.malformed = progress->malformed,
+		.malformed = progress->now.malformed,
 		.write_failures = progress->write_failures,
 		.waiting = watch->tally->waiting,
 		.adopted = watch->job->is_adopted,
@@ -517,9 +466,9 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 	/* By a controller that could not remove the job then. */
 	if (progress->now.is_ended)
 		return;
-	r = ocsf_job_end(&watch->about, &end, next_sequence(watch), &event);
-	step.is_ended = 1;
-	write_step(watch, step, r, event);
+	r = ocsf_job_end(&watch->about, &end, journal_next(watch), &event);
+	journal_step(watch)->is_ended = 1;
+	write_event(watch, r, event);
 }
 
 /*

@@ -9,6 +9,7 @@
 
 #include "alert/ocsf.h"
 #include "alert/sinks.h"
+#include "daemon/ancestry.h"
 #include "daemon/folds.h"
 #include "daemon/kinds.h"
 #include "daemon/loop.h"
@@ -29,6 +30,8 @@ struct watch {
 	struct ruleset *previous; /* replaced, while the ring may hold records of it; a reference */
 	struct folds folds;       /* repeats that the kernel counts, until events tell of them */
 	struct kinds kinds;       /* what was denied since this controller looks after it */
+	struct ancestry ancestry; /* of the process whose record was read last */
+	int tell_fd;              /* where the first of each kind is said; -1: nowhere */
 	struct alert_job about;   /* host, machine_id and kernel are owned, the rest is job's */
 	json_t *self_test; /* what it came to, for the record; NULL if there was none */
 	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
@@ -36,8 +39,9 @@ struct watch {
 	bool is_limit_told; /* its limit on processes was found lifted; said already */
 	bool is_end_owed;  /* over, and its last event waits for the sink */
 	int64_t end_due_ms; /* until when it may wait; CLOCK_MONOTONIC */
-	bool skip_checked; /* adopted: the first record has been compared with the last one
-			      delivered */
+	bool is_step_begun; /* events are being put together; see commit() */
+	uint64_t skip;      /* records at the ring's beginning that became events already: by a
+			       controller that was killed */
 };
 
 /* What its events say of a job, of which all is borrowed; not the host, the machine and the kernel. */
@@ -83,6 +87,9 @@ void watch_settle(struct watch *watch);
 
 /* Has the last process gone? */
 bool watch_is_over(struct watch *watch);
+
+/* Kills the job if something is missing in its record and the policy does not let it go on so. */
+void watch_stop_at_loss(struct watch *watch);
 
 /* What job_kill() has left: it multiplied faster, or a controller died between its steps. */
 void watch_kill_again(struct watch *watch);

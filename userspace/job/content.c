@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "job/origin.h"
 
 #define CONTENT_VERSION 2
 
@@ -49,13 +50,13 @@ json_t *content_of(const struct job *job)
 	json_t *source = job->source ? content_bytes(job->source) : json_null();
 
 	return json_pack(
-		"{s:i, s:s, s:I, s:I, s:I, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:o, "
+		"{s:i, s:s, s:I, s:I, s:I, s:o, s:b, s:o, s:O*, s:s, s:I, s:I, s:I, s:I, s:I, s:o, "
 		"s:o, s:s, s:s}",
 		"version", CONTENT_VERSION, "id", job->id, "slot", (json_int_t)job->label.slot,
 		"generation", (json_int_t)job->label.generation, "next_policy_slot",
 		(json_int_t)job->next_policy_slot,
 		"cgroup", content_bytes(job->cgroup_path), "is_attached", job->is_attached,
-		"command", content_bytes(job->command), "user", job->user, "uid",
+		"command", content_bytes(job->command), "origin", job->origin, "user", job->user, "uid",
 		(json_int_t)job->uid, "asked_by", (json_int_t)job->asked_by, "pid",
 		(json_int_t)job->pid, "start_ms", (json_int_t)job->start_ms, "start_boot_ms",
 		(json_int_t)job->start_boot_ms, "alerts", content_bytes(job->alerts), "source",
@@ -118,6 +119,7 @@ int content_read(struct job *job, const json_t *content, struct error *err)
 	job->command = content_to_bytes(f.command);
 	job->alerts = content_to_bytes(f.alerts);
 	job->source = content_to_bytes(f.source);
+	job->origin = origin_check(json_object_get(content, "origin"));
 	if (!job->id || !job->cgroup_path || !job->command || !job->user || !job->alerts)
 		return error_errno(err, -ENOMEM, "state file");
 	return 0;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "job/content.h"
 #include "job/launcher.h"
+#include "job/origin.h"
 #include "job/scratch.h"
 #include "job/selftest.h"
 #include "kern/jobs.h"
@@ -54,6 +55,7 @@ void job_free(struct job *job)
 	free(job->user);
 	free(job->alerts);
 	free(job->source);
+	json_decref(job->origin);
 	free(job);
 }
 
@@ -66,6 +68,7 @@ static int fill_job(struct job *job, const struct job_request *request, struct e
 	job->user = strdup(request->user);
 	job->alerts = strdup(request->alerts);
 	job->source = request->source ? strdup(request->source) : NULL;
+	job->origin = origin_check(request->origin);
 	job->cgroup_path = request->cgroup ? strdup(request->cgroup) : NULL;
 	job->is_attached = request->cgroup;
 	job->uid = request->uid;

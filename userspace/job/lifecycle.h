@@ -32,6 +32,7 @@ struct job_request {
 	struct places *places; /* of the policy; job_create() takes them over */
 	const char *source;    /* the policy's file, for reload; NULL: there is none */
 	const char *command;   /* for people */
+	const json_t *origin;  /* see origin.h; NULL: nothing is known */
 	const char *user;      /* who the command runs as */
 	uid_t uid;
 	gid_t gid;                /* for a monitor: of that user, whose the directories are that it makes */
@@ -42,6 +43,7 @@ struct job_request {
 	const char *cgroup;       /* attach: the cgroup that becomes the job; else NULL */
 	int scratch_fd;           /* on the job's own superblock, or -1 */
 	const char *alerts;       /* absolute path, or "-" */
+	bool is_told;             /* what is denied first is said on its standard error */
 	const struct site *site;  /* whose sinks a monitor serves; NULL: none */
 	int inherit[INHERIT_MAX]; /* descriptors the job keeps */
 	size_t inherit_cnt;       /* 0: it is not known which, so all that are open */
@@ -51,6 +53,7 @@ struct job {
 	struct rulesets *rulesets; /* borrowed */
 	struct ruleset *rules;     /* a reference of its own */
 	char *id, *command, *user, *alerts, *source;
+	json_t *origin; /* see origin.h; NULL: nothing is known */
 	uid_t uid, asked_by;
 	pid_t pid;
 	uint64_t start_ms;      /* Unix time */

@@ -399,10 +399,10 @@ static void count_forks(struct trial *trial, __u64 refused)
 static int collect(struct kern *kern, struct ring *ring, struct trial *trial, struct error *err)
 {
 	struct job_stats stats = { 0 };
-	int r = ring_drain_to(ring, on_record, trial);
+	int r;
 
-	if (!r)
-		r = job_read_stats(kern, trial->label, &stats);
+	ring_drain_to(ring, on_record, trial);
+	r = job_read_stats(kern, trial->label, &stats);
 	if (!r)
 		r = job_reset_stats(kern, trial->label);
 	if (r)

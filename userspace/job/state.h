@@ -21,15 +21,24 @@
 /* Longest job id. */
 #define JOB_ID_MAX 64
 
-/* What every event changes. */
+/* What events change. */
 struct job_progress_step {
-	uint64_t sequence;    /* events written: metadata.sequence of the last one */
-	uint64_t delivered;   /* decisions that events tell of: records, and what folds counted */
-	uint64_t is_ended;    /* 1: the last event has been written */
-	uint64_t last_record; /* event.sequence of the last record taken from the ring */
-	uint64_t fold;        /* 1 + index of the fold that this event tells of, 0: none; and */
-	uint64_t fold_told;   /* how far: abi/evidence.h */
-	char told_digest[72]; /* of the policy that the record named last, NUL-terminated */
+	uint64_t sequence;      /* events written: metadata.sequence of the last one */
+	uint64_t delivered;     /* decisions that events tell of: records, and what folds counted */
+	uint64_t malformed;     /* records that could not be decoded */
+	uint64_t waiting;       /* events that are counted in sequence and not yet in the file */
+	uint64_t is_ended;      /* 1: the last event has been written */
+	uint64_t ring_position; /* of the ring: records before it are done with */
+	uint64_t skip;          /* so many behind it, too */
+	uint64_t fold;          /* 1 + index of the fold that this event tells of, 0: none; and */
+	uint64_t fold_told;     /* how far: abi/evidence.h */
+	char told_digest[72];   /* of the policy that the record named last, NUL-terminated */
+};
+
+enum step_state {
+	STEP_NONE = 0,
+	STEP_WRITING = 1, /* the events may be in the file */
+	STEP_TAKING = 2,  /* they are, or wait for it: next is being copied */
 };
 
 /*
@@ -38,19 +47,17 @@ struct job_progress_step {
  */
 struct job_progress {
 	struct job_progress_step now;
-	uint64_t malformed;      /* records that could not be decoded */
 	uint64_t write_failures; /* events that the sink refused */
 	uint64_t is_tested;      /* 1: its rules were seen to bite, or needed not be; admission has begun */
 	uint64_t is_admitted;    /* 1: the first process was put under the policy */
 	uint64_t seen_ms;        /* Unix time when its controller last looked after it */
 	uint64_t end_cause;      /* enum end_cause */
-	uint64_t waiting;        /* events that are counted in sequence and not yet in the file */
 
 	/*
-	 * While an event is being written: what now becomes with it. Whoever adopts the job sees in
-	 * the file whether it did.
+	 * While events are being written: what now becomes with them. Whoever adopts the job sees in
+	 * the file how many of them are there.
 	 */
-	uint64_t is_writing;
+	uint64_t step_state; /* enum step_state */
 	struct job_progress_step next;
 };
 
@@ -59,6 +66,7 @@ enum end_cause {
 	END_BY_ITSELF = 0,
 	END_BY_RUNTIME = 1, /* limits.runtime */
 	END_BY_KILL = 2,    /* jobcage kill, or teardown */
+	END_BY_LOSS = 3,    /* its record is not complete, and on_audit_loss is "stop" */
 };
 
 /* One job's file. */

@@ -6,6 +6,7 @@
 #define JOBCAGE_KERN_RING_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "abi/job.h"
 #include "base/error.h"
@@ -24,16 +25,23 @@ int ring_open(struct kern *kern, struct job_label label, ring_record_fn fn, void
 	      struct error *err, struct ring **ret_ring);
 void ring_close(struct ring *ring);
 
-/* Becomes readable when there are records; owned by the ring. */
+/* Becomes readable when there are records that were not released; owned by the ring. */
 int ring_fd(const struct ring *ring);
 
-/* Hands on all records that are there when it is called. Returns 0 or -errno. */
-int ring_drain(struct ring *ring);
+/*
+ * Hands on at most so many records, and returns how many. They stay in the ring, for whoever opens
+ * it next, until ring_release() gives back the room of all that were handed on.
+ */
+size_t ring_take(struct ring *ring, size_t max);
+void ring_release(struct ring *ring);
 
-/* Hands on at most so many records, at least 1. Returns 0: all that there were, 1, or -errno. */
-int ring_take(struct ring *ring, size_t max);
+/* Where the records end that were handed on, the one of now included: counted for all the ring's life. */
+uint64_t ring_position(const struct ring *ring);
 
-/* The same, to somebody else this once. */
-int ring_drain_to(struct ring *ring, ring_record_fn fn, void *arg);
+/* What stands before that position was handed on by another reader. Nothing if the ring has no such. */
+void ring_skip_to(struct ring *ring, uint64_t position);
+
+/* Hands on all records that are there to somebody else, and releases them. */
+void ring_drain_to(struct ring *ring, ring_record_fn fn, void *arg);
 
 #endif

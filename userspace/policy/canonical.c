@@ -257,6 +257,11 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
 		put_unix(writer, root, policy);
 	if (policy->mounts != MOUNTS_DENY)
 		put_word(writer, root, "mounts", &mounts_words, (uint8_t)policy->mounts);
+	if (policy->on_audit_loss == AUDIT_LOSS_STOP)
+		put_word(writer, root, "on_audit_loss", &audit_loss_words,
+			 (uint8_t)policy->on_audit_loss);
+	if (policy->spiffe_id)
+		put(writer, root, "spiffe_id", json_string(policy->spiffe_id));
 	put_bits(writer, root, "sockets", &socket_words, policy->sockets);
 	put_bits(writer, root, "capabilities", &capability_words, policy->capabilities);
 	if (policy->user_namespaces)

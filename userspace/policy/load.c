@@ -262,6 +262,7 @@ void policy_free(struct policy *policy)
 	free(policy->files);
 	free(policy->file);
 	free(policy->name);
+	free(policy->spiffe_id);
 	free(policy->canonical);
 	free(policy);
 }
@@ -300,6 +301,7 @@ static int draft_start(struct draft *draft, const char *file)
 	policy->mode = MODE_ENFORCE;
 	policy->file_default = ACCESS_READ;
 	policy->mounts = MOUNTS_DENY;
+	policy->on_audit_loss = AUDIT_LOSS_CONTINUE;
 	policy->exec_default = EXEC_DENY;
 	policy->egress_default = EGRESS_DENY;
 	policy->ingress_default = INGRESS_DENY;

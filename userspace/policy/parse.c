@@ -174,6 +174,8 @@ static const struct field policy_fields[] = {
 	[POLICY_INGRESS] = { "ingress", KIND_OBJECT, .shape = &ingress_shape },
 	[POLICY_UNIX] = { "unix", KIND_OBJECT, .shape = &unix_shape },
 	[POLICY_MOUNTS] = { "mounts", KIND_STRING },
+	[POLICY_ON_AUDIT_LOSS] = { "on_audit_loss", KIND_STRING },
+	[POLICY_SPIFFE_ID] = { "spiffe_id", KIND_STRING },
 	[POLICY_CAPABILITIES] = { "capabilities", KIND_LIST, .entry_kinds = KIND_STRING },
 	[POLICY_USER_NAMESPACES] = { "user_namespaces", KIND_BOOLEAN },
 };
@@ -497,15 +499,21 @@ static void read_version(const struct cursor *at, const struct node *node)
 		value_version(&value);
 }
 
-static void read_name(const struct cursor *at, const struct node *node, char **name)
+static void read_text(const struct cursor *at, const struct node *node,
+		      bool (*take)(const struct cursor *at, char **ret_text), char **text)
 {
 	struct cursor value = cursor_at(at, node);
 	char *read;
 
-	if (!node || !value_name(&value, &read))
+	if (!node || !take(&value, &read))
 		return;
-	free(*name);
-	*name = read;
+	free(*text);
+	*text = read;
+}
+
+static void read_name(const struct cursor *at, const struct node *node, char **name)
+{
+	read_text(at, node, value_name, name);
 }
 
 static void read_section(struct draft *draft, const struct cursor *at, const struct node *node,
@@ -520,9 +528,11 @@ static void read_section(struct draft *draft, const struct cursor *at, const str
 void parse_policy(struct draft *draft, const struct cursor *at, const struct node *const *members)
 {
 	uint8_t mode = (uint8_t)draft->policy->mode, mounts = (uint8_t)draft->policy->mounts;
+	uint8_t on_loss = (uint8_t)draft->policy->on_audit_loss;
 
 	read_version(at, members[POLICY_VERSION_FIELD]);
 	read_name(at, members[POLICY_NAME], &draft->policy->name);
+	read_text(at, members[POLICY_SPIFFE_ID], value_spiffe_id, &draft->policy->spiffe_id);
 	read_word(at, members[POLICY_MODE], &mode_words, &mode);
 	draft->policy->mode = mode;
 	read_list(draft, at, members[POLICY_DATASETS], &policy_fields[POLICY_DATASETS], read_grant,
@@ -536,6 +546,8 @@ void parse_policy(struct draft *draft, const struct cursor *at, const struct nod
 		  ACCESS_UNSET);
 	read_word(at, members[POLICY_MOUNTS], &mounts_words, &mounts);
 	draft->policy->mounts = mounts;
+	read_word(at, members[POLICY_ON_AUDIT_LOSS], &audit_loss_words, &on_loss);
+	draft->policy->on_audit_loss = on_loss;
 	read_list(draft, at, members[POLICY_CAPABILITIES], &policy_fields[POLICY_CAPABILITIES],
 		  read_capability, ACCESS_UNSET);
 	if (members[POLICY_USER_NAMESPACES])

@@ -104,9 +104,16 @@ struct limits {
 /* For policies that have a private path or a scratch, but say no limits.scratch. */
 #define LIMIT_SCRATCH_DEFAULT (1ULL << 30)
 
+/* What becomes of a job whose record is not complete any more. */
+enum audit_loss {
+	AUDIT_LOSS_CONTINUE = 1,
+	AUDIT_LOSS_STOP = 2, /* it is killed */
+};
+
 struct policy {
 	char *file; /* as given to policy_load() */
 	char *name;
+	char *spiffe_id; /* of the workload, for alerts; or NULL */
 	char *canonical; /* merged: sorted keys, no white space; parses to the same policy */
 	char digest[65]; /* SHA-256 of canonical, lower-case hex */
 	enum policy_mode mode;
@@ -116,6 +123,7 @@ struct policy {
 	enum ingress_default ingress_default;
 	enum unix_access unix_default;
 	enum mount_default mounts;
+	enum audit_loss on_audit_loss;
 	uint32_t sockets; /* bit N: enum socket_class N is named */
 	uint64_t capabilities; /* bit N: capability N is named */
 	bool user_namespaces;

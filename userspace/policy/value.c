@@ -29,6 +29,11 @@ static const struct word mounts_word[] = {
 	{ "allow", MOUNTS_ALLOW },
 };
 
+static const struct word audit_loss_word[] = {
+	{ "continue", AUDIT_LOSS_CONTINUE },
+	{ "stop", AUDIT_LOSS_STOP },
+};
+
 static const struct word protocol_word[] = {
 	{ "tcp", PROTOCOL_TCP },
 	{ "udp", PROTOCOL_UDP },
@@ -97,6 +102,7 @@ const struct vocabulary ingress_words = VOCABULARY("ingress default", ingress_wo
 const struct vocabulary unix_words = VOCABULARY("unix default", unix_word);
 const struct vocabulary protocol_words = VOCABULARY("protocol", protocol_word);
 const struct vocabulary mounts_words = VOCABULARY("value of mounts", mounts_word);
+const struct vocabulary audit_loss_words = VOCABULARY("value of on_audit_loss", audit_loss_word);
 const struct vocabulary socket_words = VOCABULARY("kind of socket", socket_word);
 const struct vocabulary capability_words = VOCABULARY("capability", capability_word);
 
@@ -184,6 +190,32 @@ bool value_name(const struct cursor *at, char **ret_name)
 bool value_id(const struct cursor *at, char **ret_id)
 {
 	return value_token(at, "id", ID_CHARS, "A-Z a-z 0-9 . _ : / -", ret_id);
+}
+
+/* Segments, each of name characters, and none of dots alone that leads elsewhere. */
+static bool is_spiffe_path(const char *path)
+{
+	for (size_t len; *path; path += len) {
+		if (*path++ != '/')
+			return false;
+		len = strspn(path, NAME_CHARS);
+		if (!len || (len == 1 && *path == '.') || (len == 2 && !strncmp(path, "..", 2)))
+			return false;
+	}
+	return true;
+}
+
+bool value_spiffe_id(const struct cursor *at, char **ret_id)
+{
+	static const char scheme[] = "spiffe://", domain_chars[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+	const char *text = cursor_string(at), *domain = text + strlen(scheme);
+	size_t len = strncmp(text, scheme, strlen(scheme)) ? 0 : strspn(domain, domain_chars);
+
+	if (len && len <= SPIFFE_DOMAIN_MAX && strlen(text) <= SPIFFE_ID_MAX && is_spiffe_path(domain + len))
+		return give(at, strdup(text), ret_id);
+	cursor_error(at, "bad SPIFFE id '%s': spiffe://DOMAIN/PATH, the domain of a-z 0-9 . _ -, at most %d bytes",
+		     text, SPIFFE_ID_MAX);
+	return false;
 }
 
 /* Appends the components that matter; false at '.' and '..'. */

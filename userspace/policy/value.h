@@ -17,6 +17,9 @@
 
 #define POLICY_VERSION 1
 #define NAME_LEN_MAX 64
+/* As the SPIFFE-ID standard has them. */
+#define SPIFFE_ID_MAX 2048
+#define SPIFFE_DOMAIN_MAX 255
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define NAME_CHARS LETTERS "0123456789._-"
 
@@ -42,6 +45,7 @@ extern const struct vocabulary ingress_words;  /* enum ingress_default */
 extern const struct vocabulary unix_words;     /* enum unix_access, as a default */
 extern const struct vocabulary protocol_words; /* enum protocol_word */
 extern const struct vocabulary mounts_words;   /* enum mount_default */
+extern const struct vocabulary audit_loss_words; /* enum audit_loss */
 extern const struct vocabulary socket_words;   /* enum socket_class, those that can be named */
 extern const struct vocabulary capability_words; /* CAP_* */
 
@@ -54,6 +58,8 @@ bool value_version(const struct cursor *at);
 /* 1 to 64 characters of [A-Za-z0-9._-]; ids also have ':' and '/'. */
 bool value_name(const struct cursor *at, char **ret_name);
 bool value_id(const struct cursor *at, char **ret_id);
+/* spiffe://TRUST-DOMAIN/PATH as the SPIFFE-ID standard has it. */
+bool value_spiffe_id(const struct cursor *at, char **ret_id);
 
 /* An absolute path without '.' and '..'; comes back without doubled and trailing slashes. */
 bool value_path(const struct cursor *at, char **ret_path);

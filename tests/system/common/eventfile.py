@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Reading an alert file that is still being written."""
+import glob
 import json
 import os
 import re
+import subprocess
 
 from harness import wait_for
 
@@ -10,6 +12,18 @@ from harness import wait_for
 END_OF_LINE = '"}}}'
 JOB = re.compile('"correlation_uid":"([^"]*)"')
 TAIL = 256  # a line's end tells it from every other line: its hash is in it
+
+
+OCSF_CHECK = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../ocsf/check"))
+
+
+def complain_ocsf(*patterns):
+    """What is wrong with the lines of all these files, held against the schema; a sentence each. That there are none is wrong too."""
+    files = [file for pattern in patterns for file in glob.glob(pattern) if os.path.isfile(file) and os.path.getsize(file)]
+    if not files:
+        return ["there are no alerts"]
+    result = subprocess.run([OCSF_CHECK, *files], capture_output=True, text=True, check=False)
+    return [] if result.returncode == 0 else [result.stdout[-500:] + result.stderr[-500:]]
 
 
 def whole_lines(path):

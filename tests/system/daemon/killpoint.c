@@ -2,12 +2,12 @@
 /*
  * killpoint - stops a process with SIGKILL at one of its system calls.
  *
- *	killpoint PID NUMBER [PATTERN]
+ *	killpoint PID NUMBER [PATTERN [half|done]]
  *
  * Seizes the process, says "ready", and lists each call from then on that others can see something of, or that sets up what the
  * process waits for, as one of its threads enters it: its number counted from 1, its name and its first arguments. The process is killed
  * as it enters the one of that NUMBER (0: none), which is therefore not done; with PATTERN, an extended regular expression, only calls
- * whose name and arguments match it are counted. Ends with the process; killed itself, it lets the process go. The threads that the process makes meanwhile are watched, not
+ * whose name and arguments match it are counted. half: the call, a write(), does half of what it is asked for first; done: all of it. Ends with the process; killed itself, it lets the process go. The threads that the process makes meanwhile are watched, not
  * those that it has already, nor its children.
  *
  * What it stores into memory that it shares with others, it does between two calls, and at none.
@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +70,12 @@ static const struct {
 	{ SYS_unlink, "unlink" },
 	{ SYS_chmod, "chmod" },
 #endif
+};
+
+enum extent {
+	NOTHING,
+	HALF,
+	ALL,
 };
 
 static pid_t target;
@@ -138,7 +145,35 @@ static bool is_point(pid_t thread, long wanted, const regex_t *pattern)
 	return (!pattern || !regexec(pattern, line, 0, NULL, 0)) && ++matches == wanted;
 }
 
-static int follow(long wanted, const regex_t *pattern)
+/* The third argument of the call that is entered. */
+static bool halve(pid_t thread)
+{
+#ifdef __x86_64__
+	struct user_regs_struct regs;
+
+	if (ptrace(PTRACE_GETREGS, thread, 0, &regs))
+		return false;
+	regs.rdx /= 2;
+	return !ptrace(PTRACE_SETREGS, thread, 0, &regs);
+#else
+	(void)thread;
+	return false;
+#endif
+}
+
+/* At the entry of the call: has it done that far, and the process killed. */
+static bool finish(pid_t thread, enum extent extent)
+{
+	int status;
+
+	if (extent == HALF && !halve(thread))
+		return false;
+	if (extent != NOTHING && (ptrace(PTRACE_SYSCALL, thread, 0, 0L) || waitpid(thread, &status, __WALL) != thread))
+		return false;
+	return !kill(target, SIGKILL);
+}
+
+static int follow(long wanted, const regex_t *pattern, enum extent extent)
 {
 	int status;
 	pid_t thread;
@@ -150,7 +185,8 @@ static int follow(long wanted, const regex_t *pattern)
 			continue;
 		}
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && is_point(thread, wanted, pattern)) {
-			kill(target, SIGKILL);
+			if (!finish(thread, extent))
+				return 1;
 			continue;
 		}
 		if (ptrace(PTRACE_SYSCALL, thread, 0, (long)signal_of(status)) && errno != ESRCH)
@@ -161,11 +197,13 @@ static int follow(long wanted, const regex_t *pattern)
 
 int main(int argc, char **argv)
 {
+	const char *extent = argc > 4 ? argv[4] : "";
+	bool is_half = !strcmp(extent, "half"), is_done = !strcmp(extent, "done");
 	regex_t pattern;
 
-	if ((argc != 3 && argc != 4) ||
-	    (argc == 4 && regcomp(&pattern, argv[3], REG_EXTENDED | REG_NOSUB))) {
-		fprintf(stderr, "usage: killpoint PID NUMBER [PATTERN]\n");
+	if (argc < 3 || argc > 5 || (argc == 5 && !is_half && !is_done) ||
+	    (argc > 3 && regcomp(&pattern, argv[3], REG_EXTENDED | REG_NOSUB))) {
+		fprintf(stderr, "usage: killpoint PID NUMBER [PATTERN [half|done]]\n");
 		return 2;
 	}
 	target = atoi(argv[1]);
@@ -176,5 +214,5 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	puts("ready");
-	return follow(atol(argv[2]), argc == 4 ? &pattern : NULL);
+	return follow(atol(argv[2]), argc > 3 ? &pattern : NULL, is_half ? HALF : is_done ? ALL : NOTHING);
 }

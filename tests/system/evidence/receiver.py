@@ -16,9 +16,11 @@ template(name="parsed" type="string" string="%app-name% %msgid% %syslogfacility-
 input(type="imuxsock" Socket="{where}/log" UseSpecialParser="off" ruleset="unix" RateLimit.Interval="0")
 input(type="imudp" address="127.0.0.1" port="5514" ruleset="udp" RateLimit.Interval="0")
 input(type="imtcp" address="127.0.0.1" port="5601" ruleset="tcp" RateLimit.Interval="0")
+input(type="imtcp" address="127.0.0.1" port="5602" ruleset="small" RateLimit.Interval="0")
 ruleset(name="unix") {{ action(type="omfile" file="{where}/unix.log" template="parsed") }}
 ruleset(name="udp") {{ action(type="omfile" file="{where}/udp.log" template="parsed") }}
 ruleset(name="tcp") {{ action(type="omfile" file="{where}/tcp.log" template="parsed") }}
+ruleset(name="small") {{ action(type="omfile" file="{where}/small.log" template="parsed") }}
 """
 
 
@@ -33,13 +35,14 @@ class Receiver:
     def sinks(self):
         return [{"type": "syslog", "name": "unix", "address": f"unix:{self.where}/log"},
                 {"type": "syslog", "name": "udp", "address": "udp:127.0.0.1:5514"},
-                {"type": "syslog", "name": "tcp", "address": "tcp:127.0.0.1:5601"}]
+                {"type": "syslog", "name": "tcp", "address": "tcp:127.0.0.1:5601"},
+                {"type": "syslog", "name": "small", "address": "tcp:127.0.0.1:5602", "queue": "64KiB"}]
 
     def start(self):
         with open(f"{self.where}/errors", "ab") as errors:
             self.process = subprocess.Popen(["rsyslogd", "-n", "-f", self.config, "-i", f"{self.where}/pid"],
                                             stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
-        wait_for(lambda: os.path.exists(f"{self.where}/log") and " 0100007F:15E1 " in open("/proc/net/tcp", encoding="ascii").read(), 30)
+        wait_for(lambda: os.path.exists(f"{self.where}/log") and " 0100007F:15E2 " in open("/proc/net/tcp", encoding="ascii").read(), 30)
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * denials COUNT FOLDER: the instructions that one denied creation of a file in FOLDER takes in the process that attempts it, the
+ * kernel's part included: what it decides, counts and records, but not what others then do with the record.
+ *
+ * Each has a name of its own, so each has a record. With COUNT 0 it only starts and ends, for comparison. Linked statically, so that it
+ * runs where no library may be read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "clock.h"
+
+static uint64_t own_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void attempt(const char *folder, int i)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/name-%d", folder, i);
+	if (open(path, O_WRONLY | O_CREAT, 0644) >= 0 || errno != EACCES) {
+		fprintf(stderr, "denials: %s: not refused\n", path);
+		exit(1);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int cnt = argc == 3 ? atoi(argv[1]) : -1;
+	uint64_t start;
+
+	if (cnt < 0) {
+		fputs("usage: denials COUNT FOLDER\n", stderr);
+		return 2;
+	}
+	start = own_ns();
+	for (int i = 0; i < cnt; i++)
+		attempt(argv[2], i);
+	if (cnt)
+		printf("%.2f\n", (double)(own_ns() - start) / cnt);
+	return 0;
+}
