@@ -27,7 +27,7 @@ KERN_SRCS   := backend barrier evidence features hooks identify iter jobs links 
 ALERT_SRCS  := advice audit cause chain decode endpoint guard head line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup cgroup_limit content \
-	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup outputs process ruleset scratch selftest selftest_json state
+	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup outputs process ruleset scratch selftest selftest_check selftest_json state
 DAEMON_SRCS := adopt bodies client controller daemon discard folds foreign kinds limits lock loop message monitor notify peer prepare reload renew \
 	       report request request_run server session teardown turns watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
