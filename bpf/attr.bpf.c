@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Attributes: timestamps, extended attributes, access control lists, inode flags, quotas, whatever else
- * an ioctl may alter of a file that is open for reading only, and what is read without opening.
+ * Attributes: timestamps, extended attributes, access control lists, inode flags, quotas, whatever
+ * else an ioctl may alter of a file that is open for reading only, and what is read without opening.
  *
- * Problem: none of these needs a file that is open for writing, so file_open does not see them; nor does it
- * see what is read by name: a link's target, an attribute's value, what others do in a directory.
- * Design: each alteration needs ACCESS_WRITE at its object, that of quotas at the top of the file system; each
- * look needs ACCESS_READ. Modes, owners and sizes also pass inode_setattr,
- * but were judged by their path_* hooks, which know the path. Overlayfs calls these hooks once more
- * for the layer below, see is_for_layer().
+ * Problem: none of these needs a file that is open for writing, so file_open does not see them; nor
+ * does it see what is read by name: a link's target, an attribute's value, what others do in a
+ * directory. Design: each alteration needs ACCESS_WRITE at its object, that of quotas at the top of
+ * the file system; each look needs ACCESS_READ. Modes, owners and sizes also pass inode_setattr, but
+ * were judged by their path_* hooks, which know the path. Overlayfs calls these hooks once more for
+ * the layer below, see is_for_layer().
  *
  * On failure the act is denied with EACCES.
  */
@@ -222,19 +222,15 @@ static __noinline int refuse_all_quotas(void)
 }
 
 /*
- * By the block device's name, which is never opened: no file hook sees it. Without one, Q_SYNC is about every
- * file system of the machine, and sb is NULL: read as a number, because the verifier takes the argument of a
- * hook for a pointer that is none.
+ * By the block device's name, which is never opened: no file hook sees it. Without one, Q_SYNC is
+ * about every file system of the machine, and sb is NULL.
  */
 SEC("lsm/quotactl")
 int BPF_PROG(attr_quotactl, int cmd, int type, int id, struct super_block *sb, int ret)
 {
-	__u64 address = 0;
-
 	if (ret || is_outsider())
 		return ret;
-	bpf_probe_read_kernel(&address, sizeof(address), &ctx[3]);
-	if (!address)
+	if (!is_given(sb))
 		return refuse_all_quotas();
 	return alters_quotas(cmd) ? judge_attribute(sb->s_root, OP_QUOTA) : LSM_ALLOW;
 }

@@ -19,7 +19,10 @@
 #define MAP_ANONYMOUS 0x20
 #define READ_IMPLIES_EXEC 0x0400000
 
-/* Has mmap_file been told what was asked for besides what it comes to? The function that calls it is not. */
+/*
+ * Does the LSM hook mmap_file have what was asked for, before what it comes to? The function that
+ * calls it has not. Set before load; see load.c.
+ */
 const volatile bool mmap_has_request = true;
 
 static __always_inline bool is_nameless(struct dentry *dentry)
@@ -79,19 +82,6 @@ int BPF_PROG(exec_bprm_check, struct linux_binprm *bprm, int ret)
 	return judge_program(bprm->file, OP_EXEC);
 }
 
-/*
- * Is there a file at all? Memory without one has NULL here. The newest verifier knows and wants the comparison;
- * some before it take what a hook is given for never NULL and drop the comparison, so the address is looked at as
- * a number first.
- */
-static __always_inline bool is_there(struct file *file)
-{
-	__u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &file);
-	return address && file;
-}
-
 /* What old programs read, they may execute. */
 static __always_inline bool becomes_code(unsigned long prot)
 {
@@ -103,8 +93,8 @@ static __always_inline bool becomes_code(unsigned long prot)
 static __always_inline int judge_mapping(struct file *file, unsigned long prot,
 					 unsigned long flags)
 {
-	/* Huge pages have a file of the kernel's. */
-	if (is_outsider() || !becomes_code(prot) || flags & MAP_ANONYMOUS || !is_there(file))
+	/* Memory without a file has none here; huge pages have one of the kernel's. */
+	if (is_outsider() || !becomes_code(prot) || flags & MAP_ANONYMOUS || !is_given(file))
 		return LSM_ALLOW;
 	return judge_program(file, OP_MAP_EXEC);
 }

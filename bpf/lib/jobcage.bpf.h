@@ -36,6 +36,19 @@
 #define CGROUP_ALLOW 1
 #define CGROUP_DENY 0
 
+/*
+ * Was the hook given this argument, or NULL? The newest verifiers know which may be NULL and want the
+ * comparison; older ones take every argument for a pointer that is one, and drop the comparison, so
+ * the address is looked at as a number first.
+ */
+static __always_inline bool is_given(const void *argument)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &argument);
+	return address && argument;
+}
+
 #ifndef container_of
 #define container_of(ptr, type, member) \
 	((type *)((void *)(ptr)-bpf_core_field_offset(type, member)))

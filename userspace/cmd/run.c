@@ -253,8 +253,8 @@ static int enforce_alone(struct launch *launch, struct error *err)
 /* --- by the daemon ---------------------------------------------------------------------------- */
 
 /*
- * root names what the daemon is to read; what others bring, they read themselves, and make what it wants
- * made.
+ * root names what the daemon is to read; what others bring they read themselves, and they make the
+ * directories that it creates.
  */
 static int add_policy(json_t *members, struct launch *launch, struct error *err)
 {

@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "daemon/message.h"
 
-/* For an answer, or for word that other requests are being done before this one: some of them take seconds. */
+/* For an answer, or for word that others are being done before this request: some take seconds. */
 #define ANSWER_S 60
 
 int client_connect(struct error *err)

@@ -233,32 +233,43 @@ static void name_user(uid_t uid, char *room, size_t size)
 		snprintf(room, size, "%u", uid);
 }
 
+/* Of a user or a group: 32 bits, all ones are nobody. */
+static bool is_id(const json_t *value)
+{
+	return json_is_integer(value) && json_integer_value(value) >= 0 &&
+	       json_integer_value(value) < (uid_t)-1;
+}
+
 /* root runs jobs for others; everybody else for themselves. */
-static void choose_user(struct request *request)
+static int choose_user(struct request *request, struct error *err)
 {
 	const json_t *uid = json_object_get(request->message.json, "uid");
 
 	request->uid = request->peer.uid;
-	if (!request->peer.uid && json_is_integer(uid))
-		request->uid = json_integer_value(uid);
+	if (request->peer.uid || !uid)
+		return 0;
+	if (!is_id(uid))
+		return error_set(err, -EINVAL, "what the request names as the job's user is no id");
+	request->uid = json_integer_value(uid);
+	return 0;
 }
 
 /*
- * Whose a directory becomes that is made for the job. False: nobody knows. What is attached runs as anybody;
- * root says who that is.
+ * Whose a directory becomes that is made for the job. False: nobody knows. What is attached runs as
+ * anybody; root says who that is.
  */
-static bool find_owner(const struct request *request, struct output_owner *owner)
+static bool find_owner(const struct request *request, struct output_owner *ret_owner)
 {
 	const json_t *uid = json_object_get(request->message.json, "uid");
 	const json_t *gid = json_object_get(request->message.json, "gid");
 
 	if (request->peer.uid || (!uid && !request->operation->is_for_root)) {
-		*owner = (struct output_owner){ request->peer.uid, request->peer.gid };
+		*ret_owner = (struct output_owner){ request->peer.uid, request->peer.gid };
 		return true;
 	}
-	if (!json_is_integer(uid) || !json_is_integer(gid))
+	if (!uid || !is_id(gid))
 		return false;
-	*owner = (struct output_owner){ json_integer_value(uid), json_integer_value(gid) };
+	*ret_owner = (struct output_owner){ request->uid, json_integer_value(gid) };
 	return true;
 }
 
@@ -278,28 +289,36 @@ static int choose_operation(struct request *request, struct error *err)
 }
 
 /*
- * What a policy of the site has made for its jobs. For one that a user brings the controller makes nothing: his
- * launcher has, by his own rights.
+ * What a policy of the site has made for its jobs. For one that a user brings the controller makes
+ * nothing: his launcher has, by his own rights.
  */
 static int make_outputs(struct request *request, struct error *err)
 {
 	struct output_owner owner;
-	bool has_owner = find_owner(request, &owner);
+	bool has_owner;
 
 	if (request->policy->owner)
 		return 0;
+	has_owner = find_owner(request, &owner);
 	return outputs_make(request->policy, has_owner ? &owner : NULL, err, &request->outputs);
 }
 
 /* What the controller makes rules of: it waits for no path. */
 static int find_places(struct request *request, struct error *err)
 {
-	int r = make_outputs(request, err);
-
-	if (r)
-		return r;
 	request->places = places_walk(request->policy, err);
 	return request->places ? places_check(request->places, err) : -ENOMEM;
+}
+
+/* What is walked is there by then. One that lacks its environment comes again. */
+static int prepare_paths(struct request *request, struct error *err)
+{
+	int r;
+
+	if (request_lacks_environment(request))
+		return 0;
+	r = make_outputs(request, err);
+	return r ? r : find_places(request, err);
 }
 
 static int open_scratch(struct request *request, struct error *err)
@@ -329,11 +348,12 @@ static int prepare(const struct site *site, int sock, struct request *request, s
 		return r;
 	*phase = "the policy's file";
 	r = find_policy(site, request, err);
+	if (!r)
+		r = choose_user(request, err);
 	if (r)
 		return r;
-	choose_user(request);
 	*phase = "a path that the policy names";
-	r = request_lacks_environment(request) ? 0 : find_places(request, err);
+	r = prepare_paths(request, err);
 	if (!r)
 		r = open_scratch(request, err);
 	if (r)

@@ -18,6 +18,7 @@
 #include "daemon/discard.h"
 #include "daemon/message.h"
 #include "daemon/session.h"
+#include "daemon/turns.h"
 
 /* include/uapi/asm-generic/socket.h */
 #ifndef SO_PASSRIGHTS
@@ -47,14 +48,6 @@
 /* How often a client is told that others are before it, as long as they are being served. */
 #define WAITING_S 10
 
-/* How many users' turns are remembered. */
-#define SERVED_MAX 64
-
-struct turn {
-	uid_t uid;
-	uint64_t number; /* 0: of nobody */
-};
-
 struct server {
 	struct daemon *daemon;
 	int sock, wake_fd;
@@ -67,9 +60,7 @@ struct server {
 	size_t session_cnt;
 	uint64_t served_cnt; /* requests that the main thread has done */
 	struct session *queue; /* by turn */
-	struct turn served[SERVED_MAX]; /* of users, the last that each had; a ring */
-	size_t served_next;
-	uint64_t turn; /* of the request that was done last */
+	struct turns turns;
 	struct discard left; /* sockets that no thread may close */
 	bool is_closing;
 };
@@ -110,36 +101,11 @@ bool server_has_given_up(struct session *session)
 	return has;
 }
 
-static struct turn *turn_of(struct server *server, uid_t uid)
-{
-	for (size_t i = 0; i < SERVED_MAX; i++)
-		if (server->served[i].number && server->served[i].uid == uid)
-			return &server->served[i];
-	return NULL;
-}
-
-static void note_turn(struct server *server, const struct session *session)
-{
-	struct turn *turn = turn_of(server, session->uid);
-
-	if (!turn)
-		turn = &server->served[server->served_next++ % SERVED_MAX];
-	*turn = (struct turn){ session->uid, session->turn };
-	server->turn = session->turn;
-}
-
-/*
- * Users take turns: of each one request is done before the second of another, however many he has
- * waiting, because each may take seconds.
- */
 static void put_in_queue(struct server *server, struct session *session)
 {
-	const struct turn *last = turn_of(server, session->uid);
 	struct session **at;
 
-	session->turn = server->turn;
-	if (last && last->number >= session->turn)
-		session->turn = last->number + 1;
+	session->turn = turns_first(&server->turns, session->uid);
 	for (const struct session *s = server->queue; s; s = s->next_queued)
 		if (s->uid == session->uid && s->turn >= session->turn)
 			session->turn = s->turn + 1;
@@ -167,7 +133,8 @@ static size_t count_before(const struct session *session)
 {
 	size_t cnt = 0;
 
-	for (const struct session *s = session->server->queue; s && s != session; s = s->next_queued)
+	for (const struct session *s = session->server->queue; s && s != session;
+	     s = s->next_queued)
 		cnt++;
 	return cnt;
 }
@@ -250,7 +217,7 @@ static struct session *dequeue(struct server *server)
 	session = server->queue;
 	if (session) {
 		server->queue = session->next_queued;
-		note_turn(server, session);
+		turns_serve(&server->turns, session->uid, session->turn);
 	}
 	pthread_mutex_unlock(&server->lock);
 	return session;
@@ -369,7 +336,10 @@ static void on_listen(void *arg)
 	accept_one(arg);
 }
 
-/* Before a request is done, which may take seconds: or those who come meanwhile would be later than they came. */
+/*
+ * Before a request is done, which may take seconds: who has come by then gets a thread, and his turn,
+ * at once.
+ */
 static void accept_all(struct server *server)
 {
 	while (server->source.fd >= 0 && accept_one(server))
@@ -545,7 +515,6 @@ int server_open(struct daemon *daemon, struct error *err, struct server **ret_se
 	*server = (struct server){
 		.daemon = daemon,
 		.sock = -1,
-		.turn = 1,
 		.wake_fd = -1,
 		.source = LOOP_SOURCE_NONE,
 		.wake_source = LOOP_SOURCE_NONE,

@@ -33,7 +33,7 @@ struct session {
 	const char *_Atomic phase; /* of the preparation: what it waits for, or NULL */
 	/* What the main thread is to do for it. */
 	struct session *next_queued;
-	uint64_t turn;       /* in the queue: the lower, the sooner */
+	uint64_t turn; /* see turns.h */
 	struct request *request;
 	bool is_done;
 	pthread_cond_t done;

@@ -232,15 +232,18 @@ static int map_code(const struct attempt *attempt, struct attempt_result *result
 	return fd < 0 ? act_impossible(result, -errno) : act_map_code(fd);
 }
 
-/* A page is read first. */
+/* What was mapped for reading becomes code. */
 static int make_code(const struct attempt *attempt, struct attempt_result *result)
 {
 	_cleanup_fd_ int fd = open_nameless();
 	size_t size = sysconf(_SC_PAGESIZE);
-	void *page = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	void *page;
 	int r;
 
 	(void)attempt;
+	if (fd < 0)
+		return act_impossible(result, -errno);
+	page = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (page == MAP_FAILED)
 		return act_impossible(result, -errno);
 	r = act_outcome(mprotect(page, size, PROT_READ | PROT_EXEC));

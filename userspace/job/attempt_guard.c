@@ -174,8 +174,8 @@ const struct act guard_acts[] = {
 	OUTSIDE_ACT("task_setrlimit", "prlimit() of the controller", set_limit, OP_CONTROL),
 	GUARD_ACT("key_alloc", "request_key() of a key that is not there", request_key, EACCES,
 		  OP_KEY_REQUEST, REASON_HELPER),
-	GUARD_ACT("quotactl", "quotactl() that has the quotas of all file systems written", sync_quotas, EACCES,
-		  OP_QUOTA_SYNC, REASON_ALL_QUOTAS),
+	GUARD_ACT("quotactl", "quotactl() that has the quotas of all file systems written",
+		  sync_quotas, EACCES, OP_QUOTA_SYNC, REASON_ALL_QUOTAS),
 	{
 		.name = "bpf",
 		.hook = "bpf",

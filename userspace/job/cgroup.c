@@ -24,9 +24,6 @@
 /* On a parent for whose children we switched on the process limit, so that it is undone. */
 #define PIDS_MARK "trusted.jobcage.pids"
 
-/* On a cgroup that somebody else made: what its pids.max was. */
-#define LIMIT_MARK "trusted.jobcage.pids.max"
-
 /* Somebody may switch it off again between our two steps, but not for ever. */
 #define LIMIT_TRIES 3
 
@@ -443,52 +440,6 @@ int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct err
 	return 0;
 }
 
-bool cgroup_is_limited(const struct cgroup *cgroup, uint64_t max)
-{
-	_cleanup_free_ char *text = NULL;
-	unsigned long long found;
-	char *end;
-
-	if (file_read_at(cgroup->fd, "pids.max", 64, &text, NULL))
-		return false;
-	/* "max" is no number. */
-	found = strtoull(text, &end, 10);
-	return end != text && found <= max;
-}
-
-int cgroup_tighten_processes(const struct cgroup *cgroup, uint64_t max, struct error *err)
-{
-	_cleanup_free_ char *before = NULL;
-	char text[32];
-	int r = file_read_at(cgroup->fd, "pids.max", 64, &before, NULL);
-
-	if (r == -ENOENT)
-		return error_set(err, r,
-				 "limits.processes cannot be enforced: cgroup %s has no pids "
-				 "controller; whoever made it switches it on above it",
-				 cgroup->path);
-	if (!r && cgroup_is_limited(cgroup, max))
-		return 0;
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)max);
-	if (!r && fsetxattr(cgroup->fd, LIMIT_MARK, before, strlen(before), 0))
-		r = -errno;
-	if (!r)
-		r = file_write_at(cgroup->fd, "pids.max", text);
-	return r ? error_errno(err, r, "cannot limit the processes of cgroup %s", cgroup->path) : 0;
-}
-
-void cgroup_loosen_processes(const struct cgroup *cgroup)
-{
-	char before[32];
-	ssize_t n = fgetxattr(cgroup->fd, LIMIT_MARK, before, sizeof(before) - 1);
-
-	if (n <= 0)
-		return;
-	before[n] = '\0';
-	if (!file_write_at(cgroup->fd, "pids.max", before))
-		fremovexattr(cgroup->fd, LIMIT_MARK);
-}
-
 /* --- removal ---------------------------------------------------------------------------------- */
 
 /* Opens the directory that a descriptor names anew, so that it is read from its beginning. */
@@ -626,7 +577,8 @@ void cgroup_let_go(struct cgroup *cgroup)
 {
 	cleanup_fd(&cgroup->fd);
 	cleanup_fd(&cgroup->events_fd);
-	cgroup->fd = cgroup->events_fd = -1;
+	cgroup->fd = -1;
+	cgroup->events_fd = -1;
 }
 
 void cgroup_close(struct cgroup *cgroup)

@@ -72,8 +72,9 @@ void cgroup_leave(const struct cgroup *cgroup, pid_t pid, int pidfd);
 int cgroup_limit_processes(const struct cgroup *cgroup, uint64_t max, struct error *err);
 
 /*
- * The same for a cgroup that somebody else made: a stricter limit of his stays, and cgroup_loosen_processes()
- * gives back what was there. Nothing above it is touched: without the controller it is refused.
+ * The same for a cgroup that somebody else made: a stricter limit of his stays, however often this is
+ * called with another number, and cgroup_loosen_processes() gives back what was there at first. Nothing
+ * above it is touched: without the controller it is refused.
  */
 int cgroup_tighten_processes(const struct cgroup *cgroup, uint64_t max, struct error *err);
 void cgroup_loosen_processes(const struct cgroup *cgroup);

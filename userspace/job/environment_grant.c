@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "job/environment.h"
 #include "job/process.h"
+#include "kern/mounts.h"
 
 /* The kernel takes a map in one write of less than a page. */
 #define MAP_TEXT_MAX 4096
@@ -152,22 +153,16 @@ int environment_map_ids(pid_t pid, int pidfd, uid_t uid, gid_t gid, const gid_t 
 /* --- the scratch ------------------------------------------------------------------------------ */
 
 /* Whether the controller sees a mount of that device. Returns 0 or -errno. */
-static int find_mount(dev_t dev, bool *ret_found)
+static int find_mount(dev_t dev, struct error *err, bool *ret_found)
 {
-	_cleanup_free_ char *text = NULL;
-	char *line, *save;
+	_cleanup_(mounts_free) struct mounts mounts = { 0 };
 	bool found = false;
-	int r = file_read("/proc/self/mountinfo", 64 << 20, &text, NULL);
+	int r = mounts_read(err, &mounts);
 
 	if (r)
 		return r;
-	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		unsigned int maj, min;
-
-		if (sscanf(line, "%*d %*d %u:%u", &maj, &min) != 2)
-			return -EINVAL;
-		found |= maj == major(dev) && min == minor(dev);
-	}
+	for (size_t i = 0; i < mounts.cnt && !found; i++)
+		found = mount_is_of(&mounts.items[i], dev);
 	*ret_found = found;
 	return 0;
 }
@@ -188,9 +183,9 @@ int environment_check_scratch(int fd, uid_t uid, struct error *err, dev_t *ret_d
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_UID, &stx))
 		return error_errno(err, -errno, "cannot look at the job's scratch");
 	dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
-	r = find_mount(dev, &found);
+	r = find_mount(dev, err, &found);
 	if (r)
-		return error_errno(err, r, "cannot read the mount table");
+		return r;
 	if (found)
 		return error_set(
 			err, -EPERM,

@@ -26,6 +26,15 @@ static int check_unraised(const struct job_request *request, struct error *err)
 	return r ? error_errno(err, r, "cannot look at process %d", request->pid) : 0;
 }
 
+/* r, any: of a look at all that carry the label. */
+static int refuse_if(bool any, int r, const struct job_request *request, const char *why,
+		     struct error *err)
+{
+	if (r)
+		return error_errno(err, r, "cannot look at process %d", request->pid);
+	return any ? error_set(err, -EPERM, "process %d %s", request->pid, why) : 0;
+}
+
 /* A program that it has begun to execute was judged when it was in no job, and its rights come last. */
 static int check_not_executing(const struct job *job, const struct job_request *request,
 			       struct error *err)
@@ -33,12 +42,8 @@ static int check_not_executing(const struct job *job, const struct job_request *
 	bool any = false;
 	int r = member_any_in_execve(job->rulesets->kern, job->label, &any);
 
-	if (r)
-		return error_errno(err, r, "cannot look at process %d", request->pid);
-	return any ? error_set(err, -EPERM,
-			       "process %d executes a program; it must wait for the answer first",
-			       request->pid)
-		   : 0;
+	return refuse_if(any, r, request, "executes a program; it must wait for the answer first",
+			 err);
 }
 
 /* A process outside could open in it what the job may not, at any time. */
@@ -48,13 +53,10 @@ static int check_own_files(const struct job *job, const struct job_request *requ
 	bool any = false;
 	int r = member_any_shares_files(job->rulesets->kern, job->label, &any);
 
-	if (r)
-		return error_errno(err, r, "cannot look at process %d", request->pid);
-	return any ? error_set(err, -EPERM,
-			       "process %d shares its table of descriptors with a process that is "
-			       "not to be in the job",
-			       request->pid)
-		   : 0;
+	return refuse_if(any, r, request,
+			 "shares its table of descriptors with a process that is not to be in the "
+			 "job; let it take one of its own first (unshare, CLONE_FILES)",
+			 err);
 }
 
 int launcher_check(const struct job *job, const struct job_request *request, struct error *err)

@@ -18,11 +18,9 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 
 #define OUTPUT_MODE 0700
-
-/* As the kernel has it. */
-#define LINKS_MAX 40
 
 /* How long another start may take from mkdir() to its user's directory: between two system calls. */
 #define HALF_MADE_TRIES 50
@@ -64,24 +62,9 @@ static int fail_errno(const struct rule *rule, int code, struct error *err)
 /* --- the way to it ---------------------------------------------------------------------------- */
 
 struct way {
-	int fd;              /* the directory that it has come to, O_PATH */
-	char rest[PATH_MAX]; /* still to go */
-	unsigned int link_cnt;
+	int fd; /* the directory that it has come to, O_PATH */
+	struct path_rest rest;
 };
-
-/* Takes the first word off what is still to go. Returns its length, 0 at the end, or -errno. */
-static int next_word(struct way *way, char *room, size_t size)
-{
-	const char *word = way->rest + strspn(way->rest, "/");
-	size_t len = strcspn(word, "/");
-
-	if (len >= size)
-		return -ENAMETOOLONG;
-	memcpy(room, word, len);
-	room[len] = '\0';
-	memmove(way->rest, word + len, strlen(word + len) + 1);
-	return len;
-}
 
 static int open_root(void)
 {
@@ -93,21 +76,16 @@ static int open_root(void)
 /* The link's text takes its place on the way. */
 static int follow(struct way *way, int link)
 {
-	char text[PATH_MAX], rest[PATH_MAX];
+	char text[PATH_MAX];
 	ssize_t n = readlinkat(link, "", text, sizeof(text) - 1);
-	int len;
+	int r;
 
 	if (n < 0)
 		return -errno;
 	text[n] = '\0';
-	len = snprintf(rest, sizeof(rest), "%s/%s", text, way->rest);
-	if (way->link_cnt++ >= LINKS_MAX)
-		return -ELOOP;
-	if (len >= (int)sizeof(rest))
-		return -ENAMETOOLONG;
-	memcpy(way->rest, rest, len + 1);
-	if (*text != '/')
-		return 0;
+	r = path_follow(&way->rest, text);
+	if (r || *text != '/')
+		return r;
 	close(way->fd);
 	way->fd = open_root();
 	return way->fd < 0 ? way->fd : 0;
@@ -183,18 +161,18 @@ static int walk(const struct rule *rule, const char *parent, struct error *err)
 {
 	struct way way = { .fd = open_root() };
 	char word[NAME_MAX + 1];
-	int r;
+	int r, len;
 
 	if (way.fd < 0)
 		return fail_errno(rule, way.fd, err);
-	snprintf(way.rest, sizeof(way.rest), "%s", parent);
+	snprintf(way.rest.text, sizeof(way.rest.text), "%s", parent);
 	r = check_trust(rule, way.fd, "/", err);
-	while (!r && (r = next_word(&way, word, sizeof(word))) > 0)
-		r = step(&way, rule, word, err);
+	while (!r && (len = path_next_word(&way.rest, word, sizeof(word))))
+		r = len < 0 ? fail_errno(rule, len, err) : step(&way, rule, word, err);
 	if (!r)
 		return way.fd;
 	cleanup_fd(&way.fd);
-	return err && err->code ? err->code : fail_errno(rule, r, err);
+	return r;
 }
 
 static const char *name_of(const struct rule *rule)

@@ -21,9 +21,16 @@
 #define PROCESSES_MAX 16
 
 /* As struct super_block has it. */
-static __u32 kernel_dev(dev_t dev)
+#define MINOR_BITS 20
+
+static __u32 to_kernel(dev_t dev)
 {
-	return major(dev) << 20 | minor(dev);
+	return major(dev) << MINOR_BITS | minor(dev);
+}
+
+static dev_t from_kernel(__u32 dev)
+{
+	return makedev(dev >> MINOR_BITS, dev & ((1U << MINOR_BITS) - 1));
 }
 
 int scratch_use(struct job *job, const struct job_request *request, struct error *err)
@@ -36,7 +43,7 @@ int scratch_use(struct job *job, const struct job_request *request, struct error
 	job->scratch_fd = fcntl(request->scratch_fd, F_DUPFD_CLOEXEC, 0);
 	if (job->scratch_fd < 0)
 		return error_errno(err, -errno, "cannot hold the job's scratch");
-	return job_set_scratch(job->rulesets->kern, job->label, kernel_dev(dev), err);
+	return job_set_scratch(job->rulesets->kern, job->label, to_kernel(dev), err);
 }
 
 /* --- adoption --------------------------------------------------------------------------------- */
@@ -54,34 +61,31 @@ static int open_place(int proc, const char *path)
 }
 
 /* Whoever asked for the job, or is its user, has made it, so nothing else is taken for it. */
-static bool is_scratch(const struct job *job, int fd, __u32 dev)
+static bool is_scratch(const struct job *job, int fd, dev_t dev)
 {
 	dev_t found;
 
 	return (!environment_check_scratch(fd, job->asked_by, NULL, &found) ||
 		!environment_check_scratch(fd, job->uid, NULL, &found)) &&
-	       kernel_dev(found) == dev;
+	       found == dev;
 }
 
 /* Returns a descriptor, or -1. */
-static int find_at(const struct job *job, pid_t pid, __u32 dev)
+static int find_at(const struct job *job, pid_t pid, dev_t dev)
 {
 	_cleanup_fd_ int proc = process_open(pid);
-	struct mounts mounts = { 0 };
+	_cleanup_(mounts_free) struct mounts mounts = { 0 };
 	int found = -1;
 
 	if (proc < 0 || mounts_read_of(proc, NULL, &mounts))
 		return -1;
 	for (size_t i = 0; i < mounts.cnt && found < 0; i++) {
-		const struct mount_entry *entry = &mounts.items[i];
-
-		if (entry->major << 20 != (dev & ~0xfffffU) || entry->minor != (dev & 0xfffff))
+		if (!mount_is_of(&mounts.items[i], dev))
 			continue;
-		found = open_place(proc, entry->path);
+		found = open_place(proc, mounts.items[i].path);
 		if (found >= 0 && !is_scratch(job, found, dev))
 			close(TAKE_FD(found));
 	}
-	mounts_free(&mounts);
 	return found;
 }
 
@@ -97,7 +101,7 @@ void scratch_find(struct job *job)
 	if (member_list(kern, job->label, &pids, &cnt))
 		cnt = 0;
 	for (size_t i = 0; i < cnt && i < PROCESSES_MAX && job->scratch_fd < 0; i++)
-		job->scratch_fd = find_at(job, pids[i], dev);
+		job->scratch_fd = find_at(job, pids[i], from_kernel(dev));
 	if (job->scratch_fd < 0)
 		job_set_scratch(kern, job->label, 0, NULL);
 }

@@ -23,6 +23,15 @@
 /* Each may be absent, and is a line of the record then. */
 #define OPTIONAL_EXECS_MAX 8
 
+/* Rules that deny programs, of which each is tried by running and by mapping one. */
+#define EXEC_RULES_MAX (OPTIONAL_EXECS_MAX + 1)
+
+/*
+ * Acts in no table: exec, socket, two guards, family, received, three packets, what is allowed (a
+ * place, a file without a name), chroot.
+ */
+#define SINGLE_ACTS 12
+
 /* One self-test while it is made. */
 struct trial {
 	struct job_label label;
@@ -56,7 +65,8 @@ static void name_folder(struct job_label label, char *ret_path, size_t size)
 /* Its name goes by the job's slot, which no other job has meanwhile. */
 void selftest_sweep(struct job_label label)
 {
-	static const char *const names[] = { OWN_FILE, OWN_DIR, OWN_LINK, OWN_NEW, OWN_STREAM, OWN_DATAGRAM };
+	static const char *const names[] = { OWN_FILE, OWN_DIR, OWN_LINK,
+					     OWN_NEW, OWN_STREAM, OWN_DATAGRAM };
 	_cleanup_fd_ int fd = -1;
 	char path[64];
 
@@ -300,9 +310,10 @@ static uint64_t find_lifted(const struct trial *trial)
 
 static int make_plan(struct trial *trial, int cgroup_fd)
 {
-	/* Besides the tables: exec, the map beside each rule of it, socket, two guards, family, received, packets, what is allowed, chroot. */
+	/* Of each rule that is tried, one act, and of those of programs another. */
 	size_t room = hook_act_cnt + attr_act_cnt + map_act_cnt + mount_act_cnt + net_act_cnt +
-		      trial->policy->rule_cnt + OPTIONAL_EXECS_MAX + unix_act_cnt + guard_act_cnt + 13;
+		      unix_act_cnt + guard_act_cnt + SINGLE_ACTS + trial->policy->rule_cnt +
+		      EXEC_RULES_MAX;
 
 	trial->attempts = calloc(room, sizeof(*trial->attempts));
 	trial->is_recorded = calloc(room, sizeof(*trial->is_recorded));
@@ -504,55 +515,6 @@ static int fill_selftest(const struct trial *trial, struct selftest *ret_selftes
 	return 0;
 }
 
-static bool is_failure(const struct selftest_result *item)
-{
-	return item->outcome >= OUTCOME_NOT_REFUSED;
-}
-
-/* What to do about a hook, a program of the cgroup, a rule that does not bite. */
-static const char *advice(const struct selftest_result *item)
-{
-	if (item->target)
-		return "see whether another directory is mounted or was moved there";
-	if (strchr(item->hook, '/'))
-		return "see what else attaches programs to cgroups: bpftool cgroup tree";
-	return "end all jobs, so that the next one loads the kernel programs anew";
-}
-
-static int explain(const struct selftest_result *item, struct error *err)
-{
-	const char *target = item->target ? item->target : "";
-	const char *blank = item->target ? " " : "";
-	char result[128];
-
-	snprintf(result, sizeof(result), "%s",
-		 item->error ? strerror(-item->error) : "it succeeded");
-	if (item->outcome == OUTCOME_NOT_REFUSED)
-		return error_set(
-			err, -EKEYREJECTED,
-			"self-test: %s did not refuse %s%s%s (%s); the job is not started: %s",
-			item->hook, item->what, blank, target, result, advice(item));
-	if (item->outcome == OUTCOME_NOT_OURS)
-		return error_set(
-			err, -EKEYREJECTED,
-			"self-test: %s cannot be proved: something else refused %s (%s); the job "
-			"is not started: run jobcage where no other confinement holds it",
-			item->hook, item->what, result);
-	return error_set(
-		err, -EKEYREJECTED,
-		"self-test: %s%s%s, which the policy allows, was refused (%s); the job is not "
-		"started",
-		item->what, blank, target, result);
-}
-
-int selftest_check(const struct selftest *selftest, struct error *err)
-{
-	for (size_t i = 0; i < selftest->cnt; i++)
-		if (is_failure(&selftest->items[i]))
-			return explain(&selftest->items[i], err);
-	return 0;
-}
-
 /* --- the whole -------------------------------------------------------------------------------- */
 
 int selftest_run(struct kern *kern, struct job_label label, const struct cgroup *cgroup,
@@ -591,12 +553,4 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 		return error_errno(err, r, "self-test");
 	ret_selftest->duration_us = now_us() - start_us;
 	return 0;
-}
-
-void selftest_free(struct selftest *selftest)
-{
-	for (size_t i = 0; i < selftest->cnt; i++)
-		free(selftest->items[i].target);
-	free(selftest->items);
-	*selftest = (struct selftest){ 0 };
 }

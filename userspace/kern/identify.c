@@ -20,7 +20,8 @@ static int ask(struct kern *kern, pid_t tgid, const struct identify_request *req
 
 	if (bpf_map_update_elem(kern->map_fd[MAP_IDENTIFY_REQ], &zero, request, BPF_ANY))
 		return -errno;
-	return iter_read(kern, PROG_IDENTIFY, tgid, max * sizeof(struct identity), ret_data, ret_len);
+	return iter_read(kern, PROG_IDENTIFY, tgid, max * sizeof(struct identity), ret_data,
+			 ret_len);
 }
 
 static bool is_answer(const struct identity *identities, size_t cnt,

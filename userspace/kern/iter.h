@@ -18,8 +18,8 @@
 #define ITER_UNBOUNDED SIZE_MAX
 
 /*
- * Runs the program, over process tgid or ITER_ALL, until it has written more than max bytes. Returns 0
- * and the bytes it wrote (free them); -E2BIG if that was not all; or another -errno.
+ * Runs the program, over process tgid or ITER_ALL, until it has written more than max bytes. Returns
+ * 0 and the bytes it wrote (free them); -E2BIG if they are more than max; or another -errno.
  */
 int iter_read(struct kern *kern, enum kern_prog prog, pid_t tgid, size_t max, void **ret_data,
 	      size_t *ret_len);

@@ -11,45 +11,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-
-/* As the kernel has it. */
-#define LINKS_MAX 40
+#include "base/path.h"
 
 struct way {
 	char done[PATH_MAX]; /* canonical; the root is "" */
-	char rest[PATH_MAX]; /* still to go */
-	unsigned int link_cnt;
+	struct path_rest rest;
 };
-
-/* Takes the first word off what is still to go. Returns its length, 0 at the end, or -errno. */
-static int next_word(struct way *way, char *room, size_t size)
-{
-	const char *word = way->rest + strspn(way->rest, "/");
-	size_t len = strcspn(word, "/");
-
-	if (len >= size)
-		return -ENAMETOOLONG;
-	memcpy(room, word, len);
-	room[len] = '\0';
-	memmove(way->rest, word + len, strlen(word + len) + 1);
-	return len;
-}
-
-/* The link's text takes its place on the way. */
-static int follow(struct way *way, const char *text)
-{
-	char rest[PATH_MAX];
-	int len = snprintf(rest, sizeof(rest), "%s/%s", text, way->rest);
-
-	if (way->link_cnt++ >= LINKS_MAX)
-		return -ELOOP;
-	if (len >= (int)sizeof(rest))
-		return -ENAMETOOLONG;
-	memcpy(way->rest, rest, len + 1);
-	if (*text == '/')
-		way->done[0] = '\0';
-	return 0;
-}
 
 static int step(struct way *way, const char *word, link_fn fn, void *arg)
 {
@@ -73,7 +40,11 @@ static int step(struct way *way, const char *word, link_fn fn, void *arg)
 	}
 	text[n] = '\0';
 	r = fn(arg, place);
-	return r ? r : follow(way, text);
+	if (r)
+		return r;
+	if (*text == '/')
+		way->done[0] = '\0';
+	return path_follow(&way->rest, text);
 }
 
 int links_each(const char *path, link_fn fn, void *arg)
@@ -82,9 +53,10 @@ int links_each(const char *path, link_fn fn, void *arg)
 	struct way way = { 0 };
 	int r;
 
-	if (snprintf(way.rest, sizeof(way.rest), "%s", path) >= (int)sizeof(way.rest))
+	if (strlen(path) >= sizeof(way.rest.text))
 		return -ENAMETOOLONG;
-	while ((r = next_word(&way, word, sizeof(word))) > 0) {
+	strcpy(way.rest.text, path);
+	while ((r = path_next_word(&way.rest, word, sizeof(word))) > 0) {
 		r = strcmp(word, ".") ? step(&way, word, fn, arg) : 0;
 		if (r)
 			return r == -ENOENT || r == -ENOTDIR ? 0 : r;
@@ -110,10 +82,12 @@ char *links_directory(const char *path)
 	char *directory;
 	int r = check_directory(path);
 
-	if (!r && parent)
-		real = realpath(parent, NULL);
-	if (!r && (!real || asprintf(&directory, "%s/%s", real[1] ? real : "", name) < 0))
-		r = -errno;
-	errno = -r;
-	return r ? NULL : directory;
+	if (r) {
+		errno = -r;
+		return NULL;
+	}
+	real = parent ? realpath(parent, NULL) : NULL;
+	if (!real || asprintf(&directory, "%s/%s", real[1] ? real : "", name) < 0)
+		return NULL;
+	return directory;
 }

@@ -58,37 +58,6 @@ int member_any_in_execve(struct kern *kern, struct job_label label, bool *ret_an
 	return find_member(kern, label, true, ret_any);
 }
 
-/* The number may be another's by now; the label of what the pidfd stands for decides. */
-static void kill_member(struct kern *kern, struct job_label label, pid_t tgid)
-{
-	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, tgid, 0);
-	struct job_label found;
-
-	if (pidfd >= 0 && !job_of_pid(kern, pidfd, &found) && job_label_equal(found, label))
-		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-}
-
-/* Threads of one process come one after the other. *ret_cnt: how many there were. */
-static int kill_all(struct kern *kern, struct job_label label, size_t *ret_cnt)
-{
-	_cleanup_free_ struct job_member *members = NULL;
-	size_t cnt, killed = 0;
-	__u32 last = 0;
-	int r = read_members(kern, &members, &cnt);
-
-	if (r)
-		return r;
-	for (size_t i = 0; i < cnt; i++) {
-		if (!job_label_equal(members[i].label, label) || members[i].tgid == last)
-			continue;
-		last = members[i].tgid;
-		kill_member(kern, label, last);
-		killed++;
-	}
-	*ret_cnt = killed;
-	return 0;
-}
-
 static size_t keep_members(struct job_member *members, size_t cnt, struct job_label label)
 {
 	size_t kept = 0;
@@ -99,7 +68,14 @@ static size_t keep_members(struct job_member *members, size_t cnt, struct job_la
 	return kept;
 }
 
-/* Threads of one process come one after the other. */
+static int by_tgid(const void *a, const void *b)
+{
+	const struct job_member *x = a, *y = b;
+
+	return x->tgid < y->tgid ? -1 : x->tgid > y->tgid;
+}
+
+/* The kernel visits threads by their numbers: between those of one process others may come. */
 int member_list(struct kern *kern, struct job_label label, pid_t **ret_pids, size_t *ret_cnt)
 {
 	_cleanup_free_ struct job_member *members = NULL;
@@ -110,6 +86,7 @@ int member_list(struct kern *kern, struct job_label label, pid_t **ret_pids, siz
 	if (r)
 		return r;
 	cnt = keep_members(members, cnt, label);
+	qsort(members, cnt, sizeof(*members), by_tgid);
 	pids = calloc(cnt + 1, sizeof(*pids));
 	if (!pids)
 		return -ENOMEM;
@@ -146,6 +123,31 @@ int member_any_shares_files(struct kern *kern, struct job_label label, bool *ret
 			any |= members[i].files && members[i].files_cnt > own;
 	}
 	*ret_any = any;
+	return 0;
+}
+
+/* The number may be another's by now; the label of what the pidfd stands for decides. */
+static void kill_member(struct kern *kern, struct job_label label, pid_t tgid)
+{
+	_cleanup_fd_ int pidfd = syscall(SYS_pidfd_open, tgid, 0);
+	struct job_label found;
+
+	if (pidfd >= 0 && !job_of_pid(kern, pidfd, &found) && job_label_equal(found, label))
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+}
+
+/* *ret_cnt: how many there were. */
+static int kill_all(struct kern *kern, struct job_label label, size_t *ret_cnt)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t cnt;
+	int r = member_list(kern, label, &pids, &cnt);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < cnt; i++)
+		kill_member(kern, label, pids[i]);
+	*ret_cnt = cnt;
 	return 0;
 }
 

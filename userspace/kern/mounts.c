@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
 
@@ -111,6 +112,11 @@ static int add_line(struct mounts *mounts, char *line)
 	return r;
 }
 
+static int fail(int r, struct error *err)
+{
+	return error_errno(err, r, "cannot read the mount table");
+}
+
 int mounts_read_of(int proc, struct error *err, struct mounts *ret_mounts)
 {
 	_cleanup_fd_ int fd = openat(proc, "mountinfo", O_RDONLY | O_CLOEXEC);
@@ -121,14 +127,14 @@ int mounts_read_of(int proc, struct error *err, struct mounts *ret_mounts)
 	int r = 0;
 
 	if (!file)
-		return error_errno(err, -errno, "cannot read the mount table");
+		return fail(-errno, err);
 	TAKE_FD(fd);
 	while (!r && getline(&line, &size, file) > 0)
 		r = add_line(&mounts, line);
 	if (!r && ferror(file))
 		r = -EIO;
 	if (r)
-		return error_errno(err, r, "cannot read the mount table");
+		return fail(r, err);
 	*ret_mounts = mounts;
 	mounts = (struct mounts){ 0 };
 	return 0;
@@ -138,7 +144,12 @@ int mounts_read(struct error *err, struct mounts *ret_mounts)
 {
 	_cleanup_fd_ int proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	return proc < 0 ? error_errno(err, -errno, "cannot read the mount table") : mounts_read_of(proc, err, ret_mounts);
+	return proc < 0 ? fail(-errno, err) : mounts_read_of(proc, err, ret_mounts);
+}
+
+bool mount_is_of(const struct mount_entry *entry, dev_t dev)
+{
+	return entry->major == major(dev) && entry->minor == minor(dev);
 }
 
 /* What the kernel knows will do: a server that does not answer must not hold up the caller. */

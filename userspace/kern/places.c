@@ -186,7 +186,7 @@ static void trim_room(struct places *places)
 	places->room = places->cnt;
 }
 
-/* Is the place a directory, or there is none? */
+/* Does the rule hold for a directory alone, and else for nothing? */
 static bool is_only_directory(const struct held_place *place)
 {
 	return place->rule && place->rule->is_created && !place->is_mount;

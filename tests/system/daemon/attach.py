@@ -264,18 +264,22 @@ def limit_refused(check, house):
 
 
 def limited(check, house):
-    """A scheduler's stricter limit stays; another one is what it was when the job is over."""
-    house.policy("few", limits={"processes": 8})
+    """A scheduler's stricter limit stays; another one is what it was when the job is over, whatever numbers the policy had meanwhile."""
     switch = f"{traces.CGROUP_ROOT}/cgroup.subtree_control"
     was_on = "pids" in text_of(switch).split()
     house.write(switch, "+pids")
-    for before, meanwhile in (("100", "8"), ("max", "8"), ("4", "4")):
+    for before, strictest in (("100", 100), ("max", 100), ("4", 4)):
+        house.policy("few", limits={"processes": 8})
         with cgroup():
             house.write(f"{CGROUP}/pids.max", before)
             with waiting_in(house, CGROUP):
                 result = house.ask("attach", "--cgroup", CGROUP, "--policy", "few", "--job", "batch")
                 check.equal(f"{before}: attach", (result.returncode, result.stderr), (0, ""))
-                check.equal(f"{before}: under the job", text_of(f"{CGROUP}/pids.max").strip(), meanwhile)
+                check.equal(f"{before}: under the job", text_of(f"{CGROUP}/pids.max").strip(), str(min(8, strictest)))
+                for max_now in (6, 16):
+                    house.policy("few", limits={"processes": max_now})
+                    check.equal(f"{before}: reload", house.ask("reload").returncode, 0)
+                    check.equal(f"{before}: by the policy now", text_of(f"{CGROUP}/pids.max").strip(), str(min(max_now, strictest)))
             check.that(f"{before}: it ends", wait_for(lambda: "batch" not in house.job_ids()))
             check.equal(f"{before}: afterwards", (text_of(f"{CGROUP}/pids.max").strip(), os.listxattr(CGROUP)), (before, []))
     if not was_on:

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What a self-test's result means, and what to do about it; see selftest.h. */
+#include "job/selftest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_failure(const struct selftest_result *item)
+{
+	return item->outcome >= OUTCOME_NOT_REFUSED;
+}
+
+/* What to do about a hook, a program of the cgroup, a rule that does not bite. */
+static const char *advice(const struct selftest_result *item)
+{
+	if (item->target)
+		return "see whether another directory is mounted or was moved there";
+	if (strchr(item->hook, '/'))
+		return "see what else attaches programs to cgroups: bpftool cgroup tree";
+	return "end all jobs, so that the next one loads the kernel programs anew";
+}
+
+static int explain(const struct selftest_result *item, struct error *err)
+{
+	const char *target = item->target ? item->target : "";
+	const char *blank = item->target ? " " : "";
+	char result[128];
+
+	snprintf(result, sizeof(result), "%s",
+		 item->error ? strerror(-item->error) : "it succeeded");
+	if (item->outcome == OUTCOME_NOT_REFUSED)
+		return error_set(
+			err, -EKEYREJECTED,
+			"self-test: %s did not refuse %s%s%s (%s); the job is not started: %s",
+			item->hook, item->what, blank, target, result, advice(item));
+	if (item->outcome == OUTCOME_NOT_OURS)
+		return error_set(
+			err, -EKEYREJECTED,
+			"self-test: %s cannot be proved: something else refused %s (%s); the job "
+			"is not started: run jobcage where no other confinement holds it",
+			item->hook, item->what, result);
+	return error_set(
+		err, -EKEYREJECTED,
+		"self-test: %s%s%s, which the policy allows, was refused (%s); the job is not "
+		"started",
+		item->what, blank, target, result);
+}
+
+int selftest_check(const struct selftest *selftest, struct error *err)
+{
+	for (size_t i = 0; i < selftest->cnt; i++)
+		if (is_failure(&selftest->items[i]))
+			return explain(&selftest->items[i], err);
+	return 0;
+}
+
+void selftest_free(struct selftest *selftest)
+{
+	for (size_t i = 0; i < selftest->cnt; i++)
+		free(selftest->items[i].target);
+	free(selftest->items);
+	*selftest = (struct selftest){ 0 };
+}
