@@ -101,12 +101,17 @@ bool server_has_given_up(struct session *session)
 	return has;
 }
 
+/*
+ * A request that puts something under a policy takes the user's next turn, behind those that wait. What only
+ * asks, or kills, takes a moment: it comes with the first of them.
+ */
 static void put_in_queue(struct server *server, struct session *session)
 {
 	struct session **at;
 
 	session->turn = turns_first(&server->turns, session->uid);
-	for (const struct session *s = server->queue; s; s = s->next_queued)
+	for (const struct session *s = server->queue; s && session->request->operation->has_policy;
+	     s = s->next_queued)
 		if (s->uid == session->uid && s->turn >= session->turn)
 			session->turn = s->turn + 1;
 	for (at = &server->queue; *at && (*at)->turn <= session->turn;)

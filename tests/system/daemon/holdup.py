@@ -368,7 +368,10 @@ def freezing(house, seconds):
 
 
 def in_turn(check, house):
-    """One user has many starts waiting, each with a self-test that ends just in time. Another's start waits for one of them at most."""
+    """
+    One user has many starts waiting, each with a self-test that ends just in time. Another's start waits for one of them at most, and so
+    does what he asks himself.
+    """
     user = User("crowd", EVERYBODY[6])
     with owned_cgroups():
         with house.daemon.stopped():
@@ -381,7 +384,11 @@ def in_turn(check, house):
             start = time.monotonic()
             check.equal("another user's job", house.shell("exit 5", user=BOB, policy="team").status, 5)
             took = time.monotonic() - start
-        check.that("waits for one at most", took < 10, f"{took:.1f} s")
+            check.that("waits for one at most", took < 10, f"{took:.1f} s")
+            start = time.monotonic()
+            check.equal("his own question", house.ask("jobs", user=user).returncode, 0)
+            took = time.monotonic() - start
+            check.that("waits for one at most, too", took < 10, f"{took:.1f} s")
         said = {result_of(*one) for one in starts}
         check.that("they are served too", said <= {"ok", "ETIMEDOUT", "EAGAIN"} and "ok" in said, said)
     house.settles(check, "in turn")
