@@ -93,6 +93,11 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
+    def state(self):
+        """As in proc(5): "T" is stopped."""
+        with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as stream:
+            return stream.read().rpartition(")")[2].split()[0]
+
     def is_alive(self):
         return self.process is not None and self.process.poll() is None
 

@@ -2,12 +2,13 @@
 /*
  * killpoint - stops a process with SIGKILL at one of its system calls.
  *
- *	killpoint PID NUMBER [PATTERN [half|done]]
+ *	killpoint PID NUMBER [PATTERN [half|done|stop]]
  *
  * Seizes the process, says "ready", and lists each call from then on that others can see something of, or that sets up what the
  * process waits for, as one of its threads enters it: its number counted from 1, its name and its first arguments. The process is killed
  * as it enters the one of that NUMBER (0: none), which is therefore not done; with PATTERN, an extended regular expression, only calls
- * whose name and arguments match it are counted. half: the call, a write(), does half of what it is asked for first; done: all of it. Ends with the process; killed itself, it lets the process go. The threads that the process makes meanwhile are watched, not
+ * whose name and arguments match it are counted. half: the call, a write(), does half of what it is asked for first; done: all of it. stop: the process is not killed but stopped, and
+ * let go. Ends with the process; killed itself, it lets the process go. The threads that the process makes meanwhile are watched, not
  * those that it has already, nor its children.
  *
  * What it stores into memory that it shares with others, it does between two calls, and at none.
@@ -72,11 +73,15 @@ static const struct {
 #endif
 };
 
+/* What becomes of the call before the process is killed; or the process is stopped. */
 enum extent {
 	NOTHING,
 	HALF,
 	ALL,
+	STOP,
 };
+
+static const char *const extents[] = { [HALF] = "half", [ALL] = "done", [STOP] = "stop" };
 
 static pid_t target;
 
@@ -185,6 +190,8 @@ static int follow(long wanted, const regex_t *pattern, enum extent extent)
 			continue;
 		}
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && is_point(thread, wanted, pattern)) {
+			if (extent == STOP)
+				return kill(target, SIGSTOP);
 			if (!finish(thread, extent))
 				return 1;
 			continue;
@@ -197,13 +204,13 @@ static int follow(long wanted, const regex_t *pattern, enum extent extent)
 
 int main(int argc, char **argv)
 {
-	const char *extent = argc > 4 ? argv[4] : "";
-	bool is_half = !strcmp(extent, "half"), is_done = !strcmp(extent, "done");
+	enum extent extent = argc == 5 ? STOP : NOTHING;
 	regex_t pattern;
 
-	if (argc < 3 || argc > 5 || (argc == 5 && !is_half && !is_done) ||
-	    (argc > 3 && regcomp(&pattern, argv[3], REG_EXTENDED | REG_NOSUB))) {
-		fprintf(stderr, "usage: killpoint PID NUMBER [PATTERN [half|done]]\n");
+	while (extent && strcmp(argv[4], extents[extent]))
+		extent--;
+	if (argc < 3 || argc > 5 || (argc == 5 && !extent) || (argc > 3 && regcomp(&pattern, argv[3], REG_EXTENDED | REG_NOSUB))) {
+		fprintf(stderr, "usage: killpoint PID NUMBER [PATTERN [half|done|stop]]\n");
 		return 2;
 	}
 	target = atoi(argv[1]);
@@ -214,5 +221,5 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	puts("ready");
-	return follow(atol(argv[2]), argc > 3 ? &pattern : NULL, is_half ? HALF : is_done ? ALL : NOTHING);
+	return follow(atol(argv[2]), argc > 3 ? &pattern : NULL, extent);
 }

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """
-kill -9 of the daemon at each of its system calls that killpoint lists, in each of its doings.
+kill -9 of the daemon at each of its system calls that killpoint lists, in each of its doings; SIGSTOP at some.
 
 Those of an undisturbed one are listed first. Two witnesses toil through all of it: what they attempt is never let, and every
 attempt is in their record. After each kill the next daemon has to set right whatever was half done.
 """
+import concurrent.futures
+import os
 import re
+import signal
+import time
 
 from doings import Adoption, Attach, Environment, Finish, Kill, Launch, Reload, Renewal
 from harness import wait_for
@@ -92,3 +96,25 @@ def killed(check, house, doing, wanted):
         witness.judge(check, witness.job.id)
         house.accounted(check, witness.job.id, witness.job, witness[ATTEMPTS])
     house.settles(check, f"kills in {scenario.name}")
+
+
+def wake(house):
+    stopped = wait_for(lambda: house.daemon.state() == "T", 20)
+    time.sleep(2)
+    os.kill(house.daemon.pid, signal.SIGCONT)
+    return stopped
+
+
+def stopped(check, house):
+    """It stands still for a moment in the middle of a launch: the job starts all the same, or not at all."""
+    scenario = Launch(house)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for number, pattern in map(point_of, scenario.crossroads):
+            watched = Watched(house, number, pattern, "stop")
+            waker = pool.submit(wake, house)
+            scenario.act()
+            what = f"stopped at {pattern}"
+            check.that(f"{what}: it was", waker.result())
+            watched.end()
+            scenario.judge(check, what)
+    house.settles(check, "stopped in launches")
