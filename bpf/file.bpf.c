@@ -168,6 +168,30 @@ int BPF_PROG(file_file_truncate, struct file *file, int ret)
 	return judge(file->f_path.dentry, file->f_path.mnt, OP_TRUNCATE, ACCESS_WRITE, 0);
 }
 
+/* dev: as mknod() was given it, in the encoding of new_encode_dev(). */
+static __always_inline bool makes_device(__u32 type, __u32 dev)
+{
+	__u32 major = dev >> 8 & 0xfff, minor = (dev & 0xff) | (dev >> 12 & 0xfff00);
+	__u32 rdev = major << 20 | minor;
+
+	return type == S_IFBLK ||
+	       (type == S_IFCHR && rdev != DEVICE_WHITEOUT && !only_gives(rdev));
+}
+
+/* Its place would open it, whatever device it is; so CAP_MKNOD does not help a job. */
+static __noinline int refuse_node(struct dentry *dentry, struct vfsmount *mnt, __u32 mode)
+{
+	struct decision d = { .op = OP_MKNOD, .dentry = dentry, .mnt = mnt, .file.mode = mode };
+	struct finding finding = { .reason = REASON_NODE };
+	struct job job;
+	int verdict;
+
+	if (!lsm_enter(&job, &verdict))
+		return verdict;
+	describe(&d, dentry, &finding);
+	return lsm_refuse(&job, &d);
+}
+
 SEC("lsm/path_mknod")
 int BPF_PROG(file_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode,
 	     unsigned int dev, int ret)
@@ -176,8 +200,9 @@ int BPF_PROG(file_path_mknod, const struct path *dir, struct dentry *dentry, umo
 
 	if (ret)
 		return ret;
-	return judge(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD,
-		     ACCESS_WRITE, mode);
+	ret = judge(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD,
+		    ACCESS_WRITE, mode);
+	return !ret && makes_device(type, dev) ? refuse_node(dentry, dir->mnt, mode) : ret;
 }
 
 SEC("lsm/path_mkdir")

@@ -51,6 +51,7 @@ enum event_reason {
 	REASON_OWNER = 26,    /* whom a descriptor signals: none but the process itself */
 	REASON_SETID = 27,    /* a program that would run as its owner, whoever starts it */
 	REASON_ALL_QUOTAS = 28, /* quotas of every file system of the machine */
+	REASON_NODE = 29, /* a node would be a device, wherever it is, under the rule of that place */
 };
 
 /* What was attempted. */

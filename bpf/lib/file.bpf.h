@@ -29,6 +29,7 @@
 #define CAP_SETFCAP 31 /* include/uapi/linux/capability.h */
 
 /* include/uapi/linux/major.h, drivers/char/mem.c and include/linux/kdev_t.h */
+#define DEVICE_WHITEOUT 0 /* of overlays; nobody can open it */
 #define DEVICE_NULL (1 << 20 | 3)
 #define DEVICE_ZERO (1 << 20 | 5)
 #define DEVICE_FULL (1 << 20 | 7)
@@ -107,27 +108,30 @@ static __always_inline bool is_device_node(struct inode *inode)
 	return (inode->i_mode & S_IFMT & ~(S_IFBLK ^ S_IFCHR)) == (S_IFBLK & S_IFCHR);
 }
 
-/*
- * Whoever has a device open, if only for reading, may tell it what to do by ioctl: take a loop device's
- * file away from under a mount, have the machine reset by its watchdog. Excepted are those that have
- * nothing but what they give, and the process' own terminal.
- */
-static __always_inline bool is_device(struct inode *inode)
+/* Character devices that have nothing but what they give, and the process' own terminal. */
+static __always_inline bool only_gives(__u32 rdev)
 {
-	if (!inode || !is_device_node(inode))
-		return false;
-	if ((inode->i_mode & S_IFMT) == S_IFBLK)
-		return true;
-	switch ((__u32)inode->i_rdev) {
+	switch (rdev) {
 	case DEVICE_NULL:
 	case DEVICE_ZERO:
 	case DEVICE_FULL:
 	case DEVICE_RANDOM:
 	case DEVICE_URANDOM:
 	case DEVICE_TTY:
-	case DEVICE_PTMX: return false;
-	default: return true;
+	case DEVICE_PTMX: return true;
+	default: return false;
 	}
+}
+
+/*
+ * Whoever has a device open, if only for reading, may tell it what to do by ioctl: take a loop device's
+ * file away from under a mount, have the machine reset by its watchdog.
+ */
+static __always_inline bool is_device(struct inode *inode)
+{
+	if (!inode || !is_device_node(inode))
+		return false;
+	return (inode->i_mode & S_IFMT) == S_IFBLK || !only_gives(inode->i_rdev);
 }
 
 /*

@@ -10,7 +10,7 @@ NOT_HERE = ('ENOSYS', 'EOPNOTSUPP', 'ENOTTY')
 PROTECTED = 'builtin:protected-path'
 DEFAULT = 'filesystem.default'
 MOUNT, OVERLAY, OUTSIDE = 'mounts', 'builtin:overlay', 'builtin:outside-process'
-KERNEL_FILE, DEVICE = 'builtin:kernel-files', 'builtin:devices'
+KERNEL_FILE, DEVICE, NODE = 'builtin:kernel-files', 'builtin:devices', 'builtin:device-nodes'
 
 # Policies; see Cage in `run`. OPEN_HANDED grants every capability, and all programs may be run, so that it is other rules that are asked.
 OPEN_HANDED, TYPICAL = 'open-handed', 'typical'

@@ -120,6 +120,11 @@ static void test_device_messages(void **state)
 		       "takes orders from whoever has it open, so that only a rule can open it, and no "
 		       "default. To allow it, add to the policy: {\"filesystem\": {\"rules\": "
 		       "[{\"path\": \"/dev/loop0\", \"access\": \"read\"}]}}");
+	expect_message(by_reason(OP_MKNOD, REASON_NODE), "/srv/out/sda", NULL,
+		       "python3 (pid 812) was denied creating the device, FIFO or socket /srv/out/sda: a node would "
+		       "be the device of its number under the rules of its place, so a job makes none but null, "
+		       "zero, full, random, urandom, tty and ptmx. No policy entry can allow it: let a rule name "
+		       "the node in /dev.");
 	expect_message(by_reason(OP_IOCTL, REASON_TERMINAL), "/dev/pts/0", NULL,
 		       "python3 (pid 812) was denied altering /dev/pts/0 by ioctl: whoever reads from the "
 		       "terminal next would take it for typed. No policy entry can allow it.");

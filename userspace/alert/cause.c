@@ -71,6 +71,12 @@ static const struct builtin builtins[] = {
 		"it is a device, which takes orders from whoever has it open, so that only a rule can open it, and no default",
 		NULL,
 	},
+	[REASON_NODE] = {
+		"builtin:device-nodes",
+		"a node would be the device of its number under the rules of its place, so a job makes none but "
+		"null, zero, full, random, urandom, tty and ptmx",
+		"No policy entry can allow it: let a rule name the node in /dev.",
+	},
 	[REASON_TERMINAL] = {
 		"builtin:terminal-input",
 		"whoever reads from the terminal next would take it for typed",

@@ -93,6 +93,10 @@ static bool reason_ok(const struct event *event)
 		if (event->op != OP_KEY_REQUEST)
 			return false;
 		break;
+	case REASON_NODE:
+		if (event->op != OP_MKNOD)
+			return false;
+		break;
 	case REASON_ALL_QUOTAS:
 		if (event->op != OP_QUOTA_SYNC)
 			return false;
