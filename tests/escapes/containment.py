@@ -34,9 +34,9 @@ def processes():
     other = how | {'accomplice': True}
     yield from rows('x05_process', 'caged', 'ptrace-attach ptrace-seize vm-read proc-mem-open proc-maps proc-environ kcmp', **other)
     yield from rows('x05_process', 'caged', 'madvise', who=(ROOT,), **other)
-    yield from rows('x05_process', 'caged', '''ptrace-poke vm-write proc-mem kill tgkill sigqueue pidfd-signal nice limit affinity
+    yield from rows('x05_process', 'caged', '''ptrace-poke vm-write kill tgkill sigqueue pidfd-signal nice limit affinity
         io-priority''', felt='accomplice', **other)
-    yield from rows('x05_process', 'caged', 'oom-score', felt='accomplice', **other | {'rules': (DEFAULT, KERNEL_FILE)})
+    yield from rows('x05_process', 'caged', 'proc-mem oom-score', felt='accomplice', **other | {'rules': (DEFAULT, KERNEL_FILE)})
     yield from rows('x05_process', 'caged', 'own-child', **how | {'rules': ()})
     for attempt in 'ptrace-attach ptrace-seize proc-mem-open proc-maps proc-environ kcmp kill tgkill sigqueue pidfd-signal'.split():
         yield from rows('x05_process', 'caged', attempt, who=(ROOT,), extra='{controller}', label=f'controller-{attempt}', **how)
@@ -107,7 +107,9 @@ def bpf():
     yield from rows('x08_bpf', 'caged', 'map-create link program program-load', **called)
     yield from rows('x08_bpf', 'caged', 'program-attach', extra='{sibling}', **called)
     yield from rows('x08_bpf', 'caged', 'pin-open', extra='{pin}', **called)
-    yield from rows('x08_bpf', 'caged', 'unpin pin-move', extra='{pin}', felt='pin', rules=(OWN_FILES, KERNEL_FILE, DEFAULT), **how)
+    how |= {'extra': '{pin}', 'rules': (OWN_FILES,)}
+    yield from rows('x08_bpf', 'caged', 'unpin', felt='pin', **how)
+    yield from rows('x08_bpf', 'caged', 'pin-move', **how)
 
 
 def machine():
@@ -121,14 +123,15 @@ def machine():
                         **how | {'rules': (DEFAULT, KERNEL_FILE)})
     yield from rows('x08_machine', 'caged', 'write', label='sysrq', extra='/proc/sysrq-trigger', **how | {'rules': (DEFAULT, KERNEL_FILE)})
     yield from rows('x08_machine', 'caged', 'read', label='kernel-memory', extra='/proc/kcore', **how)
+    yield from rows('x08_machine', 'caged', 'perf-process', accomplice=True, **how)
     # What a policy that grants them all leaves open.
     for program, attempt in (('f05_mount', 'mount-setattr'), ('f13_device', 'mknod'), ('f13_device', 'memory-node'), ('f18_kernel', 'quotactl')):
         yield from rows(program, 'sealed', attempt, extra='{device}', label=f'{attempt}-typical', **how)
     # Also where every capability is granted.
     how = {'changes': False, 'who': (ROOT,), 'rules': (OUTSIDE,)}
     yield from rows('x08_machine', 'caged', 'setns-net setns-mount setns-pid setns-pidfd', **how)
-    yield from rows('x08_machine', 'caged', 'perf-process', accomplice=True, **how | {'rules': (OUTSIDE, CAPABILITY)})
     # Open ones.
+    yield from rows('x08_machine', 'caged', 'perf-process', label='perf-process-granted', accomplice=True, **how)
     yield from rows('x08_machine', 'caged', 'key-of-other segment-of-other', accomplice=True, **how | {'who': (ROOT, USER)})
     yield from rows('x08_machine', 'caged', 'key-persistent', **how)
 
@@ -149,7 +152,7 @@ def entries():
 
 def storms():
     how = {'changes': False, 'rules': ('dataset:closed',)}
-    yield from rows('x10_storm', 'caged', 'fork-bomb exit-race vfork clone-vm clone-all clone-parent thread-race', extra='100', **how)
+    yield from rows('x10_storm', 'caged', 'fork-bomb exit-race vfork clone-vm clone-all clone-parent thread-race', extra='50', **how)
     yield from rows('x10_storm', 'caged', 'kill-race', extra='10', **how)
     yield from rows('x10_storm', 'caged', 'threads', extra='1000', **how)
 
@@ -161,4 +164,5 @@ def table():
 
 KEYS = "nobody asks whose job a key is: those of the same user are within reach, and for CAP_SETUID all users' persistent ones"
 SEGMENTS = "System V memory of the same user's processes is within reach"
-OPEN = {'X08 key-of-other': KEYS, 'X08 key-persistent': KEYS, 'X08 segment-of-other': SEGMENTS}
+COUNTERS = 'for CAP_SYS_ADMIN, or CAP_PERFMON, the kernel asks no more whose process it is that is counted'
+OPEN = {'X08 key-of-other': KEYS, 'X08 key-persistent': KEYS, 'X08 segment-of-other': SEGMENTS, 'X08 perf-process-granted': COUNTERS}

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define TRIES 40
+#define TRIES 20
 
 static const char *tool(void) { return in(out, "tool"); }
 static int listed(void) { return run_path(in(extra, "tool")); }

@@ -111,10 +111,10 @@ static int map_dev_shm(void)
 {
 	static const char path[] = "/dev/shm/jobcage-x3";
 	int r = copy_to(path, in(out, "code"));
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
+	r = r ?: run_mapped(open(path, O_RDONLY | O_CLOEXEC), PROT_READ | PROT_EXEC, MAP_SHARED);
 	unlink(path);
-	return r ?: run_mapped(fd, PROT_READ | PROT_EXEC, MAP_SHARED);
+	return r;
 }
 
 static void *readable(int flags)

@@ -117,7 +117,7 @@ static int memory_file(void)
 	return r;
 }
 
-static int open_memory(void) { return close_outcome(open_of("mem", O_RDWR)); }
+static int open_memory(void) { return close_outcome(open_of("mem", O_RDONLY)); }
 
 static int read_of(const char *name)
 {

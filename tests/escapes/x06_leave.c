@@ -51,7 +51,6 @@ static int parent_to_sibling(void)
 }
 
 static int by_child(void) { return in_child(parent_to_sibling); }
-static int child_by_child(void) { return in_child(by_child); }
 
 static int born_into(void)
 {
@@ -174,7 +173,7 @@ const struct attempt attempts[] = {
 	{ "sibling", child_to_sibling },
 	{ "parent", child_to_parent },
 	{ "root", child_to_root },
-	{ "by-child", child_by_child },
+	{ "by-child", by_child },
 	{ "received", child_by_received },
 	{ "clone-into", child_born_into },
 	{ "nested", nested },
