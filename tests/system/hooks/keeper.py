@@ -91,6 +91,8 @@ class Actor:
         self.process = subprocess.Popen([jobs.ACT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
                                         env={**os.environ, 'ACT_CGROUP': born})
         self.pid = self.process.pid
+        # In a job it could not load libraries that the policy does not list.
+        self.ask('here open_read /dev/null')
 
     def ask(self, line):
         """OK or the name of an errno."""
