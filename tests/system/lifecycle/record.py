@@ -28,12 +28,12 @@ def audit(check, world):
     end = job.end()
     check.equal("audit: nothing denied", sum(end["denied"].values()), 0)
     check.equal("audit: would-deny counted, each an event", (sum(end["would_deny"].values()), end["would_deny"]["exec"]),
-                (len(decisions), 1))
+                (len(decisions), 2))
     check.equal("audit: observed, detected, no alert", {(event["action_id"], event["disposition_id"], event["is_alert"],
                                                           event["policy"]["is_applied"]) for event in decisions},
                 {(3, 15, False, False)})
     check.equal("audit: operations", [event["metadata"]["event_code"] for event in decisions],
-                ["file_create", "file_open_write", "file_mkdir", "file_unlink", "exec"])
+                ["file_create", "file_open_write", "file_mkdir", "file_unlink", "exec", "exec_map"])
     check.that("audit: the record is complete", end["complete"])
     world.settles(check, "audit")
 
