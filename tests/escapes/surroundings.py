@@ -161,7 +161,7 @@ class Surroundings:
         make_listed(out)
         make_handlers()
         self.witnesses = {'': Nobody(), 'cgroups': cgroups, 'pin': Pin(), 'runners': Runners()}
-        fd = sabotage.obj_get(sabotage.pin('tables'))
+        fd = sabotage.obj_get(sabotage.pin('kernel_stats'))
         number = struct.unpack_from('<4xI', sabotage.info_of(fd))[0]
         os.close(fd)
         self.known = {'{home}': HOME, '{listed}': LISTED, '{sibling}': SIBLING, '{empty}': EMPTY, '{pin}': self.witnesses['pin'].path,
