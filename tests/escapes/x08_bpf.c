@@ -104,8 +104,11 @@ static int unpin(void) { return step("unlink") && unlink(extra) ? -errno : 0; }
 
 static int move_pin(void)
 {
-	step("rename");
-	return outcome(rename(extra, "/sys/fs/bpf/jobcage-x8"));
+	const char *moved = in("/sys/fs/bpf", "jobcage-x8");
+
+	if (step("rename") && rename(extra, moved))
+		return -errno;
+	return outcome(rename(moved, extra));
 }
 
 const struct attempt attempts[] = {
