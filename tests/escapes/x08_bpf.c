@@ -104,11 +104,8 @@ static int unpin(void) { return step("unlink") && unlink(extra) ? -errno : 0; }
 
 static int move_pin(void)
 {
-	const char *moved = in("/sys/fs/bpf", "jobcage-x8");
-
-	if (step("rename") && rename(extra, moved))
-		return -errno;
-	return outcome(rename(moved, extra));
+	step("rename");
+	return outcome(rename(extra, "/sys/fs/bpf/jobcage-x8"));
 }
 
 const struct attempt attempts[] = {
