@@ -108,8 +108,7 @@ def bpf():
     yield from rows('x08_bpf', 'caged', 'program-attach', extra='{sibling}', **called)
     yield from rows('x08_bpf', 'caged', 'pin-open', extra='{pin}', **called)
     how |= {'extra': '{pin}', 'rules': (OWN_FILES,)}
-    yield from rows('x08_bpf', 'caged', 'pin-move', **how)
-    yield from rows('x08_bpf', 'caged', 'unpin', felt='pin', **how)
+    yield from rows('x08_bpf', 'caged', 'pin-move unpin', felt='pin', **how)
 
 
 def machine():
