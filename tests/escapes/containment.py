@@ -124,7 +124,7 @@ def machine():
     yield from rows('x08_machine', 'caged', 'read', label='kernel-memory', extra='/proc/kcore', **how)
     yield from rows('x08_machine', 'caged', 'perf-process', accomplice=True, **how)
     # What a policy that grants them all leaves open.
-    for program, attempt in (('f05_mount', 'mount-setattr'), ('f13_device', 'mknod'), ('f13_device', 'memory-node'), ('f18_kernel', 'quotactl')):
+    for program, attempt in (('f05_mount', 'mount-setattr'), ('f18_kernel', 'quotactl')):
         yield from rows(program, 'sealed', attempt, extra='{device}', label=f'{attempt}-typical', **how)
     # Also where every capability is granted.
     how = {'changes': False, 'who': (ROOT,), 'rules': (OUTSIDE,)}
