@@ -178,20 +178,6 @@ static __always_inline bool makes_device(__u32 type, __u32 dev)
 	       (type == S_IFCHR && rdev != DEVICE_WHITEOUT && !only_gives(rdev));
 }
 
-/* Its place would open it, whatever device it is; so CAP_MKNOD does not help a job. */
-static __noinline int refuse_node(struct dentry *dentry, struct vfsmount *mnt, __u32 mode)
-{
-	struct decision d = { .op = OP_MKNOD, .dentry = dentry, .mnt = mnt, .file.mode = mode };
-	struct finding finding = { .reason = REASON_NODE };
-	struct job job;
-	int verdict;
-
-	if (!lsm_enter(&job, &verdict))
-		return verdict;
-	describe(&d, dentry, &finding);
-	return lsm_refuse(&job, &d);
-}
-
 SEC("lsm/path_mknod")
 int BPF_PROG(file_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode,
 	     unsigned int dev, int ret)
@@ -200,9 +186,8 @@ int BPF_PROG(file_path_mknod, const struct path *dir, struct dentry *dentry, umo
 
 	if (ret)
 		return ret;
-	ret = judge(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD,
-		    ACCESS_WRITE, mode);
-	return !ret && makes_device(type, dev) ? refuse_node(dentry, dir->mnt, mode) : ret;
+	return judge_mode(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD,
+			  ACCESS_WRITE, mode, makes_device(type, dev));
 }
 
 SEC("lsm/path_mkdir")

@@ -216,24 +216,35 @@ static __always_inline bool may_make_setid(const struct job *job)
 	       bpf_get_current_task_btf()->cred->user_ns->level;
 }
 
-/* One object, one need. */
-static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, enum event_op op,
-				 enum access need, __u32 mode)
+/*
+ * One object, one need. is_device: a node is made whose place would open it, whatever device it is; so
+ * CAP_MKNOD does not help a job.
+ */
+static __always_inline int judge_mode(struct dentry *dentry, struct vfsmount *mnt,
+				      enum event_op op, enum access need, __u32 mode,
+				      bool is_device)
 {
 	struct decision d = { .op = op, .dentry = dentry, .mnt = mnt, .file.mode = mode };
-	struct finding setid = { .reason = REASON_SETID };
+	struct finding never = { .reason = is_device ? REASON_NODE : REASON_SETID };
 	struct job job;
 	int verdict;
 
 	if (!lsm_enter(&job, &verdict))
 		return verdict;
 	if (is_granted(&job, &d, dentry, need, job.policy->file_default)) {
-		if ((op != OP_CREATE && op != OP_CHMOD) || !is_setid(inode_mode(dentry), mode) ||
-		    may_make_setid(&job))
+		if (!is_device &&
+		    ((op != OP_CREATE && op != OP_CHMOD) || !is_setid(inode_mode(dentry), mode) ||
+		     may_make_setid(&job)))
 			return LSM_ALLOW;
-		describe(&d, dentry, &setid);
+		describe(&d, dentry, &never);
 	}
 	return lsm_refuse(&job, &d);
+}
+
+static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, enum event_op op,
+				 enum access need, __u32 mode)
+{
+	return judge_mode(dentry, mnt, op, need, mode, false);
 }
 
 #endif

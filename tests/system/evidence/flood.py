@@ -8,7 +8,8 @@ import signal
 import subprocess
 import time
 
-from cage import END_OF_LINE, PROJECT, is_decision
+from cage import PROJECT, is_decision
+from eventfile import END_OF_LINE
 from harness import WAIT_S, wait_for
 from watched import KILLPOINT
 
