@@ -95,14 +95,41 @@ static void check_advice(const json_t *event)
 	must_of(!advice || policy, "proposes what is not JSON", advice);
 }
 
+/* A parent that is called what the record has of names; nobody else's are any bytes. */
+static struct ancestor ancestor_of(const struct decoded_event *event)
+{
+	struct ancestor ancestor = { .pid = event->event.tgid, .start_ns = event->event.start_ns };
+
+	snprintf(ancestor.name, sizeof(ancestor.name), "%s", event->event.comm);
+	snprintf(ancestor.program, sizeof(ancestor.program), "%s", event->exe ? event->exe : "");
+	return ancestor;
+}
+
+/* The job's command, cgroup and user may be any bytes, too. */
+static struct alert_job job_of(const struct decoded_event *event)
+{
+	struct alert_job job = fixture_job;
+
+	job.command = event->path2 ? event->path2 : event->path ? event->path : "";
+	job.cgroup = event->exe ? event->exe : "/";
+	job.user = event->event.comm;
+	return job;
+}
+
 static bool render(const uint8_t *record, size_t len, int64_t boot_offset_ms)
 {
 	struct decoded_event event;
+	struct ancestor ancestor;
+	struct alert_job job;
 	json_t *json = NULL;
 
 	if (decode_event(record, len, &event))
 		return false;
-	must(!fixture_decision(&fixture_job, &event, event.event.sequence, boot_offset_ms, &json));
+	ancestor = ancestor_of(&event);
+	event.ancestors = &ancestor;
+	event.ancestor_cnt = 1;
+	job = job_of(&event);
+	must(!fixture_decision(&job, &event, event.event.sequence, boot_offset_ms, &json));
 	check_line(json);
 	check_strings(json);
 	check_advice(json);

@@ -35,7 +35,9 @@ static uint64_t start_of(pid_t pid)
 
 static struct decoded_event event_of(pid_t pid, uint64_t start_ns)
 {
-	return (struct decoded_event){ .event = { .tgid = (uint32_t)pid, .start_ns = start_ns } };
+	return (struct decoded_event){
+		.event = { .tgid = (uint32_t)pid, .ppid = (uint32_t)getpid(), .start_ns = start_ns }
+	};
 }
 
 static void test_parents(void **state)
@@ -65,6 +67,18 @@ static void test_parents(void **state)
 		assert_int_equal(event.ancestors[1].pid, getppid());
 	/* Another process of that number. */
 	event = event_of(pid, start_of(pid) + 20000000);
+	ancestry_find(&ancestry, &event);
+	assert_int_equal(event.ancestor_cnt, 0);
+	/* Its parent ended after it had acted: who has it now did not start it. */
+	event = event_of(pid, start_of(pid));
+	event.event.ppid++;
+	ancestry_find(&ancestry, &event);
+	assert_int_equal(event.ancestor_cnt, 0);
+	/* And known from before is not known still. */
+	event = event_of(pid, start_of(pid));
+	ancestry_find(&ancestry, &event);
+	assert_true(event.ancestor_cnt >= 1);
+	event.event.ppid++;
 	ancestry_find(&ancestry, &event);
 	assert_int_equal(event.ancestor_cnt, 0);
 	/* Of a packet nobody knows who sent it. */

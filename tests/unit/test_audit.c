@@ -106,7 +106,7 @@ static int teardown(void **state)
 static struct audit_result verify(const char *file, const struct head *head,
 				  const struct head_key *key)
 {
-	const struct audit_heads heads = { (struct head *)head, head ? 1 : 0 };
+	const struct audit_heads heads = { .items = (struct head *)head, .cnt = head ? 1 : 0 };
 	char *files[] = { (char *)file };
 	struct audit_result result = { 0 };
 	struct error err = { 0 };
@@ -384,6 +384,97 @@ static void test_signed(void **state)
 	head_key_free(other_key);
 }
 
+static void use_key(const struct log *log, char private[static 128], struct head_key **ret_key)
+{
+	char public[128];
+
+	snprintf(private, 128, "%s/key", log->dir);
+	snprintf(public, sizeof(public), "%s/key.pub", log->dir);
+	make_key(private, public);
+	assert_int_equal(head_key_load(public, false, NULL, ret_key), 0);
+}
+
+/* The heads of each file go into the other one, too, and are no fault there. */
+static void test_two_files(void **state)
+{
+	struct log *log = *state;
+	char private[128];
+	struct site_audit audit = { .key = private, .interval_ms = 3600000 };
+	struct audit_result result;
+	struct head_key *key;
+	struct sinks *sinks;
+	struct sink *one, *two;
+
+	use_key(log, private, &key);
+	assert_int_equal(sinks_new(NULL, &sinks), 0);
+	assert_int_equal(sinks_set_site(sinks, NULL, 0, &audit, true, NULL), 0);
+	assert_int_equal(sinks_use(sinks, log->file, NULL, &one), 0);
+	assert_int_equal(sinks_use(sinks, log->copy, NULL, &two), 0);
+	put(sinks, two, 1);
+	sinks_tick(sinks);
+	sinks_free(sinks);
+	result = verify(log->file, &log->head, key);
+	if (!result.is_sound)
+		fail_msg("%s", result.fault);
+	assert_int_equal(result.signatures, 2);
+	assert_int_equal(result.signed_to, LINES + 2);
+	assert_non_null(strstr(result.of, log->file));
+	audit_result_free(&result);
+	result = verify(log->copy, NULL, key);
+	assert_true(result.is_sound);
+	assert_int_equal(result.signatures, 2);
+	assert_non_null(strstr(result.of, log->copy));
+	audit_result_free(&result);
+	head_key_free(key);
+}
+
+/* Of many files in one place, as a site's receiver has them, those that are of this one count. */
+static void test_heads_of_many(void **state)
+{
+	struct log *log = *state;
+	struct head items[2] = { log->head, log->head };
+	struct audit_heads heads = { items, 2, "log of a" };
+	char *files[] = { log->file };
+	struct audit_result result;
+
+	strcpy(items[0].of, "log of a");
+	strcpy(items[1].of, "log of b");
+	assert_true(audit_heads_are_of(&heads, "log of a"));
+	assert_false(audit_heads_are_of(&heads, "log of c"));
+	assert_string_equal(audit_heads_other(&heads, "log of a"), "log of b");
+	memset(items[1].hash, 'a', CHAIN_HASH_SIZE - 1);
+	assert_int_equal(audit_verify(files, 1, &heads, NULL, NULL, &result), 0);
+	assert_true(result.is_sound);
+	assert_int_equal(result.heads, 1);
+	assert_int_equal(result.others, 1);
+	audit_result_free(&result);
+	/* That others agree helps nobody: they may have been added. */
+	heads.of = "log of b";
+	assert_int_equal(audit_verify(files, 1, &heads, NULL, NULL, &result), 0);
+	assert_false(result.is_sound);
+	audit_result_free(&result);
+	heads.of = NULL;
+	assert_int_equal(audit_verify(files, 1, &heads, NULL, NULL, &result), 0);
+	assert_false(result.is_sound);
+	audit_result_free(&result);
+}
+
+/* Who asks for signatures does not get a log without. */
+static void test_unsigned(void **state)
+{
+	struct log *log = *state;
+	char private[128];
+	struct audit_result result;
+	struct head_key *key;
+
+	use_key(log, private, &key);
+	result = verify(log->file, &log->head, key);
+	assert_false(result.is_sound);
+	assert_non_null(strstr(result.fault, "signed"));
+	audit_result_free(&result);
+	head_key_free(key);
+}
+
 /* Somebody who can write the whole log anew is found by a head from elsewhere. */
 static void test_rewritten(void **state)
 {
@@ -417,6 +508,8 @@ static void test_heads_from_file(void **state)
 	assert_int_equal(audit_heads_add(&heads, "5:abc", NULL), -ENOENT);
 	assert_int_equal(heads.cnt, 2);
 	assert_string_equal(heads.items[0].hash, heads.items[1].hash);
+	assert_string_equal(heads.items[0].of, "/var/log/x of host h");
+	assert_string_equal(heads.items[1].of, "");
 	audit_heads_free(&heads);
 }
 
@@ -427,7 +520,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_sound),	 TEST(test_harm),    TEST(test_torn),
 		TEST(test_edit_between_writers), TEST(test_rotated), TEST(test_signed),
-		TEST(test_rewritten),	 TEST(test_heads_from_file),
+		TEST(test_rewritten),	 TEST(test_heads_from_file), TEST(test_two_files),
+		TEST(test_heads_of_many), TEST(test_unsigned),
 	};
 
 	return cmocka_run_group_tests_name("audit", tests, NULL, NULL);

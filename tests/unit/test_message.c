@@ -17,7 +17,9 @@
 #include <sys/socket.h>
 
 #include "../ocsf/fixture.h"
+#include "alert/line.h"
 #include "alert/message.h"
+#include "alert/ocsf.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
 
@@ -323,6 +325,77 @@ static void test_escape(void **state)
 	expect_escaped("", "");
 }
 
+/* --- how long an event becomes ---------------------------------------------------------------- */
+
+#define DATAGRAM_MAX 65507
+#define SYSLOG_MAX 600
+
+static void fill(char *room, size_t size, char byte, char end)
+{
+	memset(room, byte, size - 1);
+	for (size_t i = 0; i < size - 1; i += 200)
+		room[i] = '/';
+	room[size - 2] = end;
+	room[size - 1] = '\0';
+}
+
+static json_t *event_of(const char *names, const struct ancestor *ancestors, size_t *ret_len)
+{
+	const struct decoded_event event = {
+		.event = by_rule(OP_RENAME, FIXTURE_DIGITS),
+		.path = (char *)names,
+		.path2 = (char *)names,
+		.exe = (char *)names,
+		.cnt = 1,
+		.ancestors = ancestors,
+		.ancestor_cnt = 5,
+	};
+	struct alert_job job = fixture_job;
+	struct line *line;
+	json_t *json;
+
+	job.command = job.user = names;
+	job.pid = event.event.tgid;
+	assert_int_equal(ocsf_decision(&job, &event, 1, 0, &line), 0);
+	json = json_loadb(line->text, line->len, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	*ret_len = line->len;
+	line_unref(line);
+	return json;
+}
+
+/* Whatever a job calls its files, a receiver of datagrams gets to know of it; no other name is cut. */
+static void test_longest(void **state)
+{
+	static const char bytes[] = { '\x01', '\x80', '"', '\\', 'a' };
+	struct ancestor ancestors[5];
+	char names[4096];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		json_auto_t *json = NULL;
+		const char *path = NULL;
+		int is_cut = 0;
+
+		fill(names, sizeof(names), bytes[i], 'z');
+		for (size_t a = 0; a < ARRAY_SIZE(ancestors); a++) {
+			fill(ancestors[a].name, sizeof(ancestors[a].name), bytes[i], 'z');
+			fill(ancestors[a].program, sizeof(ancestors[a].program), bytes[i], 'z');
+			ancestors[a].pid = 1;
+			ancestors[a].start_ns = 1;
+		}
+		json = event_of(names, ancestors, &len);
+		assert_true(len + SYSLOG_MAX <= DATAGRAM_MAX);
+		assert_int_equal(json_unpack(json, "{s:{s?b}, s:{s:s}}", "metadata", "is_truncated",
+					     &is_cut, "file", "path", &path), 0);
+		assert_int_equal(path[strlen(path) - 1], 'z');
+		assert_true(is_cut == (strstr(path, "...") != NULL));
+	}
+	json_decref(event_of("/short", ancestors, &len));
+	assert_true(len < 16384);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_advice_is_exact),
 		cmocka_unit_test(test_escape_round_trip),
 		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_longest),
 	};
 
 	return cmocka_run_group_tests_name("message", tests, NULL, NULL);

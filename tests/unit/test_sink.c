@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -509,6 +510,23 @@ static void test_syslog_datagram(void **state)
 }
 
 /* Octet counting: the number in front is that of the bytes behind it. */
+/* What a peer says wakes nobody; that it hangs up does, behind all of it. */
+static void expect_deaf(struct sinks *sinks, int peer)
+{
+	struct pollfd poll_fd = { .fd = sinks->epoll_fd, .events = POLLIN };
+	char talk[10000] = "";
+
+	assert_int_equal(send(peer, talk, sizeof(talk), 0), sizeof(talk));
+	sinks_tick(sinks);
+	assert_int_equal(poll(&poll_fd, 1, 50), 0);
+	close(peer);
+	for (int i = 0; i < 10 && !sinks->first->trouble.code; i++) {
+		assert_int_equal(poll(&poll_fd, 1, 1000), 1);
+		sinks_ready(sinks);
+	}
+	assert_int_equal(sinks->first->trouble.code, -ECONNRESET);
+}
+
 static void test_syslog_tcp(void **state)
 {
 	struct place *place = *state;
@@ -530,7 +548,7 @@ static void test_syslog_tcp(void **state)
 	assert_int_equal(sscanf(text, "%d %n", &count, &end), 1);
 	assert_int_equal(n - end, count);
 	assert_string_equal(text + n - strlen(LINE_ONE), LINE_ONE);
-	close(peer);
+	expect_deaf(place->sinks, peer);
 	close(sock);
 }
 

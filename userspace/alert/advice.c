@@ -384,6 +384,8 @@ void advice_add(struct json_out *out, const struct decoded_event *event, const s
 
 	if (remedy)
 		out_add_string(out, remedy);
+	else if (out->is_short)
+		out_add(out, "What would allow it is too long for this event.");
 	else
 		advise_by_kind(out, event, cause);
 }

@@ -87,6 +87,22 @@ int audit_heads_add(struct audit_heads *heads, const char *text, struct error *e
 	return add_heads_of_file(heads, text, err);
 }
 
+bool audit_heads_are_of(const struct audit_heads *heads, const char *name)
+{
+	for (size_t i = 0; i < heads->cnt; i++)
+		if (!strcmp(heads->items[i].of, name))
+			return true;
+	return false;
+}
+
+const char *audit_heads_other(const struct audit_heads *heads, const char *name)
+{
+	for (size_t i = 0; i < heads->cnt; i++)
+		if (*heads->items[i].of && strcmp(heads->items[i].of, name))
+			return heads->items[i].of;
+	return NULL;
+}
+
 void audit_heads_free(struct audit_heads *heads)
 {
 	free(heads->items);
@@ -256,6 +272,32 @@ static int verify_file(struct audit *audit, const char *path, struct error *err)
 
 /* --- heads against lines ---------------------------------------------------------------------- */
 
+static bool is_here(const struct audit_result *result, const struct head *head)
+{
+	return head->sequence >= result->first && head->sequence <= result->last;
+}
+
+static bool agrees(const struct audit *audit, const struct head *head)
+{
+	return !strcmp(audit->hashes[head->sequence - audit->result->first], head->hash);
+}
+
+static int check_signature(struct audit *audit, const struct head *head)
+{
+	struct audit_result *result = audit->result;
+
+	if (!audit->key || !*head->signature)
+		return 0;
+	if (!head_verify(audit->key, head))
+		return fault_at(audit, NULL, 0,
+				"the signature of the head of line %" PRIu64 " is not by this key",
+				head->sequence);
+	result->signatures++;
+	if (result->signed_to < head->sequence)
+		result->signed_to = head->sequence;
+	return 0;
+}
+
 static int check_head(struct audit *audit, const struct head *head)
 {
 	struct audit_result *result = audit->result;
@@ -265,17 +307,12 @@ static int check_head(struct audit *audit, const struct head *head)
 				"a head speaks of line %" PRIu64 ", but the log ends with line %" PRIu64
 				": its end was cut off",
 				head->sequence, result->last);
-	if (audit->key && *head->signature) {
-		if (!head_verify(audit->key, head))
-			return fault_at(audit, NULL, 0,
-					"the signature of the head of line %" PRIu64 " is not by this key",
-					head->sequence);
-		result->signatures++;
-	}
-	if (head->sequence < result->first)
+	if (!is_here(result, head))
 		return 0;
+	if (check_signature(audit, head))
+		return 1;
 	result->heads++;
-	if (strcmp(audit->hashes[head->sequence - result->first], head->hash))
+	if (!agrees(audit, head))
 		return fault_at(audit, NULL, 0,
 				"line %" PRIu64 " is not the one that a head speaks of: the log was "
 				"written anew from there or before",
@@ -283,13 +320,93 @@ static int check_head(struct audit *audit, const struct head *head)
 	return 0;
 }
 
+static bool is_own(const struct audit *audit, const struct head *head)
+{
+	return *head->of && is_here(audit->result, head) && agrees(audit, head);
+}
+
+/* More than one only where logs have been the same so far. */
+#define NAMES_MAX 8
+
+struct names {
+	const char *items[NAMES_MAX];
+	size_t cnt;
+};
+
+static bool has_name(const struct names *names, const char *name)
+{
+	for (size_t i = 0; i < names->cnt; i++)
+		if (!strcmp(names->items[i], name))
+			return true;
+	return false;
+}
+
+/*
+ * What the last head that agrees with the log calls it. Earlier ones may be another's: two files that
+ * were begun together have the same lines, until one of them misses some.
+ */
+static struct names own_names(const struct audit *audit, const struct audit_heads *heads)
+{
+	struct names names = { 0 };
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < heads->cnt; i++)
+		if (heads->items[i].sequence > last && is_own(audit, &heads->items[i]))
+			last = heads->items[i].sequence;
+	for (size_t i = 0; last && i < heads->cnt && names.cnt < NAMES_MAX; i++) {
+		const struct head *head = &heads->items[i];
+
+		if (head->sequence == last && is_own(audit, head) && !has_name(&names, head->of))
+			names.items[names.cnt++] = head->of;
+	}
+	return names;
+}
+
+/*
+ * A file has the heads of its controller's other files, too. They are passed over, but not where no
+ * head agrees: then any may be its own.
+ */
+static int check_inner(struct audit *audit)
+{
+	const struct audit_heads *heads = &audit->inner;
+	const struct names own = own_names(audit, heads);
+	int r = 0;
+
+	if (own.cnt)
+		strcpy(audit->result->of, own.items[0]);
+	for (size_t i = 0; !r && i < heads->cnt; i++) {
+		const struct head *head = &heads->items[i];
+
+		if (own.cnt && *head->of && !has_name(&own, head->of))
+			audit->result->others++;
+		else
+			r = check_head(audit, head);
+	}
+	return r;
+}
+
+/* Whoever can write to a receiver can add heads there, so that some agree says nothing of others. */
 static int check_heads(struct audit *audit, const struct audit_heads *heads)
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && heads && i < heads->cnt; i++)
-		r = check_head(audit, &heads->items[i]);
+	for (size_t i = 0; !r && i < heads->cnt; i++) {
+		const struct head *head = &heads->items[i];
+
+		if (heads->of && *head->of && strcmp(head->of, heads->of))
+			audit->result->others++;
+		else
+			r = check_head(audit, head);
+	}
 	return r;
+}
+
+/* Whoever has a key wants to know it from its owner, not from whoever left the heads out. */
+static int check_signed(struct audit *audit)
+{
+	if (!audit->key || audit->result->signatures)
+		return 0;
+	return fault_at(audit, NULL, 0, "no line of it has a head that is signed by this key");
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -341,10 +458,12 @@ static int verify_all(struct audit *audit, const struct ordered *files, size_t c
 		r = odd_fault(audit);
 	if (!r && !audit->result->lines && heads && heads->cnt)
 		r = fault_at(audit, NULL, 0, "the log is empty, but there are heads of it");
-	if (!r && audit->result->lines)
+	if (!r && audit->result->lines && heads)
 		r = check_heads(audit, heads);
 	if (!r)
-		r = check_heads(audit, &audit->inner);
+		r = check_inner(audit);
+	if (!r)
+		r = check_signed(audit);
 	return r;
 }
 

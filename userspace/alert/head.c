@@ -109,6 +109,26 @@ bool head_verify(const struct head_key *key, const struct head *head)
 	return ok;
 }
 
+/* A host may be renamed, its machine's id stays. */
+void head_name(const char *file, const char *machine, const char *host,
+	       char ret_of[static HEAD_OF_SIZE])
+{
+	snprintf(ret_of, HEAD_OF_SIZE, "%.320s of %s %.128s", file, machine ? "machine" : "host",
+		 machine ? machine : host);
+}
+
+static void read_name(const json_t *event, const json_t *head, struct head *ret_head)
+{
+	const json_t *device = json_object_get(event, "device");
+	const char *file = json_string_value(json_object_get(head, "file")),
+		   *machine = json_string_value(json_object_get(device, "uid")),
+		   *host = json_string_value(json_object_get(device, "hostname"));
+
+	*ret_head->of = '\0';
+	if (file && (machine || host))
+		head_name(file, machine, host, ret_head->of);
+}
+
 bool head_read(const json_t *event, struct head *ret_head)
 {
 	const json_t *own = json_object_get(json_object_get(event, "unmapped"), "jobcage");
@@ -123,5 +143,6 @@ bool head_read(const json_t *event, struct head *ret_head)
 	ret_head->sequence = sequence;
 	strcpy(ret_head->hash, hash);
 	strcpy(ret_head->signature, signature ? signature : "");
+	read_name(event, head, ret_head);
 	return true;
 }

@@ -17,10 +17,13 @@
 
 #define HEAD_SIGNATURE_SIZE 129 /* hex digits and NUL */
 
+#define HEAD_OF_SIZE 512
+
 struct head {
 	uint64_t sequence;
 	char hash[CHAIN_HASH_SIZE];
 	char signature[HEAD_SIGNATURE_SIZE]; /* "": not signed */
+	char of[HEAD_OF_SIZE]; /* "FILE of machine ID", any text; "": not known. Not signed */
 };
 
 struct head_key;
@@ -32,6 +35,10 @@ void head_key_free(struct head_key *key);
 /* Fills head->signature. Returns 0 or -EIO. */
 int head_sign(const struct head_key *key, struct head *head);
 bool head_verify(const struct head_key *key, const struct head *head);
+
+/* What heads of that file on that machine (NULL: not known, by its name as a host) have in of. */
+void head_name(const char *file, const char *machine, const char *host,
+	       char ret_of[static HEAD_OF_SIZE]);
 
 /* From an event: false if it is none of a head, or a malformed one. */
 bool head_read(const json_t *event, struct head *ret_head);

@@ -179,8 +179,22 @@ static void add_new(struct json_out *out, char *text)
 	free(text);
 }
 
-void out_add_text(struct json_out *out, const char *raw)
+/* How a name begins, "...", and how it ends. */
+static const char *clip(const struct json_out *out, const char *raw, char room[static OUT_SHORT_MAX])
 {
+	const size_t half = (OUT_SHORT_MAX - sizeof("...")) / 2;
+	size_t len = out->is_short ? strlen(raw) : 0;
+
+	if (len < OUT_SHORT_MAX)
+		return raw;
+	stpcpy(stpcpy(mempcpy(room, raw, half), "..."), raw + len - half);
+	return room;
+}
+
+void out_add_text(struct json_out *out, const char *given)
+{
+	char room[OUT_SHORT_MAX];
+	const char *raw = clip(out, given, room);
 	size_t len = ordinary_span(raw);
 
 	if (raw[len])
@@ -189,8 +203,11 @@ void out_add_text(struct json_out *out, const char *raw)
 		out_bytes(out, raw, len);
 }
 
-void out_add_name(struct json_out *out, const char *raw)
+void out_add_name(struct json_out *out, const char *given)
 {
+	char room[OUT_SHORT_MAX];
+	const char *raw = clip(out, given, room);
+
 	if (text_is_word(raw))
 		out_add(out, raw);
 	else
@@ -204,8 +221,11 @@ static void wrap(struct json_out *out, const char *word)
 	out_bytes(out, "\\\"", 2);
 }
 
-void out_add_quoted(struct json_out *out, const char *raw)
+void out_add_quoted(struct json_out *out, const char *given)
 {
+	char room[OUT_SHORT_MAX];
+	const char *raw = clip(out, given, room);
+
 	if (text_is_word(raw))
 		wrap(out, raw);
 	else

@@ -20,7 +20,10 @@ struct json_out {
 	size_t len, room;
 	int error;      /* 0 or the first -errno */
 	bool is_spaced; /* for people: a blank behind each comma and colon */
+	bool is_short;  /* names lose their middle that are longer than OUT_SHORT_MAX bytes */
 };
+
+#define OUT_SHORT_MAX 256
 
 /*
  * What the rest is made of: bytes; and the comma, if something stands before, the key and the first

@@ -494,6 +494,23 @@ static void write_decision(struct json_out *out, const struct decision *decision
 	out_close(out);
 }
 
+/*
+ * No receiver may miss what a job did because of what the job called it: a datagram has room for
+ * 64 KiB, syslog's header among it. Names of control characters become twenty times as long.
+ */
+#define EVENT_MAX_BYTES (60u << 10)
+
+static int write_bounded(struct json_out *out, const struct decision *decision, struct ocsf_head *head)
+{
+	write_decision(out, decision, head);
+	if (out->len > EVENT_MAX_BYTES) {
+		out->len = 0;
+		out->is_short = head->is_truncated = true;
+		write_decision(out, decision, head);
+	}
+	return out_finish(out);
+}
+
 int ocsf_decision(const struct alert_job *job, const struct decoded_event *decoded,
 		  uint64_t sequence, int64_t boot_offset_ms, struct line **ret_line)
 {
@@ -506,12 +523,11 @@ int ocsf_decision(const struct alert_job *job, const struct decoded_event *decod
 		.cause = cause_of(job->policy, &decoded->event),
 		.boot_offset_ms = boot_offset_ms,
 	};
-	const struct ocsf_head head = head_of(&decision, sequence);
+	struct ocsf_head head = head_of(&decision, sequence);
 	struct json_out out = { 0 };
 	int r;
 
-	write_decision(&out, &decision, &head);
-	r = out_finish(&out);
+	r = write_bounded(&out, &decision, &head);
 	if (!r)
 		r = line_of_text(out.text, out.len, head.severity, head.time_ms, head.code, ret_line);
 	out_free(&out);

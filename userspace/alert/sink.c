@@ -364,7 +364,7 @@ void sink_pump(struct sink *sink)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* A peer has nothing to say; what it says is thrown away, and its end is ours. */
+/* A peer has nothing to say; what it has said all the same is thrown away when it hangs up. */
 static int drain_peer(struct sink *sink, struct error *err)
 {
 	char room[4096];
@@ -395,7 +395,11 @@ static int check_pipe(const struct sink *sink, uint32_t events, struct error *er
 	return error_errno(err, -EPIPE, "cannot write to %s", sink->config.name);
 }
 
-/* A regular file and /dev/null cannot be polled: they never keep anybody waiting. */
+/*
+ * A regular file and /dev/null cannot be polled: they never keep anybody waiting. That a peer says
+ * something is no reason to wake up, or it could keep us from ever sleeping: its own kernel holds it
+ * back when nobody reads.
+ */
 void sink_poll(struct sink *sink)
 {
 	struct epoll_event event = { .data.ptr = sink };
@@ -403,7 +407,7 @@ void sink_poll(struct sink *sink)
 	if (sink->fd < 0 || sink->state == SINK_CLOSED || sink->ops == &sink_file_ops)
 		return;
 	if (sink->ops == &sink_socket_ops && sink->config.transport != TRANSPORT_UDP)
-		event.events |= EPOLLIN | EPOLLRDHUP;
+		event.events |= EPOLLRDHUP;
 	if (sink->wants_out)
 		event.events |= EPOLLOUT;
 	if (!epoll_ctl(sink->epoll_fd, sink->is_polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, sink->fd,

@@ -125,13 +125,27 @@ static bool is_same(const struct row *a, const struct row *b)
 	       a->verdict == b->verdict && !strcmp(a->message, b->message);
 }
 
+/* 0: it is none. C1's, too: of U+009B some terminals make what they make of ESC and '['. */
+static size_t control_len(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+		return 2;
+	return c[0] < ' ' || c[0] == 0x7f;
+}
+
 /* The log escapes what could move a cursor, but the file may be anybody's. */
 static void print_text(const char *text, int width)
 {
 	int n = 0;
 
-	for (; *text; text++, n++)
-		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+	for (; *text; text++, n++) {
+		size_t len = control_len(text);
+
+		putchar(len ? '?' : *text);
+		text += len > 1;
+	}
 	for (; n < width; n++)
 		putchar(' ');
 }
@@ -218,22 +232,25 @@ static bool was_replaced(const char *path, FILE *in)
 	return now.st_ino != open.st_ino || now.st_dev != open.st_dev || now.st_size < ftell(in);
 }
 
-static FILE *wait_for_more(const struct options *options, FILE *in)
+/*
+ * Of a file that was replaced the rest is read first: what was written between the last look and then.
+ * *is_left: it has been.
+ */
+static FILE *wait_for_more(const struct options *options, FILE *in, bool *is_left)
 {
 	const struct timespec pause = { .tv_nsec = FOLLOW_NS };
-	FILE *next;
+	FILE *next = *is_left ? fopen(options->file, "re") : NULL;
 
+	if (next) {
+		fclose(in);
+		*is_left = false;
+		return next;
+	}
 	fflush(stdout);
 	nanosleep(&pause, NULL);
-	if (!was_replaced(options->file, in)) {
-		clearerr(in);
-		return in;
-	}
-	next = fopen(options->file, "re");
-	if (!next)
-		return in;
-	fclose(in);
-	return next;
+	*is_left = was_replaced(options->file, in);
+	clearerr(in);
+	return in;
 }
 
 /* A line that is being written has no newline yet: it is read again, whole. */
@@ -255,6 +272,7 @@ static int show(const struct options *options)
 	FILE *in = fopen(options->file, "re");
 	_cleanup_free_ char *text = NULL;
 	struct row row = { 0 };
+	bool is_left = false;
 	size_t room = 0;
 
 	if (!in) {
@@ -270,7 +288,7 @@ static int show(const struct options *options)
 		row_clear(&row);
 		if (!options->follow)
 			break;
-		in = wait_for_more(options, in);
+		in = wait_for_more(options, in, &is_left);
 	}
 	fclose(in);
 	return command_printed(&command) ? 0 : EXIT_REFUSED;

@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "alert/audit.h"
 #include "alert/rotate.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 
@@ -21,7 +23,7 @@
 
 struct options {
 	struct option_list heads;
-	const char *key;
+	const char *key, *of;
 	bool is_alone, json;
 };
 
@@ -30,6 +32,9 @@ static const struct option_row rows[] = {
 		struct options, heads, 0, "head", "HEAD",
 		"a line that the log must have: SEQUENCE:HASH, or a file of another sink, for all\n"
 		"heads in it; may be repeated"),
+	OPTION_WORD(struct options, of, 0, "of", "NAME",
+		    "which log of those that the heads are of this one is, if it is a copy:\n"
+		    "\"FILE of machine ID\""),
 	OPTION_WORD(struct options, key, 0, "key", "FILE",
 		    "verify the signatures of heads with this public key (PEM)"),
 	OPTION_FLAG(struct options, is_alone, 0, "alone",
@@ -110,13 +115,16 @@ static int add_with_rotated(struct files *files, const char *path, bool is_alone
 static bool print_json(const struct audit_result *result)
 {
 	json_auto_t *object = json_pack(
-		"{s:b, s:I, s:I, s:I, s:s, s:I, s:I, s:I}", "sound", result->is_sound, "lines",
+		"{s:b, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I}", "sound", result->is_sound, "lines",
 		(json_int_t)result->lines, "first", (json_int_t)result->first, "last",
 		(json_int_t)result->last, "hash", result->hash, "heads", (json_int_t)result->heads,
-		"signatures", (json_int_t)result->signatures, "torn", (json_int_t)result->torn);
+		"signatures", (json_int_t)result->signatures, "signed_to", (json_int_t)result->signed_to, "others",
+		(json_int_t)result->others, "torn", (json_int_t)result->torn);
 
 	if (!object)
 		return false;
+	if (*result->of)
+		json_object_set_new(object, "of", text_json(result->of));
 	if (!result->is_sound)
 		json_object_set_new(object, "fault", text_json(result->fault));
 	if (result->file) {
@@ -135,6 +143,17 @@ static void print_fault(const struct audit_result *result)
 	printf("the %" PRIu64 " lines before that are sound\n", result->lines);
 }
 
+/* Names come from logs, which may say anything. */
+static void print_names(const struct audit_result *result)
+{
+	_cleanup_free_ char *of = text_escape(result->of);
+
+	if (of && *of)
+		printf("those in it call it %s\n", of);
+	if (result->others)
+		printf("%zu heads are of other logs, by what they call them\n", result->others);
+}
+
 static void print_text(const struct audit_result *result)
 {
 	if (!result->is_sound) {
@@ -148,6 +167,9 @@ static void print_text(const struct audit_result *result)
 		       result->torn);
 	printf("%zu heads agree with it, %zu of them with a verified signature\n", result->heads,
 	       result->signatures);
+	if (result->signed_to)
+		printf("it is signed up to line %" PRIu64 "\n", result->signed_to);
+	print_names(result);
 	if (result->first > 1)
 		printf("what stood before line %" PRIu64 " is not in the files\n", result->first);
 }
@@ -160,16 +182,53 @@ static bool print_result(const struct audit_result *result, bool is_json)
 	return command_printed(&command);
 }
 
+/* The log's name if it stands where it was written. */
+static void name_of_place(const char *path, char ret_of[static HEAD_OF_SIZE])
+{
+	_cleanup_free_ char *absolute = realpath(path, NULL), *machine = NULL;
+	struct utsname uts = { 0 };
+
+	uname(&uts);
+	if (!file_read("/etc/machine-id", 4096, &machine, NULL))
+		machine[strcspn(machine, "\n")] = '\0';
+	head_name(absolute ? absolute : path, machine, uts.nodename, ret_of);
+}
+
+/* Heads of several logs: it must be said which is this one, because the heads cannot prove it. */
+static int choose_heads(const struct options *options, const char *path, char place[static HEAD_OF_SIZE],
+			struct error *err, struct audit_heads *heads)
+{
+	_cleanup_free_ char *shown = NULL;
+	const char *other;
+
+	name_of_place(path, place);
+	heads->of = options->of ? options->of : place;
+	other = audit_heads_other(heads, heads->of);
+	if (!other || audit_heads_are_of(heads, heads->of))
+		return 0;
+	if (!options->of && !audit_heads_other(heads, other)) {
+		heads->of = NULL;
+		return 0;
+	}
+	shown = text_quote_always(other);
+	return error_set(err, -ENODATA,
+			 "no head is of \"%s\", and some are of %s: say by --of which log this is",
+			 heads->of, shown ? shown : "another log");
+}
+
 /* Returns 0, or -errno with the sentence. */
 static int find_result(const struct options *options, const struct files *files, struct error *err,
 		       struct audit_result *ret_result)
 {
 	struct audit_heads heads = { 0 };
+	char place[HEAD_OF_SIZE];
 	struct head_key *key = NULL;
 	int r = options->key ? head_key_load(options->key, false, err, &key) : 0;
 
 	for (size_t i = 0; !r && i < options->heads.cnt; i++)
 		r = audit_heads_add(&heads, options->heads.items[i].value, err);
+	if (!r && heads.cnt)
+		r = choose_heads(options, files->items[files->cnt - 1], place, err, &heads);
 	if (!r)
 		r = audit_verify(files->items, files->cnt, &heads, key, err, ret_result);
 	head_key_free(key);

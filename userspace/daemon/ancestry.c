@@ -97,9 +97,12 @@ static void look_up(struct ancestry *ancestry, const struct event *event)
 {
 	struct process process;
 
-	*ancestry = (struct ancestry){ .pid = event->tgid, .start_ns = event->start_ns };
+	*ancestry = (struct ancestry){
+		.pid = event->tgid, .ppid = event->ppid, .start_ns = event->start_ns
+	};
+	/* Whoever was given it since it acted has started nothing. */
 	if (!event->start_ns || !read_process(event->tgid, &process) ||
-	    process.start_ticks != event->start_ns / TICK_NS)
+	    process.start_ticks != event->start_ns / TICK_NS || process.parent != event->ppid)
 		return;
 	while (ancestry->cnt < ANCESTORS_MAX &&
 	       read_parent(&process, &process, &ancestry->items[ancestry->cnt]))
@@ -110,7 +113,8 @@ void ancestry_find(struct ancestry *ancestry, struct decoded_event *event)
 {
 	if (event->event.flags & EVENT_WITHOUT_TASK)
 		return;
-	if (ancestry->pid != event->event.tgid || ancestry->start_ns != event->event.start_ns)
+	if (ancestry->pid != event->event.tgid || ancestry->ppid != event->event.ppid ||
+	    ancestry->start_ns != event->event.start_ns)
 		look_up(ancestry, &event->event);
 	event->ancestors = ancestry->items;
 	event->ancestor_cnt = ancestry->cnt;

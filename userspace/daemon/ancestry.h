@@ -12,7 +12,7 @@
 
 /* Of the process asked for last: a flood comes from one. Zeroed: of none yet. */
 struct ancestry {
-	uint32_t pid;
+	uint32_t pid, ppid;
 	uint64_t start_ns;
 	struct ancestor items[ANCESTORS_MAX];
 	size_t cnt;

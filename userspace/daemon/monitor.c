@@ -85,7 +85,7 @@ static int start(struct controller *controller, const struct job_request *reques
 		outputs_keep(outputs);
 	outputs_free(outputs);
 	if (!r && request->is_told)
-		watch->tell_fd = tell_open(request->pidfd);
+		watch->tell_fd = tell_open(request->pid, request->pidfd, 0);
 	return r;
 }
 

@@ -152,7 +152,7 @@ static int start(struct daemon *daemon, struct request *request, struct job_requ
 	if (r)
 		return r;
 	if (job->pidfd >= 0 && json_is_true(json_object_get(request->message.json, "tell")))
-		watch->tell_fd = tell_open(job->pidfd);
+		watch->tell_fd = tell_open(job->pid, job->pidfd, job->asked_by);
 	*ret_answer = json_pack("{s:s}", "job", watch->job->id);
 	return 0;
 }
