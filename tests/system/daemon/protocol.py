@@ -41,7 +41,13 @@ class Client:
             self.is_barred = True
 
     def receive(self):
-        """The answer; or CLOSED."""
+        """The answer, behind what says that others are before it; or CLOSED."""
+        answer = self.take()
+        while "waiting" in answer:
+            answer = self.take()
+        return answer
+
+    def take(self):
         if self.is_barred:
             return {"ok": False, "errno": "EBADMSG"}
         try:
