@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "daemon/ancestry.h"
 #include "daemon/loop.h"
 #include "daemon/watch.h"
 #include "job/lifecycle.h"
@@ -36,6 +37,7 @@ struct controller {
 	struct loop_source mounts_source;
 	struct sinks *sinks; /* owned */
 	struct loop_source sinks_source;
+	struct ancestry ancestry; /* of the process whose record was read last */
 	uint64_t enter_failures; /* of kernel_stats, as far as they were mended */
 	bool is_mending; /* not all could be mended; said already */
 	int64_t tick_ms, roots_ms, orphans_ms; /* CLOCK_MONOTONIC: when each is due */

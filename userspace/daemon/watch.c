@@ -226,7 +226,7 @@ static void on_record(void *arg, const void *data, size_t len)
 		return;
 	}
 	folds_see(&watch->folds, data, len);
-	ancestry_find(&watch->ancestry, &decoded);
+	ancestry_find(&watch->controller->ancestry, &decoded);
 	if (watch->skip)
 		watch->skip--;
 	else if (!put_decision(watch, &decoded))

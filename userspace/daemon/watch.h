@@ -9,7 +9,6 @@
 
 #include "alert/ocsf.h"
 #include "alert/sinks.h"
-#include "daemon/ancestry.h"
 #include "daemon/folds.h"
 #include "daemon/kinds.h"
 #include "daemon/loop.h"
@@ -30,7 +29,6 @@ struct watch {
 	struct ruleset *previous; /* replaced, while the ring may hold records of it; a reference */
 	struct folds folds;       /* repeats that the kernel counts, until events tell of them */
 	struct kinds kinds;       /* what was denied since this controller looks after it */
-	struct ancestry ancestry; /* of the process whose record was read last */
 	int tell_fd;              /* where the first of each kind is said; -1: nowhere */
 	struct alert_job about;   /* host, machine_id and kernel are owned, the rest is job's */
 	json_t *self_test; /* what it came to, for the record; NULL if there was none */
@@ -39,7 +37,7 @@ struct watch {
 	bool is_limit_told; /* its limit on processes was found lifted; said already */
 	bool is_end_owed;  /* over, and its last event waits for the sink */
 	int64_t end_due_ms; /* until when it may wait; CLOCK_MONOTONIC */
-	bool is_step_begun; /* events are being put together; see commit() */
+	bool is_step_begun; /* events are being put together; see journal.h */
 	uint64_t skip;      /* records at the ring's beginning that became events already: by a
 			       controller that was killed */
 };
