@@ -174,8 +174,7 @@ static __always_inline bool makes_device(__u32 type, __u32 dev)
 	__u32 major = dev >> 8 & 0xfff, minor = (dev & 0xff) | (dev >> 12 & 0xfff00);
 	__u32 rdev = major << 20 | minor;
 
-	return type == S_IFBLK ||
-	       (type == S_IFCHR && rdev != DEVICE_WHITEOUT && !only_gives(rdev));
+	return takes_orders(type, rdev) && (type == S_IFBLK || rdev != DEVICE_WHITEOUT);
 }
 
 SEC("lsm/path_mknod")

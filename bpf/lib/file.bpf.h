@@ -127,11 +127,15 @@ static __always_inline bool only_gives(__u32 rdev)
  * Whoever has a device open, if only for reading, may tell it what to do by ioctl: take a loop device's
  * file away from under a mount, have the machine reset by its watchdog.
  */
+static __always_inline bool takes_orders(__u32 type, __u32 rdev)
+{
+	return type == S_IFBLK || (type == S_IFCHR && !only_gives(rdev));
+}
+
 static __always_inline bool is_device(struct inode *inode)
 {
-	if (!inode || !is_device_node(inode))
-		return false;
-	return (inode->i_mode & S_IFMT) == S_IFBLK || !only_gives(inode->i_rdev);
+	return inode && is_device_node(inode) &&
+	       takes_orders(inode->i_mode & S_IFMT, inode->i_rdev);
 }
 
 /*
