@@ -85,6 +85,23 @@ int read_from(const char *path)
 	return r;
 }
 
+int write_back(const char *path)
+{
+	char text[256];
+	int fd = open(path, O_RDWR | O_CLOEXEC), r;
+	ssize_t size;
+
+	if (step("open") && fd < 0)
+		return -errno;
+	step("read");
+	size = read(fd, text, sizeof(text));
+	r = outcome(size);
+	if (!r && step("write"))
+		r = outcome(pwrite(fd, text, size, 0));
+	close(fd);
+	return r;
+}
+
 int in_child(int (*act)(void))
 {
 	int status;

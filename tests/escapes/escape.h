@@ -47,6 +47,9 @@ int write_to(const char *path, int flags);
 /* Opens path for reading, and reads one byte. */
 int read_from(const char *path);
 
+/* Writes into path what is read from it: a file in which the kernel shows what it is set to, say. */
+int write_back(const char *path);
+
 /* Runs act in a child and returns what it returned; for acts that a process cannot take back. */
 int in_child(int (*act)(void));
 

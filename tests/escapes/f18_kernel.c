@@ -63,26 +63,9 @@ static int dump_core(void)
 	return WIFSIGNALED(status) && WCOREDUMP(status) ? 0 : -EACCES;
 }
 
-static int rewrite(const char *path)
-{
-	char text[256];
-	int fd = open(path, O_RDWR | O_CLOEXEC), r;
-	ssize_t size;
-
-	if (step("open") && fd < 0)
-		return -errno;
-	size = read(fd, text, sizeof(text));
-	if (step("read") && size < 0)
-		return -errno;
-	step("write");
-	r = outcome(pwrite(fd, text, size, 0));
-	close(fd);
-	return r;
-}
-
-static int core_pattern(void) { return rewrite("/proc/sys/kernel/core_pattern"); }
-static int modprobe_path(void) { return rewrite("/proc/sys/kernel/modprobe"); }
-static int uevent_helper(void) { return rewrite("/sys/kernel/uevent_helper"); }
+static int core_pattern(void) { return write_back("/proc/sys/kernel/core_pattern"); }
+static int modprobe_path(void) { return write_back("/proc/sys/kernel/modprobe"); }
+static int uevent_helper(void) { return write_back("/sys/kernel/uevent_helper"); }
 
 /* A handler of programs that end in ".jobcage-escape", and away again. */
 static int binfmt(void)

@@ -160,20 +160,7 @@ static int set_domain(void)
 static int swap_off(void) { return step("swapoff") ? passed(swapoff(in(out, "f")), EINVAL) : 0; }
 
 /* EXTRA: a file in which the kernel shows what it is set to, and takes it back. */
-static int rewrite(void)
-{
-	char text[256];
-	int fd = open(extra, O_RDWR | O_CLOEXEC), r;
-	ssize_t size;
-
-	if (step("open") && fd < 0)
-		return -errno;
-	size = read(fd, text, sizeof(text));
-	step("write");
-	r = size < 0 ? -errno : outcome(pwrite(fd, text, size, 0));
-	close(fd);
-	return r;
-}
+static int rewrite(void) { return write_back(extra); }
 
 static int write_help(void)
 {
