@@ -98,6 +98,11 @@ def killed(check, house, doing, wanted):
     house.settles(check, f"kills in {scenario.name}")
 
 
+class StoppedLaunch(Launch):
+    """Its jobs have ids of their own, as the records of those that were killed are still there."""
+    name = "stopped-launch"
+
+
 def wake(house):
     stopped = wait_for(lambda: house.daemon.state() == "T", 20)
     time.sleep(2)
@@ -107,7 +112,7 @@ def wake(house):
 
 def stopped(check, house):
     """It stands still for a moment in the middle of a launch: the job starts all the same, or not at all."""
-    scenario = Launch(house)
+    scenario = StoppedLaunch(house)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         for number, pattern in map(point_of, scenario.crossroads):
             watched = Watched(house, number, pattern, "stop")
