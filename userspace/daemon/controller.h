@@ -40,6 +40,7 @@ struct controller {
 	struct ancestry ancestry; /* of the process whose record was read last */
 	uint64_t enter_failures; /* of kernel_stats, as far as they were mended */
 	bool is_mending; /* not all could be mended; said already */
+	bool has_ended;  /* a job has, and what it took was not given back */
 	int64_t tick_ms, roots_ms, orphans_ms; /* CLOCK_MONOTONIC: when each is due */
 };
 
@@ -77,8 +78,8 @@ int controller_add(struct controller *controller, struct job *job, struct sink *
 struct watch *controller_find(const struct controller *controller, const char *id);
 struct watch *controller_find_label(const struct controller *controller, struct job_label label);
 
-/* What is due now: limits, strays, roots, orphans. Returns ms until it wants to be called again. */
-int controller_tick(struct controller *controller);
+/* Ends the job if none of its processes is left. */
+void controller_finish_if_over(struct controller *controller, struct watch *watch);
 
 enum run_until {
 	UNTIL_OWN_ENDED, /* the jobs that were started here; adopted ones may be left */

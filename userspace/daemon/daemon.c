@@ -18,6 +18,7 @@
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "daemon/server.h"
+#include "daemon/tick.h"
 #include "daemon/warn.h"
 
 /* --- the site --------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "daemon/foreign.h"
 #include "daemon/limits.h"
 #include "daemon/lock.h"
+#include "daemon/tick.h"
 #include "daemon/warn.h"
 
 /* How long jobs that were killed may take to be gone, and their last events to be written. */

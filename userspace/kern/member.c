@@ -50,7 +50,12 @@ static int find_member(struct kern *kern, struct job_label label, bool in_execve
 
 int member_any(struct kern *kern, struct job_label label, bool *ret_any)
 {
-	return find_member(kern, label, false, ret_any);
+	int r = 0;
+
+	*ret_any = false;
+	for (int i = 0; !r && !*ret_any && i < LOOKS; i++)
+		r = find_member(kern, label, false, ret_any);
+	return r;
 }
 
 int member_any_in_execve(struct kern *kern, struct job_label label, bool *ret_any)

@@ -20,8 +20,8 @@ read -r secret 2>/dev/null <$PATIENTS/p && exit 3
 exit 7
 """
 
-# What a job that runs may cost the daemon in resident KiB, see docs/controller.md: its ring, mapped twice, and what is its own.
-RINGS_KIB, OWN_KIB = 2 * 256 + 12, 16
+# What a job that runs may cost the daemon in resident KiB, see docs/controller.md: its ring, mapped twice, and pages beside it; and what is its own.
+RINGS_KIB, OWN_KIB = 2 * 256 + 16, 16
 
 # What the daemon may keep of a job that is gone, as its allocator does not give every page back at once.
 KEPT_KIB = 1024
@@ -49,6 +49,8 @@ def at_once(check, house, cnt):
     house.settles(check, f"{cnt} jobs")
     check.that("their descriptors are closed", wait_for(lambda: house.daemon.fd_cnt() <= fds), f"{house.daemon.fd_cnt()}, not {fds}")
     accounted(check, house, {job.id for job in jobs})
+    check.that("their memory is given back", wait_for(lambda: house.daemon.status_kib("RssAnon") <= anon + KEPT_KIB, 30),
+               f"{house.daemon.status_kib('RssAnon')} KiB, not {anon}")
     print(f"#    {cnt} jobs at once: {took / cnt * 1000:.0f} ms each to start; {grown} KiB more resident while they ran, {own} of them its own, "
           f"{house.daemon.rss_kib() - rss} KiB after", flush=True)
 
