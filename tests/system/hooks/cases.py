@@ -247,9 +247,22 @@ def descriptor_cases():
     yield Case('type-ahead', 'here type_ahead', alerts=(Alert('file_ioctl', 'builtin:terminal-input', '*'),))
     yield Case('device', 'here open_read /dev/cpu_dma_latency', 'here open_read /dev/zero',
                alerts=(Alert('file_open_read', 'builtin:devices', '/dev/cpu_dma_latency'),))
+    yield from device_cases()
     for act in ('receive_read', 'receive_path', 'get_flags', 'ask_terminal'):
         here = places(TMPFS, 'ds', f'only-{act}')
         yield Case(f'only-{act}', '', f'here {act} {here["t"]}/f', folders=(here['t'],))
+
+
+def device_cases():
+    """The policy names the devices of FUSE. Where no rule is near, at a place that a rule closes, and as nodes that are made."""
+    yield Case('device-named', f'here open_read {TMPFS}/nodes/latency', f'here open_rdwr {TMPFS}/nodes/fuse',
+               alerts=(Alert('file_open_read', 'builtin:devices', f'{TMPFS}/nodes/latency'),))
+    yield own_case('device-closed', 'here open_read {o}/keep/fuse', 'here open_rdwr {o}/fuse', 'file_open_read', 'device-closed',
+                   '{o}/keep/fuse', rules=[('device-closed', '{o}/keep', 'none')])
+    yield own_case('device-node', 'here mknod_dev {o}/new 10 232', 'here mknod_dev {o}/new2 10 229', 'file_mknod', 'builtin:device-nodes',
+                   '{o}/new')
+    # What a device may be told is open with it, but its node is not the job's to change.
+    yield Case('device-mode', f'here chmod {TMPFS}/nodes/fuse', alerts=(Alert('file_chmod', 'filesystem.default', f'{TMPFS}/nodes/fuse'),))
 
 
 def rule_cases():
@@ -566,7 +579,7 @@ def egress_rules():
             yield {'id': f'{protocol}-{ip}', 'cidr': f'{ip}/{128 if ":" in ip else 32}', 'protocol': protocol, 'ports': ports}
 
 
-def policy(cases, act, mode='enforce'):
+            'capabilities': CAPABILITIES, 'devices': ['fuse'],
     rules = [{'id': 'out', 'path': f'{TMPFS}/out', 'access': 'write'},
              {'id': 'out-root', 'path': f'{ROOT}/out', 'access': 'write'},
              {'id': 'cgroups', 'path': '/sys/fs/cgroup', 'access': 'write'},
