@@ -526,7 +526,7 @@ def received_socket_cases():
 # Acts on a process outside the job, which is PID 1: (name, line, event).
 OUTSIDE = [
     ('read-exe', 'read_exe', 'guard_trace'), ('write-memory', 'write_memory', 'guard_trace'),
-    ('take-descriptor', 'take_descriptor', 'guard_trace'), ('signal', 'signal', 'guard_signal'),
+    ('take-descriptor', 'take_descriptor', 'guard_trace'), ('counters', 'count_events', 'guard_trace'), ('signal', 'signal', 'guard_signal'),
     ('signal-by-pidfd', 'signal_by_pidfd', 'guard_signal'), ('nice', 'set_nice', 'guard_control'),
     ('io-priority', 'set_io_priority', 'guard_control'), ('scheduler', 'set_scheduler', 'guard_control'),
     ('limit', 'set_limit', 'guard_control'),
@@ -548,6 +548,8 @@ def guard_cases():
         yield Case(f'signal-by-{way}', f'here signal_by_{way} 1',
                    alerts=(Alert('guard_signal', 'builtin:signal-owner', kernel='whom a descriptor signals'),))
     yield Case('signal-oneself', '', 'here signal_oneself')
+    yield Case('counters-own', '', 'here count_own_events')
+    yield Case('counters-granted', '', 'here count_events -1')
     yield Case('request-key', 'here request_key', alerts=(Alert('guard_key_request', 'builtin:kernel-helper', kernel='key request'),))
 
 
