@@ -37,7 +37,7 @@ UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_d
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_quota \
 	      test_record test_selftest test_sink test_site test_state test_tell test_turns
 
-BENCH_PROGS := opens connects talks spawns landlocked denials hold
+BENCH_PROGS := opens connects talks spawns calls landlocked denials hold
 
 ESCAPES := f01_write f02_rename f03_link f04_symlink f05_mount f06_overlay f07_names f08_attributes f09_descriptor f10_data \
 	   f11_uring f12_handle f13_device f14_read f15_race f17_deputy f18_kernel x01_exec x02_nameless x03_code x04_privileged \
