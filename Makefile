@@ -22,7 +22,7 @@ BPF_SRCS := tables file receive attr mount renames exec guard sock egress packet
 BASE_SRCS   := diag error fds file path quota
 POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
 	       shape site value
-KERN_SRCS   := backend barrier evidence features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \
+KERN_SRCS   := backend barrier devices evidence features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \
 	       roots_check
 ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
@@ -33,11 +33,11 @@ DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds fore
 	       report request request_run server session teardown tell tick turns watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
-UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_folds test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_check \
+UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_devices test_diag test_egress_compile test_error test_folds test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_quota \
 	      test_record test_selftest test_sink test_site test_state test_tell test_turns
 
-BENCH_PROGS := opens connects talks spawns landlocked denials hold
+BENCH_PROGS := opens connects talks spawns calls landlocked denials hold
 
 ESCAPES := f01_write f02_rename f03_link f04_symlink f05_mount f06_overlay f07_names f08_attributes f09_descriptor f10_data \
 	   f11_uring f12_handle f13_device f14_read f15_race f17_deputy f18_kernel x01_exec x02_nameless x03_code x04_privileged \

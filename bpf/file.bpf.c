@@ -13,6 +13,7 @@
  * Attributes are in attr.bpf.c, mounts in mount.bpf.c, descriptors of other processes in receive.bpf.c.
  */
 #include "lib/jobcage.bpf.h"
+#include "lib/device.bpf.h"
 #include "lib/file.bpf.h"
 
 /* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
@@ -114,7 +115,8 @@ static __noinline __u64 find_refusal(const struct job *job, struct file *file, _
 			return 0;
 		finding = (struct finding){ .reason = REASON_SETID };
 	}
-	if (is_in_no_tree(object.dentry) || is_under_fake_path(file))
+	if (is_in_no_tree(object.dentry) || is_under_fake_path(file) ||
+	    may_use_device(job, object.dentry))
 		return 0;
 	return finding_pack(finding);
 }
@@ -169,12 +171,14 @@ int BPF_PROG(file_file_truncate, struct file *file, int ret)
 }
 
 /* dev: as mknod() was given it, in the encoding of new_encode_dev(). */
-static __always_inline bool makes_device(__u32 type, __u32 dev)
+static __always_inline __u32 device_of_node(__u32 type, __u32 dev)
 {
 	__u32 major = dev >> 8 & 0xfff, minor = (dev & 0xff) | (dev >> 12 & 0xfff00);
 	__u32 rdev = major << 20 | minor;
 
-	return takes_orders(type, rdev) && (type == S_IFBLK || rdev != DEVICE_WHITEOUT);
+	if (type == S_IFBLK)
+		return NODE_BLOCK;
+	return takes_orders(type, rdev) && rdev != DEVICE_WHITEOUT ? rdev : NODE_NONE;
 }
 
 SEC("lsm/path_mknod")
@@ -186,7 +190,7 @@ int BPF_PROG(file_path_mknod, const struct path *dir, struct dentry *dentry, umo
 	if (ret)
 		return ret;
 	return judge_mode(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD,
-			  ACCESS_WRITE, mode, makes_device(type, dev));
+			  ACCESS_WRITE, mode, device_of_node(type, dev));
 }
 
 SEC("lsm/path_mkdir")

@@ -8,6 +8,7 @@
  * socket the descriptor is left out (MSG_CTRUNC).
  */
 #include "lib/jobcage.bpf.h"
+#include "lib/device.bpf.h"
 #include "lib/file.bpf.h"
 #include "lib/net.bpf.h"
 #include "lib/socket.bpf.h"
@@ -30,7 +31,8 @@ static __noinline bool may_have_file(const struct job *job, struct decision *d, 
 	d->mnt = file->f_path.mnt;
 	if (!is_ring(d->dentry))
 		return is_granted(job, d, d->dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
-				  job->policy->file_default);
+				  job->policy->file_default) ||
+		       may_use_device(job, d->dentry);
 	describe(d, d->dentry, &ring);
 	return false;
 }

@@ -39,6 +39,15 @@ enum access {
 	ACCESS_WRITE = 3, /* also create, change, rename and remove */
 };
 
+/* Devices by what they are for, wherever their nodes are; bits of policy_value.devices. */
+enum device_group {
+	DEVICE_GPU = 1,  /* what NVIDIA's and AMD's libraries compute with */
+	DEVICE_RDMA = 2, /* verbs, and their connection manager */
+	DEVICE_KVM = 3,
+	DEVICE_FUSE = 4,
+	DEVICE_GROUPS,
+};
+
 enum exec_access {
 	EXEC_UNSET = 0,
 	EXEC_DENY = 1,
@@ -84,7 +93,7 @@ struct policy_value {
 	__u8 mounts;       /* enum mount_default */
 	__u8 is_filled;    /* the controllers': 1 while inner maps may stand under the slot */
 	__u8 user_namespaces; /* 1: the job may make them */
-	__u8 reserved[4];
+	__u32 devices; /* bit N: devices of enum device_group N may be opened */
 	__u64 dev_filter;  /* bit DEV_FILTER_BIT(dev) is set for each of devs, and for no others */
 	__u64 file_filter; /* bit FILE_FILTER_BIT(ino) is set for each root that is no directory */
 	__u64 capabilities; /* bit N: the job may use capability N */

@@ -126,7 +126,7 @@ static void test_device_messages(void **state)
 		       "python3 (pid 812) was denied creating the device, FIFO or socket /srv/out/sda: a node would "
 		       "be the device of its number under the rules of its place, so a job makes none but null, "
 		       "zero, full, random, urandom, tty and ptmx. No policy entry can allow it: let a rule name "
-		       "the node in /dev.");
+		       "the node in /dev, or 'devices' what it is for.");
 	expect_message(by_reason(OP_IOCTL, REASON_TERMINAL), "/dev/pts/0", NULL,
 		       "python3 (pid 812) was denied altering /dev/pts/0 by ioctl: whoever reads from the "
 		       "terminal next would take it for typed. No policy entry can allow it.");

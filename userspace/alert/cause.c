@@ -75,7 +75,7 @@ static const struct builtin builtins[] = {
 		"builtin:device-nodes",
 		"a node would be the device of its number under the rules of its place, so a job makes none but "
 		"null, zero, full, random, urandom, tty and ptmx",
-		"No policy entry can allow it: let a rule name the node in /dev.",
+		"No policy entry can allow it: let a rule name the node in /dev, or 'devices' what it is for.",
 	},
 	[REASON_TERMINAL] = {
 		"builtin:terminal-input",

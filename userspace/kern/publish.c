@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "kern/barrier.h"
+#include "kern/devices.h"
 
 static void cleanup_egress(struct egress_tables *tables)
 {
@@ -189,7 +190,10 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->mounts = policy->mounts;
 	value->sockets = policy->sockets;
 	value->capabilities = policy->capabilities;
+	value->devices = policy->devices;
 	value->user_namespaces = policy->user_namespaces;
+	if (policy->devices)
+		devices_publish(kern->tables);
 	value->rules_id = new_rules_id(slot);
 	publish_filters(value, roots);
 	value->dev_cnt = roots->dev_cnt;

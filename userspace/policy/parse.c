@@ -178,10 +178,10 @@ static const struct field policy_fields[] = {
 	[POLICY_SPIFFE_ID] = { "spiffe_id", KIND_STRING },
 	[POLICY_CAPABILITIES] = { "capabilities", KIND_LIST, .entry_kinds = KIND_STRING },
 	[POLICY_USER_NAMESPACES] = { "user_namespaces", KIND_BOOLEAN },
+	[POLICY_DEVICES] = { "devices", KIND_LIST, .entry_kinds = KIND_STRING },
 };
 
 static const struct refused_key policy_refused[] = {
-	{ "devices", NOT_ENFORCED },
 	{ "dns", NOT_ENFORCED },
 	{ "allow", "belongs to 'exec' or 'egress'; "
 		   "a file of egress rules alone is named in 'egress.include'" },
@@ -482,6 +482,15 @@ static void read_socket(struct draft *draft, const struct cursor *at, uint8_t ac
 		draft->policy->sockets |= 1U << class;
 }
 
+static void read_device(struct draft *draft, const struct cursor *at, uint8_t access)
+{
+	uint8_t group;
+
+	(void)access;
+	if (value_word(at, &device_words, &group))
+		draft->policy->devices |= 1U << group;
+}
+
 static void read_capability(struct draft *draft, const struct cursor *at, uint8_t access)
 {
 	uint8_t capability;
@@ -550,6 +559,8 @@ void parse_policy(struct draft *draft, const struct cursor *at, const struct nod
 	draft->policy->on_audit_loss = on_loss;
 	read_list(draft, at, members[POLICY_CAPABILITIES], &policy_fields[POLICY_CAPABILITIES],
 		  read_capability, ACCESS_UNSET);
+	read_list(draft, at, members[POLICY_DEVICES], &policy_fields[POLICY_DEVICES], read_device,
+		  ACCESS_UNSET);
 	if (members[POLICY_USER_NAMESPACES])
 		draft->policy->user_namespaces =
 			json_is_true(members[POLICY_USER_NAMESPACES]->value);

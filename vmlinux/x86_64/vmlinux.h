@@ -49,7 +49,10 @@ struct upid;
 struct pid;
 struct proc_inode;
 struct mm_struct;
+struct hw_perf_event;
+struct perf_event;
 struct task_struct;
+struct files_struct;
 struct nsproxy;
 struct css_set;
 struct kernfs_node;
@@ -202,6 +205,15 @@ struct proc_inode {
 
 struct mm_struct {
 	struct file *exe_file;
+};
+
+struct hw_perf_event {
+	struct task_struct *target;
+};
+
+struct perf_event {
+	struct hw_perf_event hw;
+	struct perf_event *parent;
 };
 
 struct task_struct {
