@@ -33,9 +33,10 @@ DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds fore
 	       report request request_run server session teardown tell tick turns watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
-UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_devices test_diag test_egress_compile test_error test_folds test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_check \
-	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_quota \
-	      test_record test_selftest test_sink test_site test_state test_tell test_turns
+UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_devices test_diag test_egress_compile test_error test_folds \
+	       test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_check test_policy_environment \
+	       test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_queue test_quota test_record test_selftest \
+	       test_sink test_sink_peers test_site test_state test_tell test_turns
 
 BENCH_PROGS := opens connects talks spawns calls landlocked denials hold
 

@@ -251,7 +251,7 @@ static void write_condition(struct json_out *out, const struct rule *rule)
 	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
 		write_net(out, rule);
 	} else {
-		out_add_name(out, rule->path ? rule->path : "");
+		out_add_name(out, rule->path ? rule->path : "", QUOTES_IF_NEEDED);
 		out_add(out, ": ");
 		out_add(out, rule->class == RULE_UNIX ? allow_word(rule->access == UNIX_ALLOW) :
 			     rule->class == RULE_EXEC ? allow_word(rule->access == EXEC_ALLOW) :
@@ -265,7 +265,7 @@ static void write_origin(struct json_out *out, const struct origin *origin)
 {
 	out_begin_string(out, "desc");
 	out_add(out, origin->line ? "written at " : "written in ");
-	out_add_text(out, origin->file ? origin->file : "-");
+	out_add_name(out, origin->file ? origin->file : "-", QUOTES_NEVER);
 	if (origin->line) {
 		out_add(out, ":");
 		out_add_uint(out, origin->line);
@@ -321,7 +321,7 @@ static void explain_rule(struct json_out *out, const struct cause *cause)
 		return;
 	}
 	out_add(out, "rule ");
-	out_add_quoted(out, rule->id);
+	out_add_name(out, rule->id, QUOTES_ALWAYS);
 	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
 		out_add(out, " allows it");
 	} else if (rule->class == RULE_UNIX) {
@@ -350,5 +350,5 @@ void cause_explain(struct json_out *out, const struct cause *cause)
 		out_add(out, "no rule names it, and ");
 	out_add(out, default_id(cause));
 	out_add(out, " is ");
-	out_add_quoted(out, default_value(cause));
+	out_add_name(out, default_value(cause), QUOTES_ALWAYS);
 }

@@ -237,6 +237,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct hlist_node pid_links[4];
 	struct files_struct *files;
+	u64 self_exec_id;
 };
 
 struct files_struct {
@@ -266,6 +267,7 @@ struct user_namespace {
 };
 
 struct cred {
+	struct { unsigned int val; } uid;
 	struct { unsigned int val; } euid;
 	struct kernel_cap_struct cap_effective;
 	struct user_namespace *user_ns;
