@@ -30,7 +30,7 @@ static __noinline bool may_move(const struct job *job, struct decision *d, struc
 		return false;
 	if (!roots)
 		finding.reason = REASON_NOT_IN_FORCE;
-	else if (!is_protected(dentry, roots))
+	else if (!is_protected(job, dentry, roots))
 		return true;
 	describe(d, dentry, &finding);
 	return false;

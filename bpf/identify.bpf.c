@@ -13,16 +13,17 @@ static __always_inline void judge_by_policy(struct dentry *dentry, struct identi
 {
 	struct finding finding = {};
 	struct job job = { .policy_slot = id->request.policy };
+	struct policy_value *policy = policy_at(id->request.policy);
 	void *roots;
 
-	if (!id->request.has_policy || dentry->d_sb->s_flags & SB_NOUSER)
+	if (!policy || !id->request.has_policy || dentry->d_sb->s_flags & SB_NOUSER)
 		return;
 	roots = roots_of(&job);
 	if (!roots) {
 		id->access = ACCESS_NONE;
 		return;
 	}
-	walk(dentry, roots, WALK_FILE, &finding);
+	walk(policy, dentry, roots, WALK_FILE, &finding);
 	id->access = finding.reason && !finding.level ? ACCESS_NONE : finding.level;
 	id->rule = finding.rule;
 }
@@ -54,6 +55,7 @@ int identify_files(struct bpf_iter__task_file *ctx)
 	id.dev = dentry->d_sb->s_dev;
 	id.ino = inode_number(dentry);
 	id.type = inode_mode(dentry) & S_IFMT;
+	id.tree = has_trees(dentry->d_sb) ? tree_of(dentry->d_inode, id.request.btrfs) : 0;
 	id.is_writable = !!(file->f_mode & FMODE_WRITE);
 	id.family = family_of(file);
 	id.is_ring = is_ring(dentry);

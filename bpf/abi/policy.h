@@ -67,6 +67,18 @@ enum ingress_default {
 };
 
 /*
+ * Where btrfs keeps the subvolume of an inode, which no type of the kernel's own tells programs:
+ * controllers learn it from the module's.
+ */
+union btrfs_layout {
+	struct {
+		__u16 root_at; /* bytes that the pointer to the subvolume lies before the inode; 0: not known */
+		__u16 id_at;   /* offset of the subvolume's id in what it points to */
+	};
+	__u32 word;
+};
+
+/*
  * policy_by_slot: index is the policy slot. Controllers map the tables, fill a value and store its
  * mode last.
  */
@@ -84,7 +96,7 @@ struct policy_value {
 	__u8 mounts;       /* enum mount_default */
 	__u8 is_filled;    /* the controllers': 1 while inner maps may stand under the slot */
 	__u8 user_namespaces; /* 1: the job may make them */
-	__u8 reserved[4];
+	union btrfs_layout btrfs;
 	__u64 dev_filter;  /* bit DEV_FILTER_BIT(dev) is set for each of devs, and for no others */
 	__u64 file_filter; /* bit FILE_FILTER_BIT(ino) is set for each root that is no directory */
 	__u64 capabilities; /* bit N: the job may use capability N */
@@ -101,9 +113,18 @@ struct policy_value {
  */
 struct root_key {
 	__u32 dev;  /* super_block.s_dev, kernel encoding (major << 20 | minor) */
-	__u32 type; /* S_IFMT of inode.i_mode: overlayfs numbers directories and files apart */
+	__u32 kind; /* ROOT_KIND() */
 	__u64 ino;  /* inode.i_ino */
 };
+
+/*
+ * What goes with an inode's number. overlayfs numbers directories and files apart, and btrfs each of its
+ * subvolumes, by whose id they are told apart; elsewhere the tree is 0.
+ */
+#define ROOT_KIND(mode, tree) (((mode) >> 12 & 0xf) | (tree) << 4)
+#define ROOT_TYPE(kind) (((kind) & 0xf) << 12)
+
+#define TREE_UNKNOWN 0xfffffff /* of btrfs, but it could not be read, or does not fit: no rule's root */
 
 struct root_value {
 	__u8 access;       /* enum access; ACCESS_UNSET: no file rule here */
@@ -147,12 +168,14 @@ struct port_range {
 };
 
 _Static_assert(sizeof(struct policy_value) == 120, "policy_value is ABI");
+_Static_assert(sizeof(union btrfs_layout) == 4, "btrfs_layout is ABI");
 _Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
 _Static_assert(sizeof(struct root_value) == 16, "root_value is ABI");
 _Static_assert(sizeof(struct net_key) == 20, "net_key is ABI");
 _Static_assert(sizeof(struct net_value) == 8, "net_value is ABI");
 _Static_assert(sizeof(struct port_range) == 12, "port_range is ABI");
 
+_Static_assert(__builtin_offsetof(struct policy_value, btrfs) == 84, "policy_value is ABI");
 _Static_assert(__builtin_offsetof(struct policy_value, rules_id) == 112, "policy_value is ABI");
 _Static_assert(__builtin_offsetof(struct root_key, ino) == 8, "root_key is ABI");
 _Static_assert(__builtin_offsetof(struct root_value, unix_rule) == 12, "root_value is ABI");

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "kern/barrier.h"
+#include "kern/trees.h"
 
 static void cleanup_egress(struct egress_tables *tables)
 {
@@ -171,7 +172,7 @@ static void publish_filters(struct policy_value *value, const struct roots *root
 	for (size_t i = 0; i < roots->dev_cnt; i++)
 		value->dev_filter |= 1ULL << DEV_FILTER_BIT(roots->devs[i]);
 	for (size_t i = 0; i < roots->cnt; i++)
-		if (roots->items[i].key.type != S_IFDIR)
+		if (ROOT_TYPE(roots->items[i].key.kind) != S_IFDIR)
 			value->file_filter |= 1ULL << FILE_FILTER_BIT(roots->items[i].key.ino);
 }
 
@@ -190,6 +191,7 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->sockets = policy->sockets;
 	value->capabilities = policy->capabilities;
 	value->user_namespaces = policy->user_namespaces;
+	value->btrfs = trees_known(kern);
 	value->rules_id = new_rules_id(slot);
 	publish_filters(value, roots);
 	value->dev_cnt = roots->dev_cnt;

@@ -111,6 +111,15 @@ static int name_order(const void *a, const void *b)
 	return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 
+static int no_tree(const struct held_place *place, struct error *err)
+{
+	return error_set(err, -EOPNOTSUPP,
+			 "%s is on btrfs, and this kernel does not say where that keeps an inode's "
+			 "subvolume; use a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y, as "
+			 "distributions' stock kernels are",
+			 place->path);
+}
+
 static int name_places(struct kern *kern, const struct places *places, struct error *err,
 		       struct named_place *names, size_t *ret_cnt)
 {
@@ -127,8 +136,10 @@ static int name_places(struct kern *kern, const struct places *places, struct er
 		id = identity_of_fd(ids, id_cnt, place->fd);
 		if (!id)
 			return error_set(err, -ESTALE, "the kernel does not name %s", place->path);
+		if (id->tree == TREE_UNKNOWN)
+			return no_tree(place, err);
 		names[cnt++] = (struct named_place){
-			.key = { .dev = id->dev, .type = id->type, .ino = id->ino },
+			.key = { .dev = id->dev, .kind = ROOT_KIND(id->type, id->tree), .ino = id->ino },
 			.place = place,
 		};
 	}
