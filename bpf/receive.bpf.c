@@ -30,7 +30,8 @@ static __noinline bool may_have_file(const struct job *job, struct decision *d, 
 	d->mnt = file->f_path.mnt;
 	if (!is_ring(d->dentry))
 		return is_granted(job, d, d->dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
-				  job->policy->file_default);
+				  job->policy->file_default) &&
+		       (!is_write || may_alter(job, d, d->dentry));
 	describe(d, d->dentry, &ring);
 	return false;
 }

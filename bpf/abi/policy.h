@@ -17,7 +17,7 @@
 
 #define RULE_NONE 0
 
-/* Enough for every policy of a large site; a slot is 120 bytes. */
+/* Enough for every policy of a large site; a slot is 128 bytes. */
 #define POLICY_SLOTS 4096
 #define POLICY_SLOT_NONE 0xffffffff
 
@@ -89,8 +89,8 @@ struct policy_value {
 	__u8 egress_default; /* enum egress_default */
 	__u8 ingress_default; /* enum ingress_default */
 	__u32 dev_cnt; /* entries used in devs; above POLICY_DEVS: too many, every file is walked */
-	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root
-				  */
+	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root, those
+				    of datasets first; the first of them if there are too many */
 	__u32 sockets; /* bit N: sockets of enum socket_class N may be made; abi/socket.h */
 	__u8 unix_default; /* enum unix_access */
 	__u8 mounts;       /* enum mount_default */
@@ -101,6 +101,8 @@ struct policy_value {
 	__u64 file_filter; /* bit FILE_FILTER_BIT(ino) is set for each root that is no directory */
 	__u64 capabilities; /* bit N: the job may use capability N */
 	__u64 rules_id; /* of this publication; never used again, so it may key what is remembered */
+	__u32 dataset_dev_cnt; /* of devs: superblocks with a dataset that the job may not write to */
+	__u8 reserved[4];
 };
 
 /* A bit that is not set spares a search; one that is set proves nothing. */
@@ -167,7 +169,7 @@ struct port_range {
 	__u8 reserved[3];
 };
 
-_Static_assert(sizeof(struct policy_value) == 120, "policy_value is ABI");
+_Static_assert(sizeof(struct policy_value) == 128, "policy_value is ABI");
 _Static_assert(sizeof(union btrfs_layout) == 4, "btrfs_layout is ABI");
 _Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
 _Static_assert(sizeof(struct root_value) == 16, "root_value is ABI");

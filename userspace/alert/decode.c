@@ -60,6 +60,7 @@ static bool reason_ok(const struct event *event)
 	case REASON_TERMINAL:
 	case REASON_SETID:
 	case REASON_INDIRECT:
+	case REASON_LINKED:
 	case REASON_RING:
 	case REASON_OVERLAY:
 		if (event->kind != EVENT_FILE)

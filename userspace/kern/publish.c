@@ -195,9 +195,9 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->rules_id = new_rules_id(slot);
 	publish_filters(value, roots);
 	value->dev_cnt = roots->dev_cnt;
-	if (roots->dev_cnt <= POLICY_DEVS)
-		for (size_t i = 0; i < roots->dev_cnt; i++)
-			value->devs[i] = roots->devs[i];
+	value->dataset_dev_cnt = roots->dataset_dev_cnt;
+	for (size_t i = 0; i < roots->dev_cnt && i < POLICY_DEVS; i++)
+		value->devs[i] = roots->devs[i];
 	__atomic_store_n(&value->mode, policy->mode, __ATOMIC_RELEASE);
 }
 

@@ -88,12 +88,31 @@ static int merge(struct root *root, const struct held_place *place, const struct
 	return 0;
 }
 
-static void add_dev(struct roots *roots, __u32 dev)
+static size_t find_dev(const struct roots *roots, __u32 dev)
 {
-	for (size_t i = 0; i < roots->dev_cnt; i++)
-		if (roots->devs[i] == dev)
-			return;
-	roots->devs[roots->dev_cnt++] = dev;
+	size_t i = 0;
+
+	while (i < roots->dev_cnt && roots->devs[i] != dev)
+		i++;
+	return i;
+}
+
+static bool is_guarded(const struct rule *rule)
+{
+	return rule && rule->class == RULE_DATASET && rule->access != ACCESS_WRITE;
+}
+
+/* Those of datasets first. */
+static void add_dev(struct roots *roots, __u32 dev, bool has_dataset)
+{
+	size_t at = find_dev(roots, dev);
+
+	if (at == roots->dev_cnt)
+		roots->devs[roots->dev_cnt++] = dev;
+	if (!has_dataset || at < roots->dataset_dev_cnt)
+		return;
+	roots->devs[at] = roots->devs[roots->dataset_dev_cnt];
+	roots->devs[roots->dataset_dev_cnt++] = dev;
 }
 
 /* A place under its identity. */
@@ -158,7 +177,7 @@ static int merge_names(struct roots *roots, const struct named_place *names, siz
 		if (!i || memcmp(&names[i].key, &names[i - 1].key, sizeof(names[i].key)))
 			roots->items[roots->cnt++] = (struct root){ .key = names[i].key };
 		if (place->rule || place->is_own)
-			add_dev(roots, names[i].key.dev);
+			add_dev(roots, names[i].key.dev, is_guarded(place->rule));
 		r = merge(&roots->items[roots->cnt - 1], place, policy, err);
 	}
 	return r;

@@ -79,6 +79,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_CGROUP_STORAGE = 19,
@@ -90,6 +91,7 @@ enum bpf_map_type {
 enum {
 	false = 0,
 	true = 1,
+	BPF_ANY = 0,
 	BPF_F_NO_PREALLOC = 1,
 	BPF_F_INNER_MAP = 4096,
 	BPF_F_MMAPABLE = 1024,
