@@ -2,6 +2,7 @@
 """F3, hard links: what a job does with its own, and that no name which comes or goes opens a dataset's file."""
 import os
 
+from capabilities import CAPABILITIES
 from row import LINKED, ROOT, USER
 import crew
 import places
@@ -37,7 +38,7 @@ def write_policy(cage, place, *writable):
         'version': 1, 'name': 'links', 'exec': {'default': 'allow'}, 'datasets': [{'name': 'shared', 'access': 'read'}],
         'filesystem': {'default': 'read', 'rules': [{'id': os.path.basename(path), 'path': path, 'access': 'write'}
                                                     for path in ('/dev/null', place.out, *writable)]},
-        'unix': {'allow': [{'id': 'accomplice', 'path': place.out}]}})
+        'unix': {'allow': [{'id': 'accomplice', 'path': place.out}]}, 'capabilities': CAPABILITIES})
 
 
 def ask(cage, place, shell, attempt, user):
