@@ -27,12 +27,46 @@ static __always_inline bool superblock_has_datasets(const struct policy_value *p
 	return false;
 }
 
-/* How many names there are besides the dentry's, which may have been removed since it was looked up. */
+#define DCACHE_CANT_MOUNT 0x100 /* include/linux/dcache.h */
+
+/* kernel/locking/rwsem.c: in the lowest bits of the owner there are flags. A reader is none. */
+#define RWSEM_READER_OWNED 1
+#define RWSEM_OWNER_FLAGS 3
+
+static __always_inline __u64 writer_of(struct inode *inode)
+{
+	__u64 owner = *(const volatile __s64 *)&inode->i_rwsem.owner.counter;
+
+	return owner & RWSEM_READER_OWNED ? 0 : owner & ~(__u64)RWSEM_OWNER_FLAGS;
+}
+
+/*
+ * Is the name being removed? The count of names is less by then, and the dentry may still be there. Whoever
+ * removes a name, or renames another to it, holds the directory's lock all the time and the file's until he
+ * has marked the dentry. A lock of the directory alone is anybody's who makes a file there, and one of the
+ * file alone anybody's who writes to it.
+ */
+static __always_inline bool is_going(struct dentry *dentry, struct inode *inode)
+{
+	struct inode *folder = dentry->d_parent->d_inode;
+	__u64 remover = folder ? writer_of(folder) : 0;
+
+	if (remover && remover == writer_of(inode))
+		return true;
+	return *(const volatile __u32 *)&dentry->d_flags & DCACHE_CANT_MOUNT;
+}
+
+/*
+ * How many names there are besides the dentry's, which may be gone since it was looked up. Read in this
+ * order: a name that has left the count and not the hash is going in between.
+ */
 static __always_inline __u32 other_names(struct dentry *dentry, struct inode *inode)
 {
-	bool is_there = dentry->d_hash.pprev;
+	__u32 names = *(const volatile __u32 *)&inode->i_nlink;
 
-	return inode->i_nlink - (inode->i_nlink && is_there);
+	if (names != 1)
+		return names ? names - 1 : 0;
+	return is_going(dentry, inode) || !*(void *const volatile *)&dentry->d_hash.pprev;
 }
 
 static __always_inline struct own_link own_link_of(const struct job *job, struct dentry *dentry,

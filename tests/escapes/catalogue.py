@@ -138,9 +138,10 @@ def table():
 
 
 # In the programs' lists, but not in this table: what the runner does itself, in ways of its own.
-ELSEWHERE = {('f09_descriptor', 'inherited-write'), ('f09_descriptor', 'inherited-folder'), ('f09_descriptor', 'received-link'), ('f12_handle', 'save'),
+ELSEWHERE = {('f09_descriptor', 'inherited-write'), ('f09_descriptor', 'inherited-folder'), ('f09_descriptor', 'received-link'),
+             ('f12_handle', 'save'),
              *(('f03_link', name) for name in ('old-unlinked', 'old-unlinked-chmod', 'old-relinked', 'old-replaced')),
-             ('f15_race', 'link'), ('f15_race', 'folder'), ('f15_race', 'closed')}
+             ('f15_race', 'link'), ('f15_race', 'folder'), ('f15_race', 'closed'), ('f15_race', 'unlinked'), ('f15_race', 'replaced')}
 
 # Attempts that succeed in a job today, and why. One that is refused after all fails the suite until it is taken from here.
 DEPUTY = 'who does what others ask for in a place where the job may write is outside the cage'

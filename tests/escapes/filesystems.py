@@ -184,6 +184,7 @@ def twin_policies(cage, root):
         {'name': name, 'path': f'{root}/{name}'} for name in ('twin-ds', 'twin-closed')]})
     return site, cage.write('twin-policy', {
         'version': 1, 'name': 'twins', 'datasets': [{'name': 'twin-ds', 'access': 'read'}], 'exec': {'default': 'allow'},
+        'capabilities': CAPABILITIES,
         'filesystem': {'default': 'read', 'rules': [{'id': 'in', 'path': f'{root}/twin-out/in', 'access': 'write'},
                                                     {'id': 'out', 'path': f'{root}/out', 'access': 'write'}]}})
 

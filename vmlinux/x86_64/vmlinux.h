@@ -30,6 +30,12 @@ typedef unsigned int fmode_t;
 typedef u32 dev_t;
 typedef short unsigned int sa_family_t;
 
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+typedef atomic64_t atomic_long_t;
+
 struct list_head;
 struct super_block;
 struct inode;
@@ -117,6 +123,10 @@ struct super_block {
 	struct list_head s_mounts;
 };
 
+struct rw_semaphore {
+	atomic_long_t owner;
+};
+
 struct inode {
 	umode_t i_mode;
 	struct super_block *i_sb;
@@ -124,6 +134,7 @@ struct inode {
 	const unsigned int i_nlink;
 	dev_t i_rdev;
 	__u32 i_generation;
+	struct rw_semaphore i_rwsem;
 };
 
 struct iattr {
@@ -140,6 +151,7 @@ struct hlist_bl_node {
 };
 
 struct dentry {
+	unsigned int d_flags;
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
