@@ -27,7 +27,9 @@ static __always_inline bool superblock_has_datasets(const struct policy_value *p
 	return false;
 }
 
-#define DCACHE_CANT_MOUNT 0x100 /* include/linux/dcache.h */
+/* include/linux/dcache.h: its name is removed; but NFS has given the file another one, as it is open. */
+#define DCACHE_CANT_MOUNT 0x100
+#define DCACHE_NFSFS_RENAMED 0x1000
 
 /* kernel/locking/rwsem.c: in the lowest bits of the owner there are flags. A reader is none. */
 #define RWSEM_READER_OWNED 1
@@ -53,7 +55,8 @@ static __always_inline bool is_going(struct dentry *dentry, struct inode *inode)
 
 	if (remover && remover == writer_of(inode))
 		return true;
-	return *(const volatile __u32 *)&dentry->d_flags & DCACHE_CANT_MOUNT;
+	return (*(const volatile __u32 *)&dentry->d_flags & (DCACHE_CANT_MOUNT | DCACHE_NFSFS_RENAMED)) ==
+	       DCACHE_CANT_MOUNT;
 }
 
 /*
