@@ -81,7 +81,7 @@ static __always_inline struct own_link own_link_of(const struct job *job, struct
 		.generation = inode->i_generation,
 	};
 
-	set_object(&link.file, dentry, layout_for(job->policy, dentry->d_sb));
+	set_object(&link.file, dentry, tree_for(job->policy, dentry));
 	return link;
 }
 

@@ -88,6 +88,7 @@ static __always_inline bool is_ring(struct dentry *dentry)
 }
 
 #define BTRFS_SUPER_MAGIC 0x9123683e /* include/uapi/linux/magic.h */
+#define BTRFS_FIRST_FREE_OBJECTID 256 /* include/uapi/linux/btrfs_tree.h: a subvolume's root */
 
 static __always_inline bool has_trees(const struct super_block *sb)
 {
@@ -106,12 +107,9 @@ static __always_inline __u32 tree_of(struct inode *inode, union btrfs_layout btr
 	return id && id < TREE_UNKNOWN ? id : TREE_UNKNOWN;
 }
 
-/* btrfs: 0 unless the superblock is one of btrfs. */
-static __always_inline void set_object(struct root_key *key, struct dentry *dentry,
-				       union btrfs_layout btrfs)
+/* tree: 0 unless the superblock is one of btrfs. */
+static __always_inline void set_object(struct root_key *key, struct dentry *dentry, __u32 tree)
 {
-	__u32 tree = btrfs.word ? tree_of(dentry->d_inode, btrfs) : 0;
-
 	key->kind = ROOT_KIND(inode_mode(dentry), tree);
 	key->ino = inode_number(dentry);
 }
@@ -124,6 +122,13 @@ static __always_inline union btrfs_layout layout_for(const struct policy_value *
 	if (has_trees(sb))
 		btrfs.word = policy->btrfs.word;
 	return btrfs;
+}
+
+static __always_inline __u32 tree_for(const struct policy_value *policy, struct dentry *dentry)
+{
+	union btrfs_layout btrfs = layout_for(policy, dentry->d_sb);
+
+	return btrfs.word ? tree_of(dentry->d_inode, btrfs) : 0;
 }
 
 static __always_inline bool superblock_may_have_rules(const struct policy_value *policy, __u32 dev)
@@ -184,7 +189,15 @@ struct walk {
 	__u32 class;   /* enum walk_class */
 	__u32 is_over; /* it came to an end before WALK_DEPTH */
 	union btrfs_layout btrfs;
+	__u32 tree; /* that the cursor is in; 0: to be read */
 };
+
+/* Of all that is in a subvolume it is the same, so it is read once. */
+static __always_inline void walk_enter_tree(struct walk *w, struct dentry *dentry)
+{
+	if (w->btrfs.word && (!w->tree || w->key.ino <= BTRFS_FIRST_FREE_OBJECTID))
+		w->tree = tree_of(dentry->d_inode, w->btrfs);
+}
 
 static __always_inline enum walk_step walk_end(struct walk *w)
 {
@@ -202,7 +215,8 @@ static long walk_step(__u32 i, void *ctx)
 	struct dentry *dentry = w->dentry, *parent;
 	struct root_value *root;
 
-	set_object(&w->key, dentry, w->btrfs);
+	walk_enter_tree(w, dentry);
+	set_object(&w->key, dentry, w->tree);
 	root = bpf_map_lookup_elem(w->roots, &w->key);
 	if (root && rule_here(root, w->class, &w->finding))
 		return walk_end(w);
@@ -387,7 +401,7 @@ static __noinline __u64 find_own_rule(const struct job *job, struct dentry *dent
 
 	if (!roots)
 		return finding_pack((struct finding){ .reason = REASON_NOT_IN_FORCE });
-	set_object(&key, dentry, layout_for(job->policy, dentry->d_sb));
+	set_object(&key, dentry, tree_for(job->policy, dentry));
 	root = bpf_map_lookup_elem(roots, &key);
 	if (root)
 		rule_here(root, WALK_FILE, &finding);
@@ -467,7 +481,7 @@ static __always_inline bool is_protected(const struct job *job, struct dentry *d
 	struct root_key key = { .dev = dentry->d_sb->s_dev };
 	struct root_value *root;
 
-	set_object(&key, dentry, layout_for(job->policy, dentry->d_sb));
+	set_object(&key, dentry, tree_for(job->policy, dentry));
 	root = bpf_map_lookup_elem(roots, &key);
 	return root && root->is_protected;
 }
