@@ -30,12 +30,13 @@ struct identity {
 	__u32 is_ring; /* 1: an io_uring */
 	__u32 tree;    /* subvolume of btrfs, or TREE_UNKNOWN; 0: elsewhere */
 	__u32 is_linked; /* 1: judged by a policy, it has another name, see lib/links.bpf.h */
+	__u32 reserved;
 	struct identify_request request; /* by which it was judged: another controller may have
 					    asked at the same time */
 };
 
 _Static_assert(sizeof(struct identify_request) == 12, "identify_request is ABI");
 _Static_assert(sizeof(struct identity) == 64, "identity is ABI");
-_Static_assert(__builtin_offsetof(struct identity, request) == 48, "identity is ABI");
+_Static_assert(__builtin_offsetof(struct identity, request) == 52, "identity is ABI");
 
 #endif
