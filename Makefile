@@ -23,7 +23,7 @@ BASE_SRCS   := diag error fds file path quota
 POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
 	       shape site value
 KERN_SRCS   := backend barrier devices evidence features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \
-	       roots_check
+	       roots_check trees
 ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup cgroup_limit content \

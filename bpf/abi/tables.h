@@ -45,10 +45,10 @@ struct tables {
 };
 
 _Static_assert(sizeof(struct walk_memo) == 48, "walk_memo is ABI");
-_Static_assert(sizeof(struct tables) == 1212736, "tables is ABI");
+_Static_assert(sizeof(struct tables) == 1245504, "tables is ABI");
 
 _Static_assert(__builtin_offsetof(struct walk_memo, jiffies) == 40, "walk_memo is ABI");
 _Static_assert(__builtin_offsetof(struct tables, policy_by_slot) == 524288, "tables is ABI");
-_Static_assert(__builtin_offsetof(struct tables, memo_of_walk) == 1015808, "tables is ABI");
+_Static_assert(__builtin_offsetof(struct tables, memo_of_walk) == 1048576, "tables is ABI");
 
 #endif

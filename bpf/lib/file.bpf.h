@@ -5,8 +5,8 @@
 #ifndef JOBCAGE_FILE_BPF_H
 #define JOBCAGE_FILE_BPF_H
 
-#include "lib/walk.bpf.h"
 #include "lib/emit.bpf.h"
+#include "lib/links.bpf.h"
 
 /* include/uapi/linux/magic.h: file systems whose files are the kernel's own knobs. */
 #define CGROUP_SUPER_MAGIC 0x27e0eb
@@ -237,6 +237,23 @@ static __always_inline bool may_make_setid(const struct job *job)
 	       bpf_get_current_task_btf()->cred->user_ns->level;
 }
 
+/* May an object that the job may write to by this name be altered? If not, the decision says why. */
+static __noinline bool may_alter(const struct job *job, struct decision *d, struct dentry *dentry)
+{
+	struct finding linked = { .reason = REASON_LINKED };
+
+	if (!has_content(inode_mode(dentry)) || !has_foreign_name(job, dentry))
+		return true;
+	describe(d, dentry, &linked);
+	return false;
+}
+
+/* Truncating, new modes and owners: whatever is not about a name, or a new file. */
+static __always_inline bool is_alteration(enum event_op op)
+{
+	return op == OP_TRUNCATE || op == OP_CHMOD || op == OP_CHOWN;
+}
+
 /*
  * One object, one need. node: the number of a device whose node is made, which the rule of its place would
  * open, whatever device it is; so CAP_MKNOD does not help a job. NODE_NONE: no such node.
@@ -253,6 +270,8 @@ static __always_inline int judge_mode(struct dentry *dentry, struct vfsmount *mn
 	if (!lsm_enter(&job, &verdict))
 		return verdict;
 	if (is_granted(&job, &d, dentry, need, job.policy->file_default)) {
+		if (is_alteration(op) && !may_alter(&job, &d, dentry))
+			return lsm_refuse(&job, &d);
 		if (node ? is_named_device(&job, node) :
 		    ((op != OP_CREATE && op != OP_CHMOD) || !is_setid(inode_mode(dentry), mode) ||
 		     may_make_setid(&job)))

@@ -123,6 +123,23 @@ struct {
 	__array(values, struct ports_def);
 } ports_by_policy SEC(".maps") __weak;
 
+/* Files whose names, all but the first, the job has made; see links.bpf.h. */
+struct own_link {
+	struct job_label label;
+	struct root_key file;
+	__u32 generation;
+	__u32 reserved;
+};
+
+#define OWN_LINKS 4096
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, OWN_LINKS);
+	__type(key, struct own_link);
+	__type(value, __u8);
+} own_links SEC(".maps") __weak;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -82,6 +82,12 @@ static const struct builtin builtins[] = {
 		"whoever reads from the terminal next would take it for typed",
 		"No policy entry can allow it.",
 	},
+	[REASON_LINKED] = {
+		"builtin:hard-link",
+		"the file has another name (hard link), which may be in a dataset that the job may not write to",
+		"No policy entry can allow it: give the job a copy of the file, or keep its own files on another "
+		"file system than the datasets.",
+	},
 	[REASON_INDIRECT] = {
 		"builtin:indirect-ioctl",
 		"the command works on files that the caller's memory names, which cannot be judged",

@@ -81,6 +81,7 @@ static const struct scope scopes[] = {
 	[REASON_SETID] = { .kinds = FILES },
 	[REASON_ALL_QUOTAS] = ONE_OP(GUARDS, OP_QUOTA_SYNC),
 	[REASON_NODE] = ONE_OP(FILES, OP_MKNOD),
+	[REASON_LINKED] = { .kinds = FILES },
 };
 
 static bool is_in_scope(const struct event *event, const struct scope *scope)

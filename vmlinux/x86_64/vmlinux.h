@@ -30,6 +30,12 @@ typedef unsigned int fmode_t;
 typedef u32 dev_t;
 typedef short unsigned int sa_family_t;
 
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+typedef atomic64_t atomic_long_t;
+
 struct list_head;
 struct super_block;
 struct inode;
@@ -82,6 +88,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_CGROUP_STORAGE = 19,
@@ -93,6 +100,7 @@ enum bpf_map_type {
 enum {
 	false = 0,
 	true = 1,
+	BPF_ANY = 0,
 	BPF_F_NO_PREALLOC = 1,
 	BPF_F_INNER_MAP = 4096,
 	BPF_F_MMAPABLE = 1024,
@@ -118,6 +126,10 @@ struct super_block {
 	struct list_head s_mounts;
 };
 
+struct rw_semaphore {
+	atomic_long_t owner;
+};
+
 struct inode {
 	umode_t i_mode;
 	struct super_block *i_sb;
@@ -125,6 +137,7 @@ struct inode {
 	const unsigned int i_nlink;
 	dev_t i_rdev;
 	__u32 i_generation;
+	struct rw_semaphore i_rwsem;
 };
 
 struct iattr {
@@ -141,6 +154,7 @@ struct hlist_bl_node {
 };
 
 struct dentry {
+	unsigned int d_flags;
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
