@@ -30,10 +30,10 @@ JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packe
 	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup origin outputs process ruleset \
 	       scratch selftest selftest_check selftest_json state
 DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds foreign journal kinds limits lock loop message monitor notify peer prepare reload renew \
-	       report request request_run server session teardown tell turns watch
+	       report request request_run server session spent teardown tell turns watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
-UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_folds test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_check \
+UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_folds test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_budget test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_quota \
 	      test_record test_selftest test_sink test_site test_state test_tell test_turns
 

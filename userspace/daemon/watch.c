@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "daemon/controller.h"
 #include "daemon/journal.h"
+#include "daemon/spent.h"
 #include "daemon/tell.h"
 #include "kern/jobs.h"
 #include "kern/member.h"
@@ -460,12 +461,17 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 		.adopted = watch->job->is_adopted,
 		.reason = end_reason(progress),
 	};
+	json_auto_t *budgets = NULL, *destinations = NULL;
 	json_t *event = NULL;
 	int r;
 
 	/* By a controller that could not remove the job then. */
 	if (progress->now.is_ended)
 		return;
+	if (progress->is_admitted) {
+		end.budgets = budgets = spent_budgets(watch->job);
+		end.destinations = destinations = spent_by_destination(watch->job);
+	}
 	r = ocsf_job_end(&watch->about, &end, journal_next(watch), &event);
 	journal_step(watch)->is_ended = 1;
 	write_event(watch, r, event);
