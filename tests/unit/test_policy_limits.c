@@ -131,7 +131,7 @@ static void keys_and_types(void **state)
 		{ LIMITS("\"run_time\": \"1h\", \"egress_bytes\": 50,\n"
 			 "\"runtime\": 3600, \"processes\": \"4\", \"scratch\": 1024"),
 		  MUST("2:12", "unknown key 'run_time'; did you mean 'runtime'?")
-		  MUST("2:30", "'egress_bytes' must be a string, not a whole number")
+		  MUST("2:46", "'egress_bytes' must be a string, not a whole number")
 		  MUST("3:12", "'runtime' must be a string, not a whole number")
 		  MUST("3:31", "'processes' must be a whole number, not a string")
 		  MUST("3:47", "'scratch' must be a string, not a whole number") },

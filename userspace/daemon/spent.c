@@ -11,6 +11,13 @@
 #include "base/cleanup.h"
 #include "kern/budget.h"
 
+bool spent_is_counted(const struct job *job)
+{
+	struct spent spent;
+
+	return !spent_read(job->rulesets->kern, job->label, 0, &spent);
+}
+
 static json_t *budget_report(const struct job *job, const struct budget *budget)
 {
 	const struct rule *rule = policy_rule(job->rules->policy, budget->rule);
@@ -70,12 +77,11 @@ json_t *spent_by_destination(const struct job *job)
 {
 	_cleanup_free_ struct destination_count *counts = NULL;
 	json_auto_t *reports = json_array();
-	struct spent spent;
 	size_t cnt = 0;
 
 	if (!reports)
 		return NULL;
-	if (spent_read(job->rulesets->kern, job->label, 0, &spent))
+	if (!spent_is_counted(job))
 		return json_incref(reports);
 	if (spent_destinations(job->rulesets->kern, job->label, &counts, &cnt))
 		return NULL;

@@ -4,8 +4,12 @@
 #define JOBCAGE_DAEMON_SPENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "job/lifecycle.h"
+
+/* Whether anything of it is counted. */
+bool spent_is_counted(const struct job *job);
 
 /*
  * By budget of the policy that it obeys: [{"id", "max_bytes", "bytes", "refused"}], the job's own last,

@@ -151,6 +151,14 @@ void job_withdraw(struct kern *kern, struct job_label label)
 		evidence_release(kern, label.slot);
 }
 
+void job_suspend(struct kern *kern, struct job_label label)
+{
+	struct job_value *value = slot_held(kern, label);
+
+	if (value)
+		store_force(value, label.generation, POLICY_SLOT_NONE);
+}
+
 void job_set_ending(struct kern *kern, struct job_label label)
 {
 	struct job_value *value = slot_held(kern, label);
