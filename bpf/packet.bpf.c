@@ -251,19 +251,24 @@ static __always_inline bool is_to_own_tcp(struct __sk_buff *skb, const struct jo
 	return owner != OWNER_OTHER;
 }
 
-static __always_inline bool is_to_own(struct __sk_buff *skb, const struct job *job,
-				      const struct packet *p)
+/* Apart, because the stack is short. */
+static __noinline bool is_to_own_at_loopback(struct __sk_buff *skb, const struct job *job,
+					     const struct packet *p)
 {
 	struct ends ends;
 
-	if (!is_loopback(p->net.addr))
-		return false;
 	if (p->net.protocol == IPPROTO_TCP)
 		return is_to_own_tcp(skb, job, p);
 	if (p->net.protocol != IPPROTO_UDP)
 		return false;
 	ends = far_end(p);
 	return find_owner(skb, &job->label, &ends) != OWNER_OTHER;
+}
+
+static __always_inline bool is_to_own(struct __sk_buff *skb, const struct job *job,
+				      const struct packet *p)
+{
+	return is_loopback(p->net.addr) && is_to_own_at_loopback(skb, job, p);
 }
 
 /*
@@ -337,25 +342,24 @@ static __always_inline void note_destination(struct __sk_buff *skb, const struct
 	destination_count(&key, len, is_connection(skb, p));
 }
 
-/* Takes what a packet by a counted rule needs, and notes where it goes. */
-static __noinline int spend(struct __sk_buff *skb, const struct job *job, const struct packet *p,
-			    __u32 rule)
+/*
+ * Takes what a packet by a counted rule needs, and notes where it goes; or says why it must not go. In
+ * audit mode it may be both.
+ */
+static __noinline bool spend(struct __sk_buff *skb, const struct job *job, const struct packet *p,
+			     __u32 rule, struct refusal *refusal)
 {
 	__u32 len = bytes_of(skb, p);
 	int verdict = budget_take(job, rule, len);
 
 	if (verdict == BUDGET_HAS_ROOM || job->policy->mode == MODE_AUDIT)
 		note_destination(skb, job, p, rule, len);
-	return verdict;
-}
-
-/* --- out -------------------------------------------------------------------------------------- */
-
-static __always_inline void refuse_spent(struct refusal *refusal, int verdict, __u32 rule)
-{
+	if (verdict == BUDGET_HAS_ROOM)
+		return true;
 	refusal->reason = REASON_BUDGET;
 	if (verdict == BUDGET_OF_RULE_IS_SPENT)
 		refusal->rule = rule & RULE_NUMBER_MASK;
+	return false;
 }
 
 /*
@@ -366,8 +370,6 @@ SEC("cgroup_skb/egress")
 int packet_egress(struct __sk_buff *skb)
 {
 	struct refusal refusal = { .op = OP_PACKET_OUT, .reason = REASON_HEADER };
-	int verdict = BUDGET_HAS_ROOM;
-	__u32 rule = RULE_NONE;
 	struct packet p;
 	struct job job;
 
@@ -376,21 +378,18 @@ int packet_egress(struct __sk_buff *skb)
 	if (job.policy->egress_default == EGRESS_ALLOW)
 		return CGROUP_ALLOW;
 	if (read_packet(skb, &p, true)) {
-		rule = net_rule(&job, &p.net, false, &refusal.reason) ?: answered_rule(&job, &p);
-		if (is_open(rule))
-			return CGROUP_ALLOW;
-		if (rule && !(verdict = spend(skb, &job, &p, rule)))
-			return CGROUP_ALLOW;
-		if (is_to_own(skb, &job, &p))
+		__u32 rule = net_rule(&job, &p.net, false, &refusal.reason) ?:
+				     answered_rule(&job, &p);
+
+		if (is_open(rule) || (rule && spend(skb, &job, &p, rule, &refusal)) ||
+		    is_to_own(skb, &job, &p))
 			return CGROUP_ALLOW;
 	}
-	if (!rule && job.policy->egress_default == EGRESS_COUNTED &&
-	    !(verdict = spend(skb, &job, &p, RULE_NONE)))
+	if (job.policy->egress_default == EGRESS_COUNTED && refusal.reason != REASON_BUDGET &&
+	    spend(skb, &job, &p, RULE_NONE, &refusal))
 		return CGROUP_ALLOW;
 	if (is_told(skb, &job))
 		return CGROUP_ALLOW;
-	if (verdict)
-		refuse_spent(&refusal, verdict, rule);
 	return refuse(&job, &p, &refusal);
 }
 
