@@ -17,7 +17,7 @@ from network import ALLOWED4, ALLOWED6
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = '/usr/bin/python3'
 ETH_P_ALL, PACKET_OUTGOING, SOL_PACKET, PACKET_STATISTICS, PACKET_VNET_HDR = 3, 4, 263, 6, 15
-SO_RCVBUFFORCE, WIRE_ROOM, HEAD = 33, 64 << 20, 200
+SO_RCVBUFFORCE, WIRE_ROOM, HEAD, ETHERNET = 33, 64 << 20, 200, 14
 VNET = struct.Struct('=BBHHHH')
 QUIET_S = 1.5
 SOCKETS = 64
@@ -28,7 +28,7 @@ class Wire:
 
     def __init__(self, device):
         self.bytes, self.packets, self.last = 0, 0, 0.0
-        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, WIRE_ROOM)
         self.sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         self.sock.bind((device, ETH_P_ALL))
@@ -44,8 +44,9 @@ class Wire:
                 length, _, _, (_, _, kind, *_) = self.sock.recvmsg_into([buffer], 0, socket.MSG_TRUNC)
             except TimeoutError:
                 continue
-            if kind == PACKET_OUTGOING:
-                self.add(bytes(buffer[VNET.size:]), length - VNET.size, VNET.unpack_from(buffer)[3])
+            start = VNET.size + ETHERNET
+            if kind == PACKET_OUTGOING and buffer[start - 2:start] in (b'\x08\x00', b'\x86\xdd'):
+                self.add(bytes(buffer[start:]), length - start, VNET.unpack_from(buffer)[3])
 
     def add(self, packet, length, gso_size):
         is_v4 = packet[0] >> 4 == 4

@@ -8,6 +8,7 @@ import socket
 import sys
 
 PORT, ROOM = 8300, 16 << 20
+SO_RCVBUFFORCE = 33  # linux/socket.h
 
 
 class Drain:
@@ -21,7 +22,7 @@ class Drain:
             if kind == socket.SOCK_STREAM:
                 sock.listen(256)
             else:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, ROOM)
+                sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
             self.selector.register(sock, selectors.EVENT_READ, self.accept if kind == socket.SOCK_STREAM else self.receive)
         self.selector.register(sys.stdin, selectors.EVENT_READ, self.answer)
 
