@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A job that spends: spender.py PROTOCOL SOCKETS BYTES SIZE ADDRESS PORT prints {"sent", "errors", "late"}.
 
-So many sockets at once, each of which sends so many bytes in pieces of so many; "late" is what a connection and a datagram are
-answered when all have stopped, and how long that took. TCP waits for the peer's answer to its end, so that what was sent has
-arrived; where it stops, as long as PATIENCE_S.
+So many sockets at once, each of which sends so many bytes in pieces of so many. "late" is what a connection and a datagram are
+answered when all have stopped, and how long that took. TCP connects first, all of them, and waits for the peer's answer to its end,
+so that what was sent has arrived; where it stops, as long as PATIENCE_S. What is left then is spent by small datagrams.
 """
 import collections
 import errno
@@ -17,11 +17,12 @@ import time
 PATIENCE_S = 8
 
 
-def stream(family, address, count, size):
+def stream(family, address, count, size, together):
     sent = 0
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.settimeout(PATIENCE_S)
         sock.connect(address)
+        together.wait(PATIENCE_S * 4)
         while sent < count:
             sent += sock.send(b'x' * min(size, count - sent))
         sock.shutdown(socket.SHUT_WR)
@@ -29,7 +30,7 @@ def stream(family, address, count, size):
     return sent
 
 
-def datagrams(family, address, count, size):
+def datagrams(family, address, count, size, _):
     sent = 0
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         for _ in range(count // size):
@@ -40,16 +41,27 @@ def datagrams(family, address, count, size):
     return sent
 
 
+def fill(family, address):
+    """Until not even the smallest fits."""
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        for size in (1000, 100, 10, 1):
+            try:
+                while True:
+                    sock.sendto(b'x' * size, address)
+            except PermissionError:
+                pass
+
+
 def name_of(error):
     return 'TIMEOUT' if isinstance(error, TimeoutError) else errno.errorcode[error.errno]
 
 
 class Spender:
-    def __init__(self, protocol, count, size, address, port):
+    def __init__(self, protocol, sockets, count, size, address, port):
         self.family = socket.AF_INET6 if ':' in address else socket.AF_INET
         self.address = (address, port)
         self.send = stream if protocol == 'tcp' else datagrams
-        self.words = (self.family, self.address, count, size)
+        self.words = (self.family, self.address, count, size, threading.Barrier(sockets))
         self.sent, self.errors, self.lock = 0, collections.Counter(), threading.Lock()
 
     def run(self):
@@ -81,12 +93,14 @@ class Spender:
 
 def main():
     protocol, sockets, count, size, address, port = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5], int(sys.argv[6])
-    spender = Spender(protocol, count, size, address, port)
+    spender = Spender(protocol, sockets, count, size, address, port)
     threads = [threading.Thread(target=spender.run) for _ in range(sockets)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if protocol == 'tcp' and spender.errors:
+        fill(spender.family, spender.address)
     print(json.dumps({'sent': spender.sent, 'errors': spender.errors, 'late': spender.late()}))
 
 
