@@ -53,6 +53,7 @@ enum event_reason {
 	REASON_ALL_QUOTAS = 28, /* quotas of every file system of the machine */
 	REASON_NODE = 29, /* a node would be a device, wherever it is, under the rule of that place */
 	REASON_LINKED = 30, /* the file has another name, which may be in a dataset */
+	REASON_BUDGET = 31, /* what rule may send is spent; RULE_NONE: what the job may send */
 };
 
 /* What was attempted. */

@@ -82,6 +82,7 @@ static const struct scope scopes[] = {
 	[REASON_ALL_QUOTAS] = ONE_OP(GUARDS, OP_QUOTA_SYNC),
 	[REASON_NODE] = ONE_OP(FILES, OP_MKNOD),
 	[REASON_LINKED] = { .kinds = FILES },
+	[REASON_BUDGET] = { .kinds = NETS },
 };
 
 static bool is_in_scope(const struct event *event, const struct scope *scope)
@@ -93,14 +94,14 @@ static bool is_in_scope(const struct event *event, const struct scope *scope)
 	       (!scope->needs_path || may_have_path(event));
 }
 
-/* A rule has its number, everything else has none; and only what the policy says allows. */
+/* A rule has its number, a budget may have, everything else has none; and only what the policy says allows. */
 static bool reason_ok(const struct event *event)
 {
 	bool is_by_rule = event->reason == REASON_RULE;
 	bool may_allow = is_by_rule || event->reason == REASON_DEFAULT;
 
 	return event->reason < ARRAY_SIZE(scopes) && is_in_scope(event, &scopes[event->reason]) &&
-	       is_by_rule == (event->rule != RULE_NONE) &&
+	       (event->reason == REASON_BUDGET || is_by_rule == (event->rule != RULE_NONE)) &&
 	       (may_allow || event->verdict != VERDICT_ALLOW);
 }
 

@@ -11,6 +11,8 @@ const char *const pin_map_names[KERN_MAPS] = {
 	[MAP_KERNEL_STATS] = "kernel_stats",     [MAP_IDENTIFY_REQ] = "identify_req",
 	[MAP_LABEL_REQ] = "label_req",           [MAP_KERNEL_BUILD] = "kernel_build",
 	[MAP_EVIDENCE_BY_GROUP] = "evidence_by_group",
+	[MAP_BUDGET_BY_RULE] = "budget_by_rule", [MAP_SPENT_BY_JOB] = "spent_by_job",
+	[MAP_DESTINATION_BY_JOB] = "destination_by_job",
 };
 
 const char *const pin_prog_names[KERN_PROGS] = {

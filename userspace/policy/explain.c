@@ -117,7 +117,7 @@ struct explanation explain_flow(const struct policy *policy, const struct egress
 {
 	bool is_open = flow->is_inbound ? policy->ingress_default == INGRESS_ALLOW :
 					  policy->egress_default == EGRESS_ALLOW;
-	uint32_t number = find_rule(tables, flow);
+	uint32_t number = find_rule(tables, flow) & RULE_NUMBER_MASK;
 
 	return (struct explanation){
 		.is_allowed = is_open || number != RULE_NONE,

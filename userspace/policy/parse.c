@@ -95,7 +95,7 @@ static const struct shape unix_shape = { "'unix'", FIELDS(unix_fields), NULL, 0 
 
 /* Networks */
 
-enum { NET_ID, NET_CIDR, NET_PROTOCOL, NET_PORTS, NET_FIELD_CNT };
+enum { NET_ID, NET_CIDR, NET_PROTOCOL, NET_PORTS, NET_MAX_BYTES, NET_FIELD_CNT };
 
 static const struct field net_fields[] = {
 	[NET_ID] = { "id", KIND_STRING },
@@ -103,13 +103,13 @@ static const struct field net_fields[] = {
 	[NET_PROTOCOL] = { "protocol", KIND_STRING },
 	[NET_PORTS] = { "ports", KIND_LIST, .is_required = true,
 			.entry_kinds = KIND_INTEGER | KIND_STRING },
+	[NET_MAX_BYTES] = { "max_bytes", KIND_STRING },
 };
 
 static const struct refused_key net_refused[] = {
 	{ "domain", NOT_ENFORCED },
 	{ "domains", NOT_ENFORCED },
 	{ "tls", NOT_ENFORCED },
-	{ "max_bytes", NOT_ENFORCED },
 };
 
 static const struct shape net_shape = { "an egress rule", FIELDS(net_fields), FIELDS(net_refused) };
@@ -125,13 +125,22 @@ static const struct field egress_fields[] = {
 
 static const struct refused_key egress_refused[] = {
 	{ "dns", NOT_ENFORCED },
-	{ "max_bytes", NOT_ENFORCED },
+	{ "max_bytes", "is a key of a rule; for all that leaves the job use 'limits.egress_bytes'" },
 };
 
 static const struct shape egress_shape = { "'egress'", FIELDS(egress_fields),
 					   FIELDS(egress_refused) };
 
-static const struct shape peer_shape = { "an ingress rule", FIELDS(net_fields), FIELDS(net_refused) };
+static const struct refused_key peer_refused[] = {
+	{ "domain", NOT_ENFORCED },
+	{ "domains", NOT_ENFORCED },
+	{ "tls", NOT_ENFORCED },
+	{ "max_bytes", "is a key of egress rules: what comes in is not counted" },
+};
+
+/* All but max_bytes. */
+static const struct shape peer_shape = { "an ingress rule", net_fields, NET_MAX_BYTES,
+					 FIELDS(peer_refused) };
 
 enum { INGRESS_DEFAULT_WORD, INGRESS_ALLOW_LIST, INGRESS_FIELD_CNT };
 
@@ -414,16 +423,19 @@ static void read_flow_rule(struct draft *draft, const struct cursor *at, enum ru
 			   const struct shape *shape)
 {
 	_cleanup_(rule_clear) struct rule rule = { .class = class, .origin = cursor_origin(at) };
-	const struct node *members[NET_FIELD_CNT];
+	const struct node *members[NET_FIELD_CNT] = { NULL };
 	bool is_good = shape_members(shape, at, members);
 	struct cursor cidr = cursor_at(at, members[NET_CIDR]);
 	struct cursor ports = cursor_at(at, members[NET_PORTS]);
+	struct cursor max_bytes = cursor_at(at, members[NET_MAX_BYTES]);
 	uint8_t protocol = PROTOCOL_TCP;
 
 	is_good &= read_id(at, members[NET_ID], &rule);
 	is_good &= members[NET_CIDR] && value_cidr(&cidr, &rule);
 	is_good &= read_word(at, members[NET_PROTOCOL], &protocol_words, &protocol);
 	is_good &= members[NET_PORTS] && value_ports(&ports, &rule);
+	if (max_bytes.node)
+		is_good &= value_size(&max_bytes, &rule.max_bytes);
 	rule_set_protocol(&rule, protocol);
 	if (is_good)
 		draft_add(draft, &rule);

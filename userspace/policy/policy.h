@@ -53,6 +53,7 @@ struct rule {
 	uint8_t protocol[2];  /* EGRESS, INGRESS: IPPROTO_TCP, IPPROTO_UDP */
 	struct rule_ports *ports; /* EGRESS, INGRESS: at least one; sorted, disjoint, not adjacent */
 	size_t port_cnt;
+	uint64_t max_bytes; /* EGRESS: what a job may send by it; 0: no limit */
 };
 
 enum env_path_kind {
@@ -95,6 +96,7 @@ struct environment {
 struct limits {
 	uint64_t runtime_ms;    /* at most LIMIT_RUNTIME_MS_MAX */
 	uint64_t processes;     /* at most LIMIT_PROCESSES_MAX */
+	uint64_t egress_bytes;  /* at most INT64_MAX; of all that leaves the job */
 	uint64_t scratch_bytes; /* at most INT64_MAX; of all private paths and the scratch together */
 };
 
@@ -149,6 +151,8 @@ struct egress_tables {
 	size_t net_cnt;
 	struct port_range *ports;
 	size_t port_cnt;
+	struct budget *budgets; /* by index; none: nothing is counted */
+	size_t budget_cnt;
 };
 
 struct site; /* policy/site.h: the datasets that the site registers */
@@ -212,5 +216,17 @@ bool environment_keeps(const struct environment *environment, const char *variab
  */
 int egress_compile(const struct policy *policy, struct egress_tables *ret_tables);
 void egress_tables_free(struct egress_tables *tables);
+
+/* More rules with a budget than anybody has told apart. */
+#define BUDGET_RULES_MAX (BUDGET_INBOUND - 1)
+
+/*
+ * The policy's budgets in order of their index, the job's first; none (NULL, 0) if neither a rule nor
+ * the limits have one. Returns 0 or -ENOMEM; free() them.
+ */
+int budgets_of(const struct policy *policy, struct budget **ret_budgets, size_t *ret_cnt);
+
+/* Whether what leaves the job is neither judged nor counted. */
+bool policy_leaves_egress_open(const struct policy *policy);
 
 #endif

@@ -78,6 +78,7 @@ struct socket;
 struct sockaddr;
 struct bpf_sock;
 struct __sk_buff;
+struct bpf_tcp_sock;
 struct bpf_sock_addr;
 struct seq_file;
 struct bpf_iter_meta;
@@ -350,11 +351,17 @@ struct bpf_sock {
 };
 
 struct __sk_buff {
+	__u32 len;
 	__u32 data;
 	__u32 data_end;
 	__u32 ifindex;
 	struct bpf_sock *sk;
 	__u32 protocol;
+	__u32 gso_segs;
+};
+
+struct bpf_tcp_sock {
+	__u32 total_retrans;
 };
 
 struct bpf_sock_addr {
