@@ -24,6 +24,7 @@ static struct line *new_line(struct tally *tally)
 	memset(text, 'x', sizeof(text));
 	assert_int_equal(line_of_text(text, sizeof(text), 1, 1000, "file_create", &line), 0);
 	line_set_tally(line, tally);
+	line->is_decision = true;
 	return line;
 }
 
@@ -101,6 +102,23 @@ static void test_shares(void **state)
 	tally_unref(quiet);
 }
 
+/* Whoever has filled his share is still told of: how he ended. */
+static void test_end(void **state)
+{
+	struct tally *tally = tally_new();
+	struct queue queue = { 0 };
+	struct line *end = new_line(tally);
+
+	(void)state;
+	end->is_decision = false;
+	flood(&queue, &tally, 1);
+	assert_false(put(&queue, tally));
+	assert_true(queue_has_room(&queue, end, BOUND));
+	line_unref(end);
+	queue_free(&queue);
+	tally_unref(tally);
+}
+
 /* What is taken out is room for whoever comes, and nothing is remembered of who has gone. */
 static void test_room_again(void **state)
 {
@@ -160,7 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),	   cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_room_again), cmocka_unit_test(test_many_jobs),
-		cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_long_line),  cmocka_unit_test(test_end),
 	};
 
 	return cmocka_run_group_tests_name("queue", tests, NULL, NULL);

@@ -531,6 +531,8 @@ int ocsf_decision(const struct alert_job *job, const struct decoded_event *decod
 	r = write_bounded(&out, &decision, &head);
 	if (!r)
 		r = line_of_text(out.text, out.len, head.severity, head.time_ms, head.code, ret_line);
+	if (!r)
+		(*ret_line)->is_decision = true;
 	out_free(&out);
 	return r;
 }

@@ -41,7 +41,8 @@ static struct queue_share *find_share(const struct queue *queue, const struct ta
 	return NULL;
 }
 
-static int make_share(struct queue *queue, const struct tally *owner, struct queue_share **ret_share)
+static int make_share(struct queue *queue, const struct tally *owner,
+		      struct queue_share **ret_share)
 {
 	size_t room = queue->share_room ? queue->share_room * 2 : ROOM_MIN;
 	struct queue_share *shares = queue->shares;
@@ -83,7 +84,7 @@ static void take_from_share(struct queue *queue, const struct line *line)
 
 bool queue_has_room(const struct queue *queue, const struct line *line, size_t bound)
 {
-	const struct queue_share *share = find_share(queue, line->tally);
+	const struct queue_share *share = line->is_decision ? find_share(queue, line->tally) : NULL;
 
 	return queue->bytes + (share ? share->bytes : 0) + line->len <= bound;
 }

@@ -36,8 +36,9 @@ struct queue {
 };
 
 /*
- * May one more line wait in a queue that is to hold so many bytes? A job has never more than what is
- * left free: n jobs that flood have bound / (n + 1) bytes each, and so much there is for all others.
+ * May one more line wait in a queue that is to hold so many bytes? With its decisions a job has never
+ * more than what is left free: n jobs that flood have bound / (n + 1) bytes each, and so much there is
+ * for all others, and for what the controller has to say of those.
  */
 bool queue_has_room(const struct queue *queue, const struct line *line, size_t bound);
 

@@ -221,8 +221,8 @@ def full_queue(check, house, _):
         return house.start("sh", "-c", f"{FLOOD} $0 0 {names} $1/{go} $1/done-{job_id}; while [ ! -e $1/end ]; do sleep 0.05; done",
                            house.digits, house.out, job_id=job_id, policy=policy)
 
-    def dropped(job):
-        return next(sink["dropped"] for sink in house.status(job.id)["sinks"] if sink["sink"] == house.site_alerts)
+    def log():
+        return next(sink for sink in house.status(quiet.id)["sinks"] if sink["sink"] == house.site_alerts)
 
     flooder, quiet = begin("plain", 6000, "go-flood"), begin("strict", 30, "go-quiet")
     check.that("full queue: they run", wait_for(lambda: house.running(flooder) and house.running(quiet)))
@@ -231,14 +231,14 @@ def full_queue(check, house, _):
     os.mkdir(house.site_alerts)
     house.touch("go-flood")
     check.that("full queue: all is attempted", house.appears(f"done-{flooder.id}"))
-    lost = wait_for(lambda: dropped(flooder))
-    check.that("full queue: lines are dropped", lost)
+    check.that("full queue: lines are dropped", wait_for(lambda: log()["dropped"]))
     house.touch("go-quiet")
     check.that("full queue: the quiet one does its acts", house.appears(f"done-{quiet.id}"))
     time.sleep(4) # a job is stopped within two seconds
     check.equal("full queue: who lost nothing runs", quiet.process.poll(), None)
     os.rmdir(house.site_alerts)
     os.rename(moved, house.site_alerts)
+    check.that("full queue: what waited is written", wait_for(lambda: log()["ok"] and not log()["waiting"]))
     house.touch("end")
     for job in (flooder, quiet):
         job.finish()
