@@ -581,7 +581,7 @@ def egress_rules():
             yield {'id': f'{protocol}-{ip}', 'cidr': f'{ip}/{128 if ":" in ip else 32}', 'protocol': protocol, 'ports': ports}
 
 
-            'capabilities': CAPABILITIES, 'devices': ['fuse'],
+def policy(cases, act, mode='enforce'):
     rules = [{'id': 'out', 'path': f'{TMPFS}/out', 'access': 'write'},
              {'id': 'out-root', 'path': f'{ROOT}/out', 'access': 'write'},
              {'id': 'cgroups', 'path': '/sys/fs/cgroup', 'access': 'write'},
@@ -594,6 +594,6 @@ def egress_rules():
             'filesystem': {'default': 'read', 'rules': rules},
             'exec': {'allow': ['/usr', act, {'id': 'bin', 'path': f'{TMPFS}/bin'}],
                      'deny': [{'id': 'no-closed', 'path': f'{TMPFS}/bin/closed'}]},
-            'capabilities': CAPABILITIES,
+            'capabilities': CAPABILITIES, 'devices': ['fuse'],
             'egress': {'allow': list(egress_rules())}, 'sockets': ['mptcp', 'udplite', 'ping'],
             'unix': {'allow': [{'id': 'open-sockets', 'path': UNIX_PLACES[1]}]}}
