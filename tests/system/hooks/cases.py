@@ -594,6 +594,6 @@ def policy(cases, act, mode='enforce'):
             'filesystem': {'default': 'read', 'rules': rules},
             'exec': {'allow': ['/usr', act, {'id': 'bin', 'path': f'{TMPFS}/bin'}],
                      'deny': [{'id': 'no-closed', 'path': f'{TMPFS}/bin/closed'}]},
-            'capabilities': CAPABILITIES, 'devices': ['fuse'],
+            'capabilities': [*CAPABILITIES, 'CAP_PERFMON'], 'devices': ['fuse'],
             'egress': {'allow': list(egress_rules())}, 'sockets': ['mptcp', 'udplite', 'ping'],
             'unix': {'allow': [{'id': 'open-sockets', 'path': UNIX_PLACES[1]}]}}
