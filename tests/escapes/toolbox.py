@@ -13,6 +13,7 @@ int main(int argc, char **argv)
 	(void)argv;
 	if (argc > 1) {
 		setvbuf(stdout, NULL, _IONBF, 0);
+		alarm(300); /* for a debugger that does not come */
 		puts("ready");
 		while (steps)
 			usleep(10000);
@@ -165,7 +166,7 @@ SCRIPTS = {
         sed 's/^[0-9]* *//; s/ 0x.*\\*\\///' calls && strace -c -f -o counts true && grep -c execve counts && rm calls counts &&
         strace --seccomp-bpf -f -qq -e trace=chdir -e signal=none sh -c 'cd /' 2>&1 && strace -e inject=getcwd:error=EINVAL -o /dev/null pwd 2>&1 | head -1
         { sleep 100 & } && pid=$! && { strace -qq -e signal=none -o "$OUT/attached" -p $pid & } && tracer=$! &&
-        until grep -q "^TracerPid:.*$tracer" /proc/$pid/status; do sleep 0.05; done && kill $tracer; wait $tracer; kill $pid; wait $pid;
+        for i in $(seq 1200); do grep -q "^TracerPid:.*$tracer" /proc/$pid/status && break; sleep 0.05; done && kill $tracer; wait $tracer; kill $pid; wait $pid;
         sed 's/(.*//' "$OUT/attached"; rm "$OUT/attached" ''',
     'ccache': '''
         export CCACHE_DIR="$OUT/ccache" && cd "$OUT" && ccache gcc -g -c -o a.o "$DATA/tools/worker.c" && ccache gcc -g -c -o b.o "$DATA/tools/worker.c" &&

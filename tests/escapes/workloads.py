@@ -110,11 +110,14 @@ def contents(folder):
 
 
 MARK = '=== '
+PATIENCE = 900  # seconds, of an emulated machine
 
 
 def whole(scripts):
-    """All of them in one script, which says after each with what status it ended."""
-    return '\n'.join(f'(\n{script}\n) 2>&1; echo "{MARK}$?"' for script in scripts.values())
+    """All of them in one script, which says after each with what status it ended. One that hangs is ended."""
+    for number, script in enumerate(scripts.values()):
+        places.write(f'{DATA}/script-{number}', script.encode(), 0o644)
+    return '\n'.join(f'timeout --kill-after 10 {PATIENCE} sh "$DATA/script-{number}" 2>&1; echo "{MARK}$?"' for number in range(len(scripts)))
 
 
 def split(scripts, said):
