@@ -165,9 +165,10 @@ SCRIPTS = {
         cd "$OUT" && strace -f -e trace=execve,write -e signal=none -o calls sh -c '/bin/echo from a child; :' &&
         sed 's/^[0-9]* *//; s/ 0x.*\\*\\///' calls && strace -c -f -o counts true && grep -c execve counts && rm calls counts &&
         strace --seccomp-bpf -f -qq -e trace=chdir -e signal=none sh -c 'cd /' 2>&1 && strace -e inject=getcwd:error=EINVAL -o /dev/null pwd 2>&1 | head -1
-        { sleep 100 & } && pid=$! && { strace -qq -e signal=none -o "$OUT/attached" -p $pid & } && tracer=$! &&
+        { sleep 100 & } && pid=$! && until grep -q '^State:.*sleeping' /proc/$pid/status && grep -qx sleep /proc/$pid/comm; do sleep 0.05; done
+        { strace -qq -e signal=none -o "$OUT/attached" -p $pid & } && tracer=$! &&
         for i in $(seq 1200); do grep -q "^TracerPid:.*$tracer" /proc/$pid/status && break; sleep 0.05; done && kill $tracer; wait $tracer; kill $pid; wait $pid;
-        sed 's/(.*//' "$OUT/attached"; rm "$OUT/attached" ''',
+        grep -qE '^(restart_syscall|clock_nanosleep)' "$OUT/attached" && echo followed; rm "$OUT/attached" ''',
     'ccache': '''
         export CCACHE_DIR="$OUT/ccache" && cd "$OUT" && ccache gcc -g -c -o a.o "$DATA/tools/worker.c" && ccache gcc -g -c -o b.o "$DATA/tools/worker.c" &&
         cmp a.o b.o && ccache --print-stats | grep -E '^(direct_cache_hit|cache_miss|local_storage_write)' && gcc -o w a.o && ./w && rm -r ccache a.o b.o &&

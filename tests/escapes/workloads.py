@@ -11,7 +11,7 @@ import toolbox
 
 BASE = '/srv/escapes-work'
 DATA, OUT = f'{BASE}/data', f'{BASE}/out'
-ENVIRONMENT = {'PATH': '/usr/bin:/bin', 'HOME': OUT, 'LANG': 'C.UTF-8', 'DATA': DATA, 'OUT': OUT, 'PYTHONDONTWRITEBYTECODE': '1',
+ENVIRONMENT = {'PATH': '/usr/bin:/bin', 'SHELL': '/bin/sh', 'HOME': OUT, 'LANG': 'C.UTF-8', 'DATA': DATA, 'OUT': OUT, 'PYTHONDONTWRITEBYTECODE': '1',
                # Else git asks the name server who it is.
                'GIT_COMMITTER_NAME': 'x', 'GIT_COMMITTER_EMAIL': 'x@example.org'}
 
