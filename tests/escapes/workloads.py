@@ -11,7 +11,7 @@ import toolbox
 
 BASE = '/srv/escapes-work'
 DATA, OUT = f'{BASE}/data', f'{BASE}/out'
-ENVIRONMENT = {'PATH': '/usr/bin:/bin', 'SHELL': '/bin/sh', 'HOME': OUT, 'LANG': 'C.UTF-8', 'DATA': DATA, 'OUT': OUT, 'PYTHONDONTWRITEBYTECODE': '1',
+ENVIRONMENT = {'PATH': '/usr/bin:/bin', 'HOME': OUT, 'LANG': 'C.UTF-8', 'DATA': DATA, 'OUT': OUT, 'PYTHONDONTWRITEBYTECODE': '1',
                # Else git asks the name server who it is.
                'GIT_COMMITTER_NAME': 'x', 'GIT_COMMITTER_EMAIL': 'x@example.org'}
 
@@ -114,10 +114,13 @@ PATIENCE = 900  # seconds, of an emulated machine
 
 
 def whole(scripts):
-    """All of them in one script, which says after each with what status it ended. One that hangs is ended."""
+    """
+    All of them in one script, which says after each with what status it ended. One that hangs is ended. nobody's own shell does
+    not run.
+    """
     for number, script in enumerate(scripts.values()):
         places.write(f'{DATA}/script-{number}', script.encode(), 0o644)
-    return '\n'.join(f'timeout --kill-after 10 {PATIENCE} sh "$DATA/script-{number}" 2>&1; echo "{MARK}$?"' for number in range(len(scripts)))
+    return 'export SHELL=/bin/sh\n' + '\n'.join(f'timeout --kill-after 10 {PATIENCE} sh "$DATA/script-{number}" 2>&1; echo "{MARK}$?"' for number in range(len(scripts)))
 
 
 def split(scripts, said):
