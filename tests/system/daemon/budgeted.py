@@ -97,6 +97,7 @@ def budgets(check, house):
 
 
 def ended(check, house, sender):
+    house.record(sender.job)
     end = sender.job.end()
     check.equal("in the last event", {budget["id"]: (budget["bytes"], budget["refused"]) for budget in end["budgets"]},
                 {"bucket": (2000, 10), "limits.egress_bytes": (2000, 0)})
@@ -105,6 +106,7 @@ def ended(check, house, sender):
     check.equal("what was denied", end["denied"]["network"], 15)
     plain = house.start("true")
     plain.finish()
+    house.record(plain)
     check.that("a job without a budget has no such thing", "budgets" not in plain.end() and "destinations" not in plain.end())
     house.settles(check, "budgets")
     for name in ("spent_by_job", "destination_by_job", "budget_by_rule"):
