@@ -33,7 +33,7 @@ DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds fore
 	       report request request_run server session teardown tell tick turns watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
-UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_diag test_egress_compile test_error test_folds test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_check \
+UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_diag test_dns test_egress_compile test_error test_folds test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_check \
 	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_quota \
 	      test_record test_selftest test_sink test_site test_state test_tell test_turns
 
@@ -223,6 +223,10 @@ $(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS) $(FUZZ_DECODE_HDRS)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) -o $@ $(filter %.c,$^) $(LDLIBS)
+
+$(BUILD)/fuzz/fuzz_dns: tests/fuzz/fuzz_dns.c bpf/abi/dns.h
+	@mkdir -p $(@D)
+	$(CLANG) -Ibpf -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $<
 
 $(BUILD)/fuzz/seeds: tests/fuzz/seeds.c $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
 	@mkdir -p $(@D)
