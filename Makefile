@@ -20,7 +20,7 @@ INSTALL    ?= install
 BPF_SRCS := tables file receive attr mount renames exec guard sock egress packet unix task identify member enter
 
 BASE_SRCS   := diag error fds file path quota
-POLICY_SRCS := amount canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
+POLICY_SRCS := amount canonical document domain egress environment explain limits load merge names nearest net outlets parse permission rule \
 	       shape site value
 KERN_SRCS   := backend barrier evidence features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \
 	       roots_check
@@ -34,7 +34,7 @@ DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds fore
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 
 UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_diag test_dns test_egress_compile test_error test_folds test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_check \
-	      test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_quota \
+	      test_policy_environment test_policy_errors test_policy_limits test_policy_names test_policy_network test_policy_rules test_policy_schema test_quota \
 	      test_record test_selftest test_sink test_site test_state test_tell test_turns
 
 BENCH_PROGS := opens connects talks spawns landlocked denials hold

@@ -84,7 +84,8 @@ struct policy_value {
 	__u8 mounts;       /* enum mount_default */
 	__u8 is_filled;    /* the controllers': 1 while inner maps may stand under the slot */
 	__u8 user_namespaces; /* 1: the job may make them */
-	__u8 reserved[4];
+	__u8 has_names;       /* 1: resolvers are asked, and answers learned from; abi/names.h */
+	__u8 reserved[3];
 	__u64 dev_filter;  /* bit DEV_FILTER_BIT(dev) is set for each of devs, and for no others */
 	__u64 file_filter; /* bit FILE_FILTER_BIT(ino) is set for each root that is no directory */
 	__u64 capabilities; /* bit N: the job may use capability N */
@@ -143,7 +144,8 @@ struct port_range {
 	__u16 lo;      /* host byte order, inclusive */
 	__u16 hi;      /* host byte order, inclusive */
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP; of ingress rules with PORT_INBOUND */
-	__u8 reserved[3];
+	__u8 is_private; /* of a domain: 1: private addresses too */
+	__u8 reserved[2];
 };
 
 _Static_assert(sizeof(struct policy_value) == 120, "policy_value is ABI");
@@ -158,6 +160,6 @@ _Static_assert(__builtin_offsetof(struct root_key, ino) == 8, "root_key is ABI")
 _Static_assert(__builtin_offsetof(struct root_value, unix_rule) == 12, "root_value is ABI");
 _Static_assert(__builtin_offsetof(struct net_key, addr) == 4, "net_key is ABI");
 _Static_assert(__builtin_offsetof(struct net_value, cnt) == 4, "net_value is ABI");
-_Static_assert(__builtin_offsetof(struct port_range, reserved) == 9, "port_range is ABI");
+_Static_assert(__builtin_offsetof(struct port_range, is_private) == 9, "port_range is ABI");
 
 #endif

@@ -8,6 +8,7 @@
 #include "alert/endpoint.h"
 #include "alert/op.h"
 #include "base/cleanup.h"
+#include "policy/rule.h"
 
 /*
  * Conditions that no policy entry can change, or no default. docs/alerts.md lists the same ids; a test holds the
@@ -146,6 +147,7 @@ static const char *const class_words[] = {
 	[RULE_EXEC] = "exec",
 	[RULE_EGRESS] = "egress",
 	[RULE_INGRESS] = "ingress",
+	[RULE_RESOLVER] = "resolver",
 	[RULE_UNIX] = "unix",
 };
 
@@ -233,7 +235,10 @@ static void write_net(struct json_out *out, const struct rule *rule)
 	char ip[INET6_ADDRSTRLEN];
 	bool is_v4 = address_print(rule->addr, ip) == 4 && rule->prefixlen >= 96;
 
-	out_addf(out, "%s/%u", ip, rule->prefixlen - (is_v4 ? 96U : 0U));
+	if (rule->domain)
+		out_add_string(out, rule->domain);
+	else
+		out_addf(out, "%s/%u", ip, rule->prefixlen - (is_v4 ? 96U : 0U));
 	for (size_t i = 0; i < rule->protocol_cnt && i < ARRAY_SIZE(rule->protocol); i++)
 		out_addf(out, "%s%s", i ? "," : " ",
 			 rule->protocol[i] == IPPROTO_UDP ? "udp" : "tcp");
@@ -248,7 +253,7 @@ static void write_net(struct json_out *out, const struct rule *rule)
 static void write_condition(struct json_out *out, const struct rule *rule)
 {
 	out_begin_string(out, "condition");
-	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
+	if (rule_is_flow(rule)) {
 		write_net(out, rule);
 	} else {
 		out_add_name(out, rule->path ? rule->path : "");
@@ -322,7 +327,7 @@ static void explain_rule(struct json_out *out, const struct cause *cause)
 	}
 	out_add(out, "rule ");
 	out_add_quoted(out, rule->id);
-	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
+	if (rule_is_flow(rule)) {
 		out_add(out, " allows it");
 	} else if (rule->class == RULE_UNIX) {
 		out_add(out, rule->access == UNIX_ALLOW ? " allows it" : " denies it");

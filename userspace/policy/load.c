@@ -373,6 +373,7 @@ static bool draft_settle(struct draft *draft)
 	draft_merge(draft);
 	environment_settle(draft);
 	limits_settle(draft);
+	names_settle(draft);
 	warn_idle_rules(draft);
 	order_diags(draft);
 	return draft->diags->error_cnt == draft->first_error;

@@ -95,9 +95,44 @@ static const struct shape unix_shape = { "'unix'", FIELDS(unix_fields), NULL, 0 
 
 /* Networks */
 
-enum { NET_ID, NET_CIDR, NET_PROTOCOL, NET_PORTS, NET_FIELD_CNT };
+enum { NET_ID, NET_CIDR, NET_PROTOCOL, NET_PORTS, NET_DOMAIN, NET_PRIVATE, NET_FIELD_CNT };
 
 static const struct field net_fields[] = {
+	[NET_ID] = { "id", KIND_STRING },
+	[NET_CIDR] = { "cidr", KIND_STRING },
+	[NET_PROTOCOL] = { "protocol", KIND_STRING },
+	[NET_PORTS] = { "ports", KIND_LIST, .is_required = true,
+			.entry_kinds = KIND_INTEGER | KIND_STRING },
+	[NET_DOMAIN] = { "domain", KIND_STRING },
+	[NET_PRIVATE] = { "private", KIND_BOOLEAN },
+};
+
+static const struct refused_key net_refused[] = {
+	{ "domains", "is one 'domain' a rule" },
+	{ "tls", NOT_ENFORCED },
+	{ "max_bytes", NOT_ENFORCED },
+};
+
+static const struct shape net_shape = { "an egress rule", FIELDS(net_fields), FIELDS(net_refused) };
+
+enum { EGRESS_DEFAULT, EGRESS_INCLUDE, EGRESS_ALLOW_LIST, EGRESS_DNS, EGRESS_FIELD_CNT };
+
+static const struct field egress_fields[] = {
+	[EGRESS_DEFAULT] = { "default", KIND_STRING },
+	[EGRESS_INCLUDE] = { "include", KIND_LIST, .entry_kinds = KIND_STRING },
+	[EGRESS_ALLOW_LIST] = { "allow", KIND_LIST, .entry_kinds = KIND_OBJECT,
+				.shape = &net_shape },
+	[EGRESS_DNS] = { "dns", KIND_OBJECT, .shape = &dns_shape },
+};
+
+static const struct refused_key egress_refused[] = {
+	{ "max_bytes", NOT_ENFORCED },
+};
+
+static const struct shape egress_shape = { "'egress'", FIELDS(egress_fields),
+					   FIELDS(egress_refused) };
+
+static const struct field peer_fields[] = {
 	[NET_ID] = { "id", KIND_STRING },
 	[NET_CIDR] = { "cidr", KIND_STRING, .is_required = true },
 	[NET_PROTOCOL] = { "protocol", KIND_STRING },
@@ -105,33 +140,15 @@ static const struct field net_fields[] = {
 			.entry_kinds = KIND_INTEGER | KIND_STRING },
 };
 
-static const struct refused_key net_refused[] = {
-	{ "domain", NOT_ENFORCED },
-	{ "domains", NOT_ENFORCED },
+static const struct refused_key peer_refused[] = {
+	{ "domain", "is a key of egress rules: a peer is known by its address" },
+	{ "private", "is a key of egress rules with a 'domain'" },
 	{ "tls", NOT_ENFORCED },
 	{ "max_bytes", NOT_ENFORCED },
 };
 
-static const struct shape net_shape = { "an egress rule", FIELDS(net_fields), FIELDS(net_refused) };
-
-enum { EGRESS_DEFAULT, EGRESS_INCLUDE, EGRESS_ALLOW_LIST, EGRESS_FIELD_CNT };
-
-static const struct field egress_fields[] = {
-	[EGRESS_DEFAULT] = { "default", KIND_STRING },
-	[EGRESS_INCLUDE] = { "include", KIND_LIST, .entry_kinds = KIND_STRING },
-	[EGRESS_ALLOW_LIST] = { "allow", KIND_LIST, .entry_kinds = KIND_OBJECT,
-				.shape = &net_shape },
-};
-
-static const struct refused_key egress_refused[] = {
-	{ "dns", NOT_ENFORCED },
-	{ "max_bytes", NOT_ENFORCED },
-};
-
-static const struct shape egress_shape = { "'egress'", FIELDS(egress_fields),
-					   FIELDS(egress_refused) };
-
-static const struct shape peer_shape = { "an ingress rule", FIELDS(net_fields), FIELDS(net_refused) };
+static const struct shape peer_shape = { "an ingress rule", FIELDS(peer_fields),
+					 FIELDS(peer_refused) };
 
 enum { INGRESS_DEFAULT_WORD, INGRESS_ALLOW_LIST, INGRESS_FIELD_CNT };
 
@@ -182,7 +199,7 @@ static const struct field policy_fields[] = {
 
 static const struct refused_key policy_refused[] = {
 	{ "devices", NOT_ENFORCED },
-	{ "dns", NOT_ENFORCED },
+	{ "dns", "belongs to 'egress'" },
 	{ "allow", "belongs to 'exec' or 'egress'; "
 		   "a file of egress rules alone is named in 'egress.include'" },
 };
@@ -414,14 +431,15 @@ static void read_flow_rule(struct draft *draft, const struct cursor *at, enum ru
 			   const struct shape *shape)
 {
 	_cleanup_(rule_clear) struct rule rule = { .class = class, .origin = cursor_origin(at) };
-	const struct node *members[NET_FIELD_CNT];
+	const struct node *members[NET_FIELD_CNT] = { NULL };
 	bool is_good = shape_members(shape, at, members);
-	struct cursor cidr = cursor_at(at, members[NET_CIDR]);
 	struct cursor ports = cursor_at(at, members[NET_PORTS]);
 	uint8_t protocol = PROTOCOL_TCP;
 
 	is_good &= read_id(at, members[NET_ID], &rule);
-	is_good &= members[NET_CIDR] && value_cidr(&cidr, &rule);
+	rule.is_private = read_flag(members[NET_PRIVATE]);
+	is_good &= read_destination(at, members[NET_CIDR], members[NET_DOMAIN], members[NET_PRIVATE],
+				    &rule);
 	is_good &= read_word(at, members[NET_PROTOCOL], &protocol_words, &protocol);
 	is_good &= members[NET_PORTS] && value_ports(&ports, &rule);
 	rule_set_protocol(&rule, protocol);
@@ -459,6 +477,11 @@ static void read_egress(struct draft *draft, const struct cursor *at)
 		  ACCESS_UNSET);
 	read_list(draft, at, members[EGRESS_ALLOW_LIST], &egress_fields[EGRESS_ALLOW_LIST],
 		  read_net_rule, ACCESS_UNSET);
+	if (members[EGRESS_DNS]) {
+		struct cursor dns = cursor_at(at, members[EGRESS_DNS]);
+
+		read_dns(draft, &dns);
+	}
 }
 
 static void read_ingress(struct draft *draft, const struct cursor *at)
