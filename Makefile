@@ -17,12 +17,12 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := tables file receive attr mount renames exec guard sock egress packet unix task identify member enter
+BPF_SRCS := tables file receive attr mount renames exec guard sock egress packet dns unix task identify member enter
 
 BASE_SRCS   := diag error fds file path quota
 POLICY_SRCS := amount canonical document domain egress environment explain limits load merge names nearest net outlets parse permission rule \
 	       shape site value
-KERN_SRCS   := backend barrier evidence features hooks identify iter jobs links load member mounts need pins places probe publish ring roots \
+KERN_SRCS   := backend barrier evidence features hooks identify iter jobs links load member mounts names need pins places probe publish ring roots \
 	       roots_check
 ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text

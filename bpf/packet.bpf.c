@@ -277,6 +277,24 @@ static __always_inline bool is_answer(const struct job *job, const struct packet
 	return !is_opening(p) && is_let_in(job, p);
 }
 
+/*
+ * A connection goes on when its address is not an answer any more, as long as the domain by which it was
+ * opened is open.
+ */
+static __noinline __u32 kept_rule(struct __sk_buff *skb, const struct job *job, const struct packet *p)
+{
+	struct sock_mark *mark = mark_of(skb);
+	struct name_finding finding;
+
+	if (!mark || p->net.protocol != IPPROTO_TCP)
+		return RULE_NONE;
+	if (!is_opening(p))
+		return mark->domain ? domain_rule(job, &p->net, mark->domain) : RULE_NONE;
+	name_find(job, &p->net, &finding);
+	mark->domain = finding.domain;
+	return RULE_NONE;
+}
+
 SEC("cgroup_skb/egress")
 int packet_egress(struct __sk_buff *skb)
 {
@@ -289,7 +307,8 @@ int packet_egress(struct __sk_buff *skb)
 	if (job.policy->egress_default == EGRESS_ALLOW)
 		return CGROUP_ALLOW;
 	if (read_packet(skb, &p, true)) {
-		if (net_rule(&job, &p.net, false, &reason) || is_answer(&job, &p) ||
+		if ((job.policy->has_names && kept_rule(skb, &job, &p)) ||
+		    net_rule(&job, &p.net, false, &reason) || is_answer(&job, &p) ||
 		    is_to_own(skb, &job, &p))
 			return CGROUP_ALLOW;
 	}

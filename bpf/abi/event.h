@@ -52,6 +52,8 @@ enum event_reason {
 	REASON_SETID = 27,    /* a program that would run as its owner, whoever starts it */
 	REASON_ALL_QUOTAS = 28, /* quotas of every file system of the machine */
 	REASON_NODE = 29, /* a node would be a device, wherever it is, under the rule of that place */
+	REASON_QUESTION = 31, /* a message to a resolver that is not one plain question for an address */
+	REASON_PRIVATE = 32,  /* a name that a rule opens leads to an address that it does not open */
 };
 
 /* What was attempted. */
@@ -104,6 +106,7 @@ enum event_op {
 	OP_MAP_EXEC = 46, /* map it as code, or make code of what is mapped of it */
 	OP_QUOTA = 47,       /* set, switch or remove quotas; path: the top of the file system */
 	OP_QUOTA_SYNC = 48,  /* have the quotas of all file systems written; guard.number: 0 */
+	OP_RESOLVE = 49, /* ask a resolver; path: the name's labels, from the host on */
 };
 
 enum event_flags {

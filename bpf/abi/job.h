@@ -86,6 +86,7 @@ struct kernel_stats {
 	__u64 not_in_force; /* acts denied because the task's label named no published job */
 	__u64 label_misses; /* labels found by cgroup because the task's own storage was busy */
 	__u64 enter_failures; /* tasks that entered a job's cgroup and could not be labelled */
+	__u64 names_lost; /* addresses of names that there was no room for, and answers not read */
 };
 
 /*
@@ -115,7 +116,7 @@ struct kernel_build {
 	char version[40];  /* of the jobcage that loaded them */
 };
 
-_Static_assert(sizeof(struct kernel_stats) == 24, "kernel_stats is ABI");
+_Static_assert(sizeof(struct kernel_stats) == 32, "kernel_stats is ABI");
 _Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
 _Static_assert(sizeof(struct job_member) == 32, "job_member is ABI");
 _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
@@ -130,6 +131,6 @@ _Static_assert(__builtin_offsetof(struct task_label, lifted) == 8, "task_label i
 _Static_assert(__builtin_offsetof(struct job_value, force) == 8, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, cgroup_id) == 16, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 152, "job_stats is ABI");
-_Static_assert(__builtin_offsetof(struct kernel_stats, enter_failures) == 16, "kernel_stats is ABI");
+_Static_assert(__builtin_offsetof(struct kernel_stats, names_lost) == 24, "kernel_stats is ABI");
 
 #endif

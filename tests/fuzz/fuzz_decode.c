@@ -170,7 +170,7 @@ static void repair_header(struct event *event)
 		[OP_KEY_REQUEST] = REASON_HELPER,    [OP_QUOTA_SYNC] = REASON_ALL_QUOTAS,
 	};
 
-	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_QUOTA_SYNC);
+	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_RESOLVE);
 	event->kind = (uint8_t)op_info(event->op)->kind;
 	event->rule %= FIXTURE_RULES + 2;
 	if (event->kind == EVENT_GUARD) {

@@ -133,6 +133,19 @@ static const struct builtin builtins[] = {
 		"a descriptor may signal none but the process that asks for it",
 		"No policy entry can allow it: use F_SETOWN with the process's own id.",
 	},
+	[REASON_QUESTION] = {
+		"builtin:dns-question",
+		"a resolver is asked for an address of one name at a time, in a datagram: more could carry out anything, and "
+		"what comes from port 53 of a job could look like an answer",
+		"No policy entry can allow it: ask for A, AAAA or HTTPS over UDP, without a client subnet.",
+	},
+	[REASON_PRIVATE] = {
+		"builtin:private-address",
+		"a name that a rule opens leads there, and no name opens addresses of this machine, its link or of "
+		"private networks by itself",
+		"To allow it, add \"private\": true to that rule if the address is one of a private network; else add a rule "
+		"with the address as 'cidr'.",
+	},
 	[REASON_NOT_IN_FORCE] = {
 		"builtin:not-in-force",
 		"the job has no policy in force, so nothing is allowed",

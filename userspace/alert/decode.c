@@ -31,7 +31,8 @@ static bool layout_ok(const struct event *event, size_t len)
 static bool may_have_path(const struct event *event)
 {
 	return event->kind == EVENT_FILE || event->kind == EVENT_EXEC ||
-	       (event->kind == EVENT_NET && op_info(event->op)->is_unix);
+	       (event->kind == EVENT_NET &&
+		(op_info(event->op)->is_unix || op_info(event->op)->is_name));
 }
 
 /* A rule has its number, everything else has none; and some reasons belong to some kinds only. */
@@ -71,6 +72,14 @@ static bool reason_ok(const struct event *event)
 	case REASON_HEADER:
 	case REASON_FOREIGN_SOCKET:
 		if (event->kind != EVENT_NET)
+			return false;
+		break;
+	case REASON_QUESTION:
+		if (event->op != OP_RESOLVE)
+			return false;
+		break;
+	case REASON_PRIVATE:
+		if (event->kind != EVENT_NET || op_info(event->op)->is_name)
 			return false;
 		break;
 	case REASON_CAPABILITY:
@@ -187,6 +196,20 @@ static char *join(const char *run, size_t len, bool is_truncated)
 	return path;
 }
 
+/* A name in DNS: its labels, from the host on. */
+static char *join_labels(const char *run, size_t len)
+{
+	char *name = len ? malloc(len) : strdup(".");
+
+	if (!name || !len)
+		return name;
+	memcpy(name, run, len);
+	for (size_t i = 0; i + 1 < len; i++)
+		if (!name[i])
+			name[i] = '.';
+	return name;
+}
+
 static int build_paths(const char *strings, struct decoded_event *decoded)
 {
 	const struct event *event = &decoded->event;
@@ -198,7 +221,10 @@ static int build_paths(const char *strings, struct decoded_event *decoded)
 	bool has_path = event->kind == EVENT_FILE || event->kind == EVENT_EXEC || event->path_len;
 
 	if (has_path && !is_missing && !is_rootless) {
-		decoded->path = join(strings, event->path_len, event->flags & EVENT_PATH_TRUNCATED);
+		decoded->path = op_info(event->op)->is_name ?
+					join_labels(strings, event->path_len) :
+					join(strings, event->path_len,
+					     event->flags & EVENT_PATH_TRUNCATED);
 		if (!decoded->path)
 			return -ENOMEM;
 	}

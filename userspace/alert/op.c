@@ -241,6 +241,10 @@ static const struct op_info ops[] = {
 		.name = "sync quotas", .code = "guard_quota_sync", .kind = EVENT_GUARD,
 		.activity = KERNEL_INVOKE, .before = "having the quotas of all file systems written", .after = "",
 	},
+	[OP_RESOLVE] = {
+		.name = "resolve name", .code = "net_resolve", .kind = EVENT_NET, .is_name = true,
+		.before = "asking ", .after = "",
+	},
 };
 /* clang-format on */
 

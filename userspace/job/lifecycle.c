@@ -13,6 +13,7 @@
 #include "job/scratch.h"
 #include "job/selftest.h"
 #include "kern/jobs.h"
+#include "kern/names.h"
 #include "kern/member.h"
 
 /* How long to wait for killed processes to be gone. What takes longer is tried again later. */
@@ -121,6 +122,8 @@ static int make_cgroup(struct job *job, struct error *err)
 
 	if (!r)
 		r = kern_attach_cgroup(kern, job->cgroup.fd, job->cgroup.id, job->label, err);
+	if (!r && names_are_in(kern, job->rules->slot))
+		r = kern_attach_dns(kern, job->cgroup.fd, err);
 	if (!r)
 		r = job_label_cgroup(kern, job->cgroup.id, job->label, err);
 	return r;
@@ -133,6 +136,8 @@ static int put_in_force(struct job *job, struct error *err)
 
 	if (!r)
 		r = ruleset_publish(job->rulesets, job->rules, err);
+	if (!r && names_are_in(kern, job->rules->slot))
+		r = names_begin(kern, job->label, err);
 	if (!r)
 		r = job_publish(kern, job->label, job->rules->slot, 0, err);
 	if (!r)
@@ -321,12 +326,26 @@ static void forget_next(struct job *job)
 	try_update_state(job);
 }
 
+/* The first rules of a job's that have resolvers. */
+static int prepare_names(struct job *job, const struct ruleset *rules, struct error *err)
+{
+	struct kern *kern = job->rulesets->kern;
+	int r;
+
+	if (!names_are_in(kern, rules->slot) || names_are_in(kern, job->rules->slot))
+		return 0;
+	r = names_begin(kern, job->label, err);
+	return r ? r : kern_attach_dns(kern, job->cgroup.fd, err);
+}
+
 int job_replace(struct job *job, struct ruleset *rules, struct error *err, struct ruleset **ret_old)
 {
 	int r = ruleset_publish(job->rulesets, rules, err);
 
 	if (!r)
 		r = write_next(job, rules, err);
+	if (!r)
+		r = prepare_names(job, rules, err);
 	if (!r)
 		r = job_replace_policy(job->rulesets->kern, job->label, rules->slot, err);
 	if (r) {

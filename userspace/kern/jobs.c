@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "kern/evidence.h"
 #include "kern/iter.h"
+#include "kern/names.h"
 
 /* What carries a label may fork while it is looked for. */
 #define UNLABEL_PASSES 10
@@ -144,6 +145,8 @@ void job_withdraw(struct kern *kern, struct job_label label)
 		value->ring_id = 0;
 	}
 	value->scratch_dev = 0;
+	if (names_are_in(kern, read_force(value).policy))
+		names_end(kern, label);
 	store_force(value, 0, 0);
 	if (label.slot > RING_SLOTS_KEPT)
 		evidence_release(kern, label.slot);

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "kern/barrier.h"
+#include "kern/names.h"
 
 static void cleanup_egress(struct egress_tables *tables)
 {
@@ -224,6 +225,8 @@ int policy_publish(struct kern *kern, struct places *places, const char *const *
 	r = egress_compile(policy, &tables);
 	if (!r)
 		r = publish_maps(kern, slot, &roots, &tables);
+	if (!r)
+		r = names_publish(kern, slot, policy, &tables);
 	if (r) {
 		policy_withdraw(kern, slot);
 		return error_errno(err, r, "cannot put the policy's rules into the kernel");
@@ -240,6 +243,7 @@ void policy_withdraw(struct kern *kern, __u32 slot)
 		return;
 	__atomic_store_n(&kern->policies[slot].mode, 0, __ATOMIC_RELEASE);
 	store_all(kern, slot, -1, -1, -1);
+	names_withdraw(kern, slot);
 	set_filled(kern, slot, false);
 }
 

@@ -322,11 +322,13 @@ struct bpf_sock {
 };
 
 struct __sk_buff {
+	__u32 len;
 	__u32 data;
 	__u32 data_end;
 	__u32 ifindex;
 	struct bpf_sock *sk;
 	__u32 protocol;
+	__u32 gso_segs;
 };
 
 struct bpf_sock_addr {

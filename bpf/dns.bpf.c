@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * DNS of a job whose policy has resolvers: behind packet.bpf.c, attached to the cgroups of such jobs.
+ *
+ * Out: to port 53 of a resolver goes nothing but one plain question for an address of a name that a rule names.
+ * It is noted with its socket. In: nothing comes from there but the answer to such a question, and its
+ * addresses are learned before the job reads it. docs/names.md says what, and why.
+ *
+ * What cannot be looked at (no room, a second message on the same processor) does not pass: the client asks
+ * anew. Packets that packet.bpf.c refuses for their headers are left to it.
+ */
+#include "lib/jobcage.bpf.h"
+#include "lib/own.bpf.h"
+
+#define IPV4_WITHOUT_OPTIONS 0x45 /* version 4, five words */
+#define IPV4_FRAGMENT 0x3fff      /* more fragments, or an offset */
+#define UDP_HEADER_LEN 8
+#define ANSWER_SECONDS 10
+#define BPF_NOEXIST 1 /* include/uapi/linux/bpf.h */
+#define NS_PER_SECOND 1000000000ULL
+
+enum direction { DIRECTION_OUT = 0, DIRECTION_IN = 1 };
+
+/* A message, and what was read of it; the record that may be made of it. */
+struct dns_scratch {
+	__u32 is_busy;
+	__u32 name_cnt; /* bytes of the name, the root included */
+	__u8 message[DNS_MESSAGE_MAX];
+	__u8 name[2 * DNS_NAME_SIZE]; /* zeros behind it, so that each label begins a name */
+	struct learned learned;
+	struct event event;
+	char text[DNS_NAME_SIZE]; /* follows event without a gap: the labels, as the record has them */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct dns_scratch);
+} dns_by_cpu SEC(".maps");
+
+struct ipv4_head {
+	__u8 version_length, service;
+	__be16 length, id, fragment;
+	__u8 lifetime, protocol;
+	__be16 sum;
+	__be32 source, destination;
+};
+
+struct ipv6_head {
+	__be32 version_class;
+	__be16 length;
+	__u8 protocol, lifetime;
+	__u8 source[16], destination[16];
+};
+
+struct ports_head {
+	__be16 source, destination;
+};
+
+/* The transport and the other end. */
+struct datagram {
+	struct event_net net;
+	__u32 at;  /* of the message in the packet */
+	__u32 len; /* of the message */
+	__u16 local_port;
+	__u16 reserved;
+};
+
+static __always_inline struct dns_scratch *dns_scratch_get(__u32 direction)
+{
+	return bpf_map_lookup_elem(&dns_by_cpu, &direction);
+}
+
+static __always_inline struct dns_scratch *dns_scratch_take(__u32 direction)
+{
+	struct dns_scratch *s = dns_scratch_get(direction);
+
+	if (!s || __sync_lock_test_and_set(&s->is_busy, 1))
+		return NULL;
+	return s;
+}
+
+static __always_inline void dns_scratch_give(struct dns_scratch *s)
+{
+	*(volatile __u32 *)&s->is_busy = 0;
+}
+
+/* --- headers ---------------------------------------------------------------------------------- */
+
+static __always_inline __u32 read_v4(struct __sk_buff *skb, struct datagram *g, bool is_out)
+{
+	struct ipv4_head ip;
+
+	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)) || ip.version_length != IPV4_WITHOUT_OPTIONS ||
+	    ip.fragment & bpf_htons(IPV4_FRAGMENT))
+		return 0;
+	g->net.family = AF_INET;
+	g->net.protocol = ip.protocol;
+	net_set_v4(g->net.addr, is_out ? ip.destination : ip.source);
+	return sizeof(ip);
+}
+
+static __always_inline __u32 read_v6(struct __sk_buff *skb, struct datagram *g, bool is_out)
+{
+	struct ipv6_head ip;
+
+	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+		return 0;
+	g->net.family = AF_INET6;
+	g->net.protocol = ip.protocol;
+	__builtin_memcpy(g->net.addr, is_out ? ip.destination : ip.source, sizeof(g->net.addr));
+	return sizeof(ip);
+}
+
+/* False: it has no ports, or headers that packet.bpf.c refuses. */
+static __noinline bool read_datagram(struct __sk_buff *skb, struct datagram *g, bool is_out)
+{
+	struct ports_head ports;
+	__u8 version = 0;
+	__u32 at;
+
+	__builtin_memset(g, 0, sizeof(*g));
+	if (bpf_skb_load_bytes(skb, 0, &version, sizeof(version)))
+		return false;
+	at = version >> 4 == 4 ? read_v4(skb, g, is_out) : read_v6(skb, g, is_out);
+	if (!at || (g->net.protocol != IPPROTO_UDP && g->net.protocol != IPPROTO_TCP &&
+		    g->net.protocol != PROTOCOL_UDPLITE))
+		return false;
+	if (bpf_skb_load_bytes(skb, at, &ports, sizeof(ports)))
+		return false;
+	g->net.port = bpf_ntohs(is_out ? ports.destination : ports.source);
+	g->local_port = bpf_ntohs(is_out ? ports.source : ports.destination);
+	g->at = at + UDP_HEADER_LEN;
+	g->len = skb->len > g->at ? skb->len - g->at : 0;
+	return true;
+}
+
+static __always_inline bool is_resolver(const struct job *job, const struct datagram *g)
+{
+	__u32 slot = job->policy_slot;
+	void *inner = bpf_map_lookup_elem(&resolvers_by_policy, &slot);
+
+	return g->net.port == DNS_PORT && inner && bpf_map_lookup_elem(inner, g->net.addr);
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+struct name_ctx {
+	struct dns_reader reader;
+	__u32 progress;
+	__u32 direction;
+};
+
+/* As a part of a path: what could mislead is a '?'. */
+static __always_inline char plain(__u8 c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ? c : '?';
+}
+
+static long name_step(__u32 i, void *data)
+{
+	struct name_ctx *ctx = data;
+	struct dns_scratch *s = dns_scratch_get(ctx->direction);
+	__u32 cnt = ctx->reader.cnt, is_length = !ctx->reader.left;
+
+	if (!s)
+		return 1;
+	ctx->progress = dns_name_step(&ctx->reader, s->message, s->name);
+	if (ctx->progress != DNS_BAD && cnt)
+		s->text[dns_mask(cnt - 1, DNS_NAME_SIZE)] =
+			is_length ? '\0' : plain(s->name[dns_mask(cnt, DNS_NAME_SIZE)]);
+	return ctx->progress != DNS_GO_ON;
+}
+
+static __always_inline bool read_name(struct dns_scratch *s, struct name_ctx *ctx, __u32 len)
+{
+	__builtin_memset(s->name, 0, sizeof(s->name));
+	ctx->reader = dns_reader_of(len);
+	ctx->progress = DNS_GO_ON;
+	bpf_loop(DNS_NAME_SIZE, name_step, ctx, 0);
+	s->name_cnt = ctx->progress == DNS_DONE ? ctx->reader.cnt : 0;
+	return ctx->progress == DNS_DONE;
+}
+
+/* The length as a number that the verifier keeps to its bounds. */
+static __always_inline bool load_message(struct __sk_buff *skb, struct dns_scratch *s,
+					 const struct datagram *g, __u32 max)
+{
+	__u32 len = g->len;
+
+	barrier_var(len);
+	if (len <= DNS_HEADER_LEN || len > max)
+		return false;
+	return !bpf_skb_load_bytes(skb, g->at, s->message, len);
+}
+
+/* The domain that names the name: itself, else the nearest wildcard. 0: none. */
+static __noinline __u64 find_domain(const struct job *job, __u32 direction)
+{
+	struct dns_scratch *s = dns_scratch_get(direction);
+	__u32 slot = job->policy_slot, at = 0;
+	void *inner = bpf_map_lookup_elem(&names_by_policy, &slot);
+
+	if (!s || !inner)
+		return 0;
+	for (int i = 0; i < DNS_NAME_SIZE / 2; i++) {
+		__u8 *label = &s->name[dns_mask(at, DNS_NAME_SIZE)];
+		struct name_value *value = bpf_map_lookup_elem(inner, label);
+		__u64 domain = value ? (i ? value->below : value->exact) : 0;
+
+		if (domain || !*label)
+			return domain;
+		at += *label + 1;
+	}
+	return 0;
+}
+
+/* Of a question, whoever answers it. */
+static __noinline __u64 hash_question(__u32 direction, const struct event_net *net, __u32 type)
+{
+	struct dns_scratch *s = dns_scratch_get(direction);
+	__u64 hash = mix(mix(type, word_of(net, 0)), word_of(net, 1));
+
+	if (!s)
+		return 0;
+	for (int i = 0; i < DNS_NAME_SIZE / 8; i++)
+		hash = mix(hash, ((const u64_alias *)s->name)[i]);
+	return hash;
+}
+
+static __always_inline __u32 seconds(void)
+{
+	return bpf_ktime_get_boot_ns() / NS_PER_SECOND;
+}
+
+static __always_inline __u64 head_of_question(const struct dns_scratch *s, __u32 type)
+{
+	return (__u64)dns_u16(s->message, 0) << 48 | (__u64)type << 32;
+}
+
+/* --- out -------------------------------------------------------------------------------------- */
+
+static __noinline int sort_question(const struct job *job, const struct decision *d)
+{
+	return sort_act(job, d, false);
+}
+
+/* The labels stand behind the record. */
+static __noinline long send_question(const struct job *job, const struct decision *d, bool is_first)
+{
+	struct outlet outlet = { .ring = ring_of(job), .evidence = evidence_of(job) };
+	struct dns_scratch *s = dns_scratch_get(DIRECTION_OUT);
+	__u32 len;
+
+	if (!s || !outlet.ring)
+		return -ENOSPC;
+	outlet.keep = is_first ? 0 : RING_FOR_FIRSTS;
+	fill_decision(&s->event, job, d);
+	len = s->name_cnt ? s->name_cnt - 1 : 0;
+	barrier_var(len);
+	if (len > DNS_NAME_SIZE)
+		return -E2BIG;
+	s->event.path_len = len;
+	s->event.strings_len = len;
+	return ring_put(&outlet, &s->event, sizeof(s->event) + len);
+}
+
+static __noinline int settle_question(const struct job *job, struct decision *d)
+{
+	struct job_stats *stats = count_refusal(job, d);
+	int sorted;
+
+	if (!stats)
+		return d->verdict == VERDICT_DENY ? CGROUP_DENY : CGROUP_ALLOW;
+	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
+	sorted = sort_question(job, d);
+	if (sorted == ACT_FOLDED)
+		count(&stats->folded);
+	else if (!send_question(job, d, first_of(sorted)))
+		count(&stats->emitted);
+	else
+		count_unsent(sorted, job, d, stats);
+	return d->verdict == VERDICT_DENY ? CGROUP_DENY : CGROUP_ALLOW;
+}
+
+/* Repeats of one name are of one kind: its hash stands where a file's number does. */
+static __noinline int refuse_question(const struct job *job, const struct datagram *g, __u32 reason)
+{
+	struct decision d = {
+		.kind = EVENT_NET, .op = OP_RESOLVE, .reason = reason,
+		.flags = EVENT_BY_CGROUP | EVENT_WITHOUT_TASK,
+	};
+
+	d.net = g->net;
+	d.file.ino = hash_question(DIRECTION_OUT, &g->net, 0);
+	return settle_question(job, &d);
+}
+
+static __always_inline bool note_question(struct __sk_buff *skb, const struct dns_scratch *s,
+					  const struct datagram *g, __u32 type)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct asked *asked;
+	struct asked_one *one;
+
+	asked = sk ? bpf_sk_storage_get(&asked_by_sock, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+	if (!asked)
+		return false;
+	one = &asked->at[__sync_fetch_and_add(&asked->cnt, 1) % ASKED_CNT];
+	*(volatile __u64 *)&one->head = 0;
+	*(volatile __u64 *)&one->hash = hash_question(DIRECTION_OUT, &g->net, type);
+	*(volatile __u64 *)&one->head = head_of_question(s, type) | (seconds() + ANSWER_SECONDS);
+	return true;
+}
+
+static __always_inline int judge_question(struct __sk_buff *skb, const struct job *job,
+					  struct dns_scratch *s, const struct datagram *g)
+{
+	struct name_ctx ctx = { .direction = DIRECTION_OUT };
+
+	s->name_cnt = 0;
+	if (skb->gso_segs > 1 || !load_message(skb, s, g, DNS_QUESTION_MAX))
+		return refuse_question(job, g, REASON_QUESTION);
+	if (!read_name(s, &ctx, g->len))
+		return refuse_question(job, g, REASON_QUESTION);
+	if (!find_domain(job, DIRECTION_OUT))
+		return refuse_question(job, g, REASON_DEFAULT);
+	if (!dns_is_question(s->message, g->len) || !dns_question_end(&ctx.reader, s->message))
+		return refuse_question(job, g, REASON_QUESTION);
+	return note_question(skb, s, g, dns_question_type(&ctx.reader, s->message)) ? CGROUP_ALLOW :
+										    CGROUP_DENY;
+}
+
+/* Nothing but a datagram asks, and nothing that the job sends may look like an answer. */
+static __always_inline bool is_misplaced(const struct datagram *g, bool is_to_resolver)
+{
+	return g->net.protocol == IPPROTO_TCP ? is_to_resolver :
+	       g->net.protocol == PROTOCOL_UDPLITE ? is_to_resolver || g->local_port == DNS_PORT :
+						     g->local_port == DNS_PORT;
+}
+
+SEC("cgroup_skb/egress")
+int dns_egress(struct __sk_buff *skb)
+{
+	struct dns_scratch *s;
+	bool is_to_resolver;
+	struct datagram g;
+	struct job job;
+	int verdict;
+
+	if (enter_attached(&job) != ENTRY_JOB)
+		return CGROUP_DENY;
+	if (!job.policy->has_names || !read_datagram(skb, &g, true))
+		return CGROUP_ALLOW;
+	is_to_resolver = is_resolver(&job, &g);
+	if (!is_to_resolver && g.local_port != DNS_PORT)
+		return CGROUP_ALLOW;
+	s = dns_scratch_take(DIRECTION_OUT);
+	if (!s)
+		return CGROUP_DENY;
+	s->name_cnt = 0;
+	if (is_misplaced(&g, is_to_resolver))
+		verdict = refuse_question(&job, &g, REASON_QUESTION);
+	else
+		verdict = judge_question(skb, &job, s, &g);
+	dns_scratch_give(s);
+	return verdict;
+}
+
+/* --- in --------------------------------------------------------------------------------------- */
+
+/* Takes the question that this answers; false: there is none. */
+static __noinline bool take_question(struct asked *asked, __u64 head, __u64 hash)
+{
+	__u32 now = seconds();
+
+	for (int i = 0; asked && i < ASKED_CNT; i++) {
+		struct asked_one *one = &asked->at[i];
+		__u64 found = *(volatile __u64 *)&one->head;
+
+		if (found >> 32 == head >> 32 && (__u32)found >= now && one->hash == hash)
+			return __sync_val_compare_and_swap(&one->head, found, 0) == found;
+	}
+	return false;
+}
+
+static __always_inline void count_lost(void)
+{
+	struct kernel_stats *stats = kernel_stats_get();
+
+	if (stats)
+		count(&stats->names_lost);
+}
+
+struct walk_ctx {
+	struct dns_walk walk;
+	__u32 progress;
+	__u64 domain;
+	__u64 now_ns;
+	__u32 slot; /* of the job */
+	__u32 lost_cnt;
+};
+
+static __always_inline __u64 until_of(const struct walk_ctx *ctx)
+{
+	__u64 ttl = ctx->walk.ttl;
+
+	if (ttl < NAME_TTL_MIN)
+		ttl = NAME_TTL_MIN;
+	if (ttl > NAME_TTL_MAX)
+		ttl = NAME_TTL_MAX;
+	return ctx->now_ns + ttl * NS_PER_SECOND;
+}
+
+static __always_inline void set_until(struct learned *learned, int i, __u64 until_ns)
+{
+	volatile __u64 *at = &learned->until_ns[i];
+
+	if (*at < until_ns)
+		*at = until_ns;
+}
+
+/* Beside others that the address is an answer for; in the place of one that is out of date. */
+static __always_inline bool learn_more(struct learned *learned, const struct walk_ctx *ctx)
+{
+	for (int i = 0; i < LEARNED_DOMAINS; i++)
+		if (learned->domain[i] == ctx->domain) {
+			set_until(learned, i, until_of(ctx));
+			return true;
+		}
+	for (int i = 0; i < LEARNED_DOMAINS; i++) {
+		__u64 old = learned->domain[i];
+
+		if (old && learned->until_ns[i] > ctx->now_ns)
+			continue;
+		if (__sync_val_compare_and_swap(&learned->domain[i], old, ctx->domain) == old) {
+			*(volatile __u64 *)&learned->until_ns[i] = until_of(ctx);
+			return true;
+		}
+	}
+	return false;
+}
+
+static __always_inline void read_address(const struct dns_scratch *s, const struct dns_walk *walk, __u8 *addr)
+{
+	__builtin_memset(addr, 0, NET_ADDR_BITS / 8);
+	if (walk->address_len == 4) {
+		addr[10] = 0xff;
+		addr[11] = 0xff;
+		for (int i = 0; i < 4; i++)
+			addr[12 + i] = dns_u8(s->message, walk->address_at + i);
+		return;
+	}
+	for (int i = 0; i < 16; i++)
+		addr[i] = dns_u8(s->message, walk->address_at + i);
+}
+
+static __always_inline bool learn(struct dns_scratch *s, const struct walk_ctx *ctx)
+{
+	void *inner = bpf_map_lookup_elem(&learned_by_job, &ctx->slot);
+	__u8 addr[NET_ADDR_BITS / 8];
+	struct learned *learned;
+
+	if (!inner)
+		return false;
+	read_address(s, &ctx->walk, addr);
+	learned = bpf_map_lookup_elem(inner, addr);
+	if (learned)
+		return learn_more(learned, ctx);
+	s->learned.domain[0] = ctx->domain;
+	s->learned.until_ns[0] = until_of(ctx);
+	if (!bpf_map_update_elem(inner, addr, &s->learned, BPF_NOEXIST))
+		return true;
+	learned = bpf_map_lookup_elem(inner, addr); /* another processor was first */
+	return learned && learn_more(learned, ctx);
+}
+
+static long walk_step(__u32 i, void *data)
+{
+	struct dns_scratch *s = dns_scratch_get(DIRECTION_IN);
+	struct walk_ctx *ctx = data;
+
+	if (!s)
+		return 1;
+	ctx->progress = dns_walk_step(&ctx->walk, s->message);
+	if (ctx->progress == DNS_ADDRESS && !learn(s, ctx))
+		ctx->lost_cnt++;
+	return ctx->progress == DNS_DONE || ctx->progress == DNS_BAD;
+}
+
+/* Removes an address if all that it was an answer for is out of date. */
+static long forget_old(void *map, const void *key, void *value, void *data)
+{
+	const __u64 *now_ns = data;
+	struct learned *learned = value;
+
+	for (int i = 0; i < LEARNED_DOMAINS; i++)
+		if (learned->domain[i] && learned->until_ns[i] > *now_ns)
+			return 0;
+	bpf_map_delete_elem(map, key);
+	return 0;
+}
+
+static __always_inline void make_room(struct walk_ctx *ctx)
+{
+	void *inner = bpf_map_lookup_elem(&learned_by_job, &ctx->slot);
+
+	if (inner)
+		bpf_for_each_map_elem(inner, forget_old, &ctx->now_ns, 0);
+}
+
+/* All of its addresses; false: it does not read well. What did not fit is tried once more. */
+static __always_inline bool learn_all(struct dns_scratch *s, const struct job *job,
+				      const struct name_ctx *name, __u64 domain)
+{
+	struct walk_ctx ctx = {
+		.domain = domain, .now_ns = bpf_ktime_get_boot_ns(), .slot = job->label.slot
+	};
+
+	for (int i = 0; i < 2; i++) {
+		ctx.walk = dns_walk_of(&name->reader, s->message);
+		ctx.lost_cnt = 0;
+		bpf_loop(DNS_STEPS, walk_step, &ctx, 0);
+		if (!ctx.lost_cnt)
+			break;
+		if (!i)
+			make_room(&ctx);
+		else
+			count_lost();
+	}
+	return ctx.progress == DNS_DONE;
+}
+
+static __noinline bool learn_answer(struct __sk_buff *skb, const struct job *job, const struct datagram *g)
+{
+	struct dns_scratch *s = dns_scratch_get(DIRECTION_IN);
+	struct name_ctx ctx = { .direction = DIRECTION_IN };
+	struct bpf_sock *sk = skb->sk;
+	struct asked *asked;
+	__u32 type;
+	__u64 domain;
+
+	if (!s || !sk || !load_message(skb, s, g, DNS_MESSAGE_MAX))
+		return false;
+	if (!dns_is_response(s->message, g->len) || !read_name(s, &ctx, g->len))
+		return false;
+	type = dns_question_type(&ctx.reader, s->message);
+	domain = type ? find_domain(job, DIRECTION_IN) : 0;
+	asked = bpf_sk_storage_get(&asked_by_sock, sk, 0, 0);
+	if (!domain || !take_question(asked, head_of_question(s, type),
+				      hash_question(DIRECTION_IN, &g->net, type)))
+		return false;
+	return learn_all(s, job, &ctx, domain);
+}
+
+SEC("cgroup_skb/ingress")
+int dns_ingress(struct __sk_buff *skb)
+{
+	struct dns_scratch *s;
+	struct datagram g;
+	struct job job;
+	bool is_read;
+
+	if (enter_attached(&job) != ENTRY_JOB)
+		return CGROUP_DENY;
+	if (!job.policy->has_names || !read_datagram(skb, &g, false))
+		return CGROUP_ALLOW;
+	if (g.net.protocol != IPPROTO_UDP || !is_resolver(&job, &g))
+		return CGROUP_ALLOW;
+	s = dns_scratch_take(DIRECTION_IN);
+	if (!s)
+		return CGROUP_DENY;
+	is_read = learn_answer(skb, &job, &g);
+	dns_scratch_give(s);
+	if (is_read)
+		return CGROUP_ALLOW;
+	count_lost();
+	return job.policy->mode == MODE_AUDIT ? CGROUP_ALLOW : CGROUP_DENY;
+}
