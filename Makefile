@@ -149,7 +149,7 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
 
-$(BUILD)/unit/test_decode $(BUILD)/unit/test_folds $(BUILD)/unit/test_guard $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
+$(BUILD)/unit/test_decode $(BUILD)/unit/test_folds $(BUILD)/unit/test_guard $(BUILD)/unit/test_policy_names $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
 $(BUILD)/unit/test_command $(BUILD)/unit/test_policy_check: $(BUILD)/cmd/command.o
 

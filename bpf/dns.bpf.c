@@ -183,14 +183,19 @@ static __always_inline bool read_name(struct dns_scratch *s, struct name_ctx *ct
 	return ctx->progress == DNS_DONE;
 }
 
-/* The length as a number that the verifier keeps to its bounds. */
+/* One comparison at a time, or the compiler makes one of both, of which the verifier learns nothing. */
 static __always_inline bool load_message(struct __sk_buff *skb, struct dns_scratch *s,
 					 const struct datagram *g, __u32 max)
 {
-	__u32 len = g->len;
+	__u64 len = g->len;
 
+	if (len <= DNS_HEADER_LEN)
+		return false;
 	barrier_var(len);
-	if (len <= DNS_HEADER_LEN || len > max)
+	if (len > max)
+		return false;
+	barrier_var(len);
+	if (!len)
 		return false;
 	return !bpf_skb_load_bytes(skb, g->at, s->message, len);
 }
@@ -251,7 +256,7 @@ static __noinline long send_question(const struct job *job, const struct decisio
 {
 	struct outlet outlet = { .ring = ring_of(job), .evidence = evidence_of(job) };
 	struct dns_scratch *s = dns_scratch_get(DIRECTION_OUT);
-	__u32 len;
+	__u64 len;
 
 	if (!s || !outlet.ring)
 		return -ENOSPC;
@@ -399,7 +404,8 @@ struct walk_ctx {
 	__u64 domain;
 	__u64 now_ns;
 	__u32 slot; /* of the job */
-	__u32 lost_cnt;
+	__u16 is_dry; /* 1: it is only read */
+	__u16 lost_cnt;
 };
 
 static __always_inline __u64 until_of(const struct walk_ctx *ctx)
@@ -484,7 +490,7 @@ static long walk_step(__u32 i, void *data)
 	if (!s)
 		return 1;
 	ctx->progress = dns_walk_step(&ctx->walk, s->message);
-	if (ctx->progress == DNS_ADDRESS && !learn(s, ctx))
+	if (ctx->progress == DNS_ADDRESS && !ctx->is_dry && !learn(s, ctx))
 		ctx->lost_cnt++;
 	return ctx->progress == DNS_DONE || ctx->progress == DNS_BAD;
 }
@@ -510,26 +516,35 @@ static __always_inline void make_room(struct walk_ctx *ctx)
 		bpf_for_each_map_elem(inner, forget_old, &ctx->now_ns, 0);
 }
 
-/* All of its addresses; false: it does not read well. What did not fit is tried once more. */
+static __always_inline void walk_all(struct walk_ctx *ctx, const struct dns_scratch *s,
+				     const struct name_ctx *name)
+{
+	ctx->walk = dns_walk_of(&name->reader, s->message);
+	ctx->progress = DNS_GO_ON;
+	ctx->lost_cnt = 0;
+	bpf_loop(DNS_STEPS, walk_step, ctx, 0);
+}
+
+/* All of its addresses, or none: it does not read well. What did not fit is tried once more. */
 static __always_inline bool learn_all(struct dns_scratch *s, const struct job *job,
 				      const struct name_ctx *name, __u64 domain)
 {
 	struct walk_ctx ctx = {
-		.domain = domain, .now_ns = bpf_ktime_get_boot_ns(), .slot = job->label.slot
+		.domain = domain, .now_ns = bpf_ktime_get_boot_ns(), .slot = job->label.slot, .is_dry = 1
 	};
 
-	for (int i = 0; i < 2; i++) {
-		ctx.walk = dns_walk_of(&name->reader, s->message);
-		ctx.lost_cnt = 0;
-		bpf_loop(DNS_STEPS, walk_step, &ctx, 0);
-		if (!ctx.lost_cnt)
-			break;
-		if (!i)
-			make_room(&ctx);
-		else
-			count_lost();
-	}
-	return ctx.progress == DNS_DONE;
+	walk_all(&ctx, s, name);
+	if (ctx.progress != DNS_DONE)
+		return false;
+	ctx.is_dry = 0;
+	walk_all(&ctx, s, name);
+	if (!ctx.lost_cnt)
+		return true;
+	make_room(&ctx);
+	walk_all(&ctx, s, name);
+	if (ctx.lost_cnt)
+		count_lost();
+	return true;
 }
 
 static __noinline bool learn_answer(struct __sk_buff *skb, const struct job *job, const struct datagram *g)

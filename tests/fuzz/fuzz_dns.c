@@ -49,21 +49,34 @@ static void read_records(struct dns_walk walk, const uint8_t *message)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void read_message(const uint8_t *message, uint32_t len)
 {
-	uint8_t *message = calloc(1, DNS_MESSAGE_MAX);
-	uint32_t len = size < DNS_MESSAGE_MAX ? (uint32_t)size : DNS_MESSAGE_MAX;
 	struct dns_reader reader = dns_reader_of(len);
 	struct dns_name name;
 
-	must(message != NULL);
-	memcpy(message, data, len);
 	if (read_name(&reader, message, &name) == DNS_DONE) {
 		if (dns_is_question(message, len) && dns_question_end(&reader, message))
 			must(reader.at + 4 <= len && len < DNS_QUESTION_MAX);
 		if (dns_is_response(message, len) && dns_question_type(&reader, message))
 			read_records(dns_walk_of(&reader, message), message);
 	}
+}
+
+/* As it is, as a question and as an answer. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint8_t question[] = { 1, 0, 0, 1, 0, 0, 0, 0, 0 }, answer[] = { 0x81, 0x80, 0, 1 };
+	uint8_t *message = calloc(1, DNS_MESSAGE_MAX);
+	uint32_t len = size < DNS_MESSAGE_MAX ? (uint32_t)size : DNS_MESSAGE_MAX;
+
+	must(message != NULL);
+	memcpy(message, data, len);
+	read_message(message, len);
+	memcpy(message + 2, question, sizeof(question));
+	read_message(message, len);
+	memcpy(message, data, len);
+	memcpy(message + 2, answer, sizeof(answer));
+	read_message(message, len);
 	free(message);
 	return 0;
 }

@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../ocsf/fixture.h"
+#include "alert/cause.h"
+#include "alert/message.h"
 #include "base/cleanup.h"
+#include "policy/explain.h"
 #include "policy/rule.h"
 #include "policy_fixture.h"
 
@@ -193,6 +197,66 @@ static void nearest_names(void **state)
 	policy_free(policy);
 }
 
+static void names_are_explained(void **state)
+{
+	struct policy *policy = with_rules("{\"id\": \"wild\", \"domain\": \"*.example\", \"ports\": [443]},"
+					   "{\"id\": \"in\", \"domain\": \"in.example\", \"ports\": [80], \"private\": true}");
+	static const char *const wrong[] = { "a.example", ":443", ".:443", "a..example:443", "a.example:0", "a.example:65536" };
+	struct egress_tables tables;
+	struct explanation explanation;
+	struct flow flow = { .protocol = IPPROTO_TCP };
+
+	(void)state;
+	assert_int_equal(egress_compile(policy, &tables), 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(flow_parse_name(wrong[i], &flow));
+	assert_true(flow_parse_name("A.Example.:443", &flow));
+	explanation = explain_flow(policy, &tables, &flow);
+	assert_true(explanation.is_allowed && explanation.is_public_only);
+	assert_string_equal(explanation.rule->id, "wild");
+	assert_true(flow_parse_name("in.example:80", &flow));
+	explanation = explain_flow(policy, &tables, &flow);
+	assert_true(explanation.is_allowed && !explanation.is_public_only);
+	assert_true(flow_parse_name("in.example:443", &flow));
+	explanation = explain_flow(policy, &tables, &flow);
+	assert_true(explanation.is_allowed && explanation.is_public_only);
+	assert_true(flow_parse_name("example:443", &flow));
+	explanation = explain_flow(policy, &tables, &flow);
+	assert_false(explanation.is_allowed);
+	assert_null(explanation.rule);
+	egress_tables_free(&tables);
+	policy_free(policy);
+}
+
+static void what_an_alert_says(void **state)
+{
+	struct decoded_event event = { .event = fixture_event(OP_RESOLVE), .path = (char *)"a.example" };
+	struct cause cause = cause_of(&fixture_policy, &event.event);
+	_cleanup_free_ char *message = fixture_message(&event, &cause);
+
+	(void)state;
+	assert_string_equal(message, "python3 (pid 812) was denied asking 192.0.2.7 for a.example: no rule names it, and "
+			    "egress.default is \"deny\". To allow it, add to the policy, with the port that it is for: "
+			    "{\"egress\": {\"allow\": [{\"domain\": \"a.example\", \"ports\": [443]}]}}");
+}
+
+static void labels_of_a_record(void **state)
+{
+	unsigned char buf[FIXTURE_RECORD_MAX];
+	struct event event = fixture_event(OP_RESOLVE);
+	struct decoded_event decoded;
+
+	(void)state;
+	assert_int_equal(decode_event(buf, fixture_record(buf, event, "/example/store/a", NULL, NULL), &decoded), 0);
+	assert_string_equal(decoded.path, "a.store.example");
+	decoded_event_free(&decoded);
+	event.reason = REASON_PRIVATE;
+	assert_int_not_equal(decode_event(buf, fixture_record(buf, event, "/example", NULL, NULL), &decoded), 0);
+	event.reason = REASON_QUESTION;
+	assert_int_equal(decode_event(buf, fixture_record(buf, event, "/example", NULL, NULL), &decoded), 0);
+	decoded_event_free(&decoded);
+}
+
 static void resolvers_are_open_on_their_port(void **state)
 {
 	struct policy *policy = with_rules("{\"domain\": \"a.example\", \"ports\": [1]}");
@@ -219,6 +283,9 @@ int main(void)
 		cmocka_unit_test(longest_names),
 		cmocka_unit_test(what_does_not_go_together),
 		cmocka_unit_test(nearest_names),
+		cmocka_unit_test(names_are_explained),
+		cmocka_unit_test(what_an_alert_says),
+		cmocka_unit_test(labels_of_a_record),
 		cmocka_unit_test(resolvers_are_open_on_their_port),
 	};
 

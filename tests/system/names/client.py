@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What a job does with names: each part named on the command line, and what came of it, as JSON.
+
+usage: client.py PART...
+"""
+import errno
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__))]
+from world import (LIAR, LIE, METADATA, OTHER, OTHER_PORT, PORT, PRIVATE, PRIVATE_LISTED, RESOLVER, SECOND_LIE, STORE4,  # noqa: E402
+                   TRUTH, UNLISTED_RESOLVER)
+
+A, NULL, TXT, AAAA, SRV, HTTPS, ANY = 1, 10, 16, 28, 33, 65, 255
+UDP_SEGMENT = 103
+
+
+def outcome(act, *args):
+    try:
+        return act(*args)
+    except TimeoutError:
+        return 'TIMEOUT'
+    except socket.gaierror as error:
+        return f'gai {error.errno}'
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error))
+
+
+def get(address, port=PORT):
+    with socket.create_connection((address, port), 10) as sock:
+        sock.sendall(b'GET / HTTP/1.0\r\n\r\n')
+        return 'ok' if sock.recv(4096).startswith(b'HTTP/1.1 200') else 'bad'
+
+
+def resolve(name, family=socket.AF_INET):
+    return sorted({row[4][0] for row in socket.getaddrinfo(name, PORT, family, socket.SOCK_STREAM)})
+
+
+def fetch(name, family=socket.AF_INET):
+    """As programs do: resolve, and connect to what came, at the first try."""
+    return get(resolve(name, family)[0])
+
+
+def timed(act, *args):
+    start = time.monotonic()
+    result = outcome(act, *args)
+    return [result, time.monotonic() - start < 3]
+
+
+def name_of(text):
+    return b''.join(bytes([len(label)]) + label for label in text.encode().split(b'.')) + b'\0'
+
+
+def question(name, kind=A, flags=0x0100, cls=1, extra=0, count=1):
+    return struct.pack('>6H', 0x4a21, flags, count, 0, 0, extra) + (name_of(name) + struct.pack('>HH', kind, cls)) * count
+
+
+def opt(options=b'', version=0, flags=0):
+    return b'\0' + struct.pack('>HHBBHH', 41, 1232, 0, version, flags, len(options)) + options
+
+
+COOKIE, SUBNET = struct.pack('>HH', 10, 8) + b'cookie!!', struct.pack('>HHHBB', 8, 7, 1, 24, 0) + b'\1\2\3'
+
+
+def ask(message, resolver=RESOLVER, port=53, options=(), seconds=2):
+    """'answer', 'silence' or the error."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for option in options:
+            sock.setsockopt(*option)
+        sock.settimeout(seconds)
+        sock.sendto(message, (resolver, port))
+        try:
+            return 'answer' if sock.recv(65536)[:2] == message[:2] else 'another'
+        except TimeoutError:
+            return 'silence'
+
+
+def plain():
+    """Allowed and denied by name, at the first try; addresses that were never an answer."""
+    rows = {'unasked address': outcome(get, STORE4), 'unlisted name': timed(resolve, 'other.example.test'),
+            'fetch': timed(fetch, 'store.example.test'), 'fetch 6': timed(fetch, 'store.example.test', socket.AF_INET6),
+            'other port': outcome(get, STORE4, OTHER_PORT), 'unlisted address': outcome(get, OTHER),
+            'case': outcome(fetch, 'STORE.Example.TEST.')}
+    curl = subprocess.run(['/usr/bin/curl', '-s', '-m', '20', 'http://store.example.test/'], stdout=subprocess.PIPE, check=False)
+    rows['curl'] = [curl.returncode, curl.stdout.decode()]
+    rows['reverse'] = timed(resolve, 'reverse.test')
+    rows['below the name'] = timed(resolve, 'a.store.example.test')
+    rows['alias'] = outcome(fetch, 'alias.example.test')
+    rows['what the alias led to'] = outcome(get, OTHER)
+    rows['wild'] = [outcome(fetch, 'a.wild.test'), outcome(fetch, 'b.a.wild.test'), outcome(resolve, 'wild.test'),
+                    outcome(resolve, 'notwild.test')]
+    rows['many'] = [len(resolve('many.example.test')), outcome(get, resolve('many.example.test')[-1])]
+    return rows
+
+
+def questions():
+    """What may be sent to a resolver, and what not."""
+    store = 'store.example.test'
+    rows = {'A': question(store), 'AAAA': question(store, AAAA), 'HTTPS': question(store, HTTPS), 'TXT': question(store, TXT),
+            'NULL': question(store, NULL), 'SRV': question(store, SRV), 'ANY': question(store, ANY),
+            'CHAOS': question(store, cls=3), 'two': question(store, count=2), 'behind': question(store) + b'x',
+            'update': question(store, flags=0x2800), 'cookie': question(store, extra=1) + opt(COOKIE),
+            'subnet': question(store, extra=1) + opt(SUBNET), 'plain opt': question(store, extra=1) + opt(flags=0x8000),
+            'opt of version 1': question(store, extra=1) + opt(version=1), 'unlisted': question('secret.tunnel.test'),
+            'unlisted TXT': question('secret.tunnel.test', TXT), 'root': question('')[:12] + b'\0\0\1\0\1', 'no DNS': b'hello resolver',
+            'long': b'x' * 3000, 'empty': b''}
+    rows = {what: outcome(ask, message) for what, message in rows.items()}
+    rows['another resolver'] = outcome(ask, question(store), UNLISTED_RESOLVER)
+    rows['another port'] = outcome(ask, question(store), RESOLVER, 5353)
+    rows['TCP'] = outcome(get, RESOLVER, 53)
+    rows['batch'] = outcome(ask, question(store) * 2, RESOLVER, 53, [(socket.SOL_UDP, UDP_SEGMENT, len(question(store)))])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(('0.0.0.0', 53))
+        rows['from port 53'] = outcome(sock.sendto, b'x', ('127.0.0.1', 9999))
+    return rows
+
+
+def lies():
+    """(what the job reads, whether the address is open), by the lie."""
+    rows = {}
+    for label in ('id', 'name', 'type', 'question', 'pointer', 'short', 'thousand', 'large', 'huge', 'failed'):
+        rows[label] = [outcome(ask, question(f'{label}.liar.test'), LIAR), outcome(get, LIE)]
+    rows['before the truth'] = outcome(get, TRUTH)
+    rows['good'] = [outcome(ask, question('good.liar.test'), LIAR), outcome(get, TRUTH)]
+    rows['loop'] = outcome(ask, question('loop.liar.test'), LIAR)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(2)
+        sock.sendto(question('twice.liar.test'), (LIAR, 53))
+        rows['twice'] = [len(outcome(sock.recv, 4096)) > 20, outcome(sock.recv, 4096), outcome(get, SECOND_LIE)]
+    return rows
+
+
+def rebinding():
+    rows = {name: outcome(resolve, f'{name}.example.test') for name in ('rebind', 'meta', 'private', 'inside')}
+    return rows | {'loopback': outcome(get, '127.0.0.1'), 'metadata': outcome(get, METADATA), 'private net': outcome(get, PRIVATE),
+                   'listed as private': outcome(get, PRIVATE_LISTED)}
+
+
+def expiry():
+    """A connection goes on when the address is not an answer any more; a new one does not come about until it is asked for."""
+    address = resolve('store.example.test')[0]
+    with socket.create_connection((address, PORT), 10) as sock:
+        time.sleep(63)
+        rows = {'a new one': outcome(get, address)}
+        sock.settimeout(10)
+        sock.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+        rows['the old one'] = outcome(lambda: sock.recv(4096)[:15].decode())
+    return rows | {'asked anew': outcome(fetch, 'store.example.test')}
+
+
+def main():
+    parts = {'plain': plain, 'questions': questions, 'lies': lies, 'rebinding': rebinding, 'expiry': expiry}
+    print(json.dumps({part: parts[part]() for part in sys.argv[1:]}))
+
+
+main()
