@@ -50,7 +50,7 @@ def fetch(name, family=socket.AF_INET):
 def timed(act, *args):
     start = time.monotonic()
     result = outcome(act, *args)
-    return [result, time.monotonic() - start < 3]
+    return [result, time.monotonic() - start < 5]
 
 
 def name_of(text):
@@ -132,7 +132,7 @@ def lies():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(2)
         sock.sendto(question('twice.liar.test'), (LIAR, 53))
-        rows['twice'] = [len(outcome(sock.recv, 4096)) > 20, outcome(sock.recv, 4096), outcome(get, SECOND_LIE)]
+        rows['twice'] = [outcome(lambda: len(sock.recv(4096)) > 20), outcome(lambda: len(sock.recv(4096)) > 20), outcome(get, SECOND_LIE)]
     return rows
 
 

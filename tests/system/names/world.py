@@ -26,7 +26,7 @@ RECORDS = [f'--host-record=store.example.test,{STORE4},{STORE6}', f'--host-recor
 NGINX = '''daemon off; master_process off; error_log stderr crit; pid {folder}/nginx.pid;
 events {{ worker_connections 256; }}
 http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
-uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; keepalive_timeout 300s;
+uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; keepalive_timeout 300s; client_header_timeout 300s;
 server {{ listen 80; listen [::]:80; listen 8080; location / {{ return 200 "store"; }} }} }}
 '''
 
@@ -50,7 +50,7 @@ def prepare():
     ip('-n', SPACE, '-6', 'address', 'add', f'{STORE6}/64', 'dev', 'eth0', 'nodad')
     ip('-n', SPACE, 'link', 'set', 'eth0', 'up')
     ip('-n', SPACE, 'link', 'set', 'lo', 'up')
-    for path, text in (('/etc/resolv.conf', f'nameserver {RESOLVER}\noptions timeout:2 attempts:2 edns0\n'),
+    for path, text in (('/etc/resolv.conf', f'nameserver {RESOLVER}\nsearch .\noptions timeout:5 attempts:2 edns0\n'),
                        ('/etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n')):
         with open(path, 'w', encoding='ascii') as stream:
             stream.write(text)
@@ -61,7 +61,7 @@ class World:
         os.makedirs(folder, exist_ok=True)
         self.folder = folder
         prepare()
-        self.log = f'{folder}/questions'
+        self.log, self.seen = f'{folder}/questions', 0
         with open(f'{folder}/nginx.conf', 'w', encoding='ascii') as stream:
             stream.write(NGINX.format(folder=folder))
         self.servers = [self.start('/usr/sbin/nginx', '-e', 'stderr', '-c', f'{folder}/nginx.conf'),
@@ -87,10 +87,14 @@ class World:
         raise SystemExit('the other machine does not answer')
 
     def asked(self):
-        """All questions that the resolver has got: {(type, name)}."""
+        """The questions that the resolver has got since forget(): {(type, name)}."""
         with open(self.log, encoding='ascii', errors='replace') as stream:
+            stream.seek(self.seen)
             words = [line.split() for line in stream if ': query[' in line]
         return {(line[line.index('from') - 2].split('[')[1].rstrip(']'), line[line.index('from') - 1]) for line in words}
+
+    def forget(self):
+        self.seen = os.path.getsize(self.log)
 
     def close(self):
         for server in self.servers:
