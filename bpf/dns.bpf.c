@@ -86,6 +86,14 @@ static __always_inline void dns_scratch_give(struct dns_scratch *s)
 	*(volatile __u32 *)&s->is_busy = 0;
 }
 
+static __always_inline void count_lost(void)
+{
+	struct kernel_stats *stats = kernel_stats_get();
+
+	if (stats)
+		count(&stats->names_lost);
+}
+
 /* --- headers ---------------------------------------------------------------------------------- */
 
 static __always_inline __u32 read_v4(struct __sk_buff *skb, struct datagram *g, bool is_out)
@@ -362,8 +370,10 @@ int dns_egress(struct __sk_buff *skb)
 	if (!is_to_resolver && g.local_port != DNS_PORT)
 		return CGROUP_ALLOW;
 	s = dns_scratch_take(DIRECTION_OUT);
-	if (!s)
+	if (!s) {
+		count_lost();
 		return CGROUP_DENY;
+	}
 	s->name_cnt = 0;
 	if (is_misplaced(&g, is_to_resolver))
 		verdict = refuse_question(&job, &g, REASON_QUESTION);
@@ -388,14 +398,6 @@ static __noinline bool take_question(struct asked *asked, __u64 head, __u64 hash
 			return __sync_val_compare_and_swap(&one->head, found, 0) == found;
 	}
 	return false;
-}
-
-static __always_inline void count_lost(void)
-{
-	struct kernel_stats *stats = kernel_stats_get();
-
-	if (stats)
-		count(&stats->names_lost);
 }
 
 struct walk_ctx {
@@ -584,10 +586,9 @@ int dns_ingress(struct __sk_buff *skb)
 	if (g.net.protocol != IPPROTO_UDP || !is_resolver(&job, &g))
 		return CGROUP_ALLOW;
 	s = dns_scratch_take(DIRECTION_IN);
-	if (!s)
-		return CGROUP_DENY;
-	is_read = learn_answer(skb, &job, &g);
-	dns_scratch_give(s);
+	is_read = s && learn_answer(skb, &job, &g);
+	if (s)
+		dns_scratch_give(s);
 	if (is_read)
 		return CGROUP_ALLOW;
 	count_lost();

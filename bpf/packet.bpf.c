@@ -277,6 +277,16 @@ static __always_inline bool is_answer(const struct job *job, const struct packet
 	return !is_opening(p) && is_let_in(job, p);
 }
 
+/* A raw socket may begin connections to many. */
+static __always_inline bool is_kept_for(const struct sock_mark *mark, const struct packet *p)
+{
+	__u64 marked[2], wanted[2];
+
+	__builtin_memcpy(marked, mark->domain_addr, sizeof(marked));
+	__builtin_memcpy(wanted, p->net.addr, sizeof(wanted));
+	return mark->domain && marked[0] == wanted[0] && marked[1] == wanted[1];
+}
+
 /*
  * A connection goes on when its address is not an answer any more, as long as the domain by which it was
  * opened is open.
@@ -289,8 +299,10 @@ static __noinline __u32 kept_rule(struct __sk_buff *skb, const struct job *job, 
 	if (!mark || p->net.protocol != IPPROTO_TCP)
 		return RULE_NONE;
 	if (!is_opening(p))
-		return mark->domain ? domain_rule(job, &p->net, mark->domain) : RULE_NONE;
+		return is_kept_for(mark, p) ? domain_rule(job, &p->net, mark->domain) : RULE_NONE;
 	name_find(job, &p->net, &finding);
+	mark->domain = 0;
+	__builtin_memcpy(mark->domain_addr, p->net.addr, sizeof(mark->domain_addr));
 	mark->domain = finding.domain;
 	return RULE_NONE;
 }

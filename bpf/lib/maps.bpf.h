@@ -239,6 +239,7 @@ struct sock_mark {
 	__u32 flags; /* enum sock_flags */
 	__u32 reserved;
 	__u64 domain; /* TCP: that by which it was connected; 0: none */
+	__u8 domain_addr[16]; /* to this address */
 };
 
 enum sock_flags {
