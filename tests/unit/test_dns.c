@@ -227,7 +227,7 @@ static void options_are_cookies(void **state)
 	static const char cookie[] = "\0\12\0\10abcdefgh";
 	static const char long_cookie[] = "\0\12\0\50abcdefghabcdefghabcdefghabcdefghabcdefgh";
 	static const char odd_cookie[] = "\0\12\0\11abcdefghi";
-	static const char subnet[] = "\0\10\0\7\0\1\30\0\1\2\3";
+	static const char subnet[] = "\0\10\0\10\0\1\40\0\1\2\3\4";
 	struct message m;
 
 	(void)state;
@@ -369,8 +369,23 @@ static void loops_of_pointers(void **state)
 	m.bytes[m.len - 16] = 0xff;
 	m.bytes[m.len - 15] = 0xff;
 	assert_int_equal(learn(&m, records), 2);
-	m.bytes[first] = 0x80; /* neither a label nor a pointer */
-	assert_int_equal(learn(&m, records), -1);
+}
+
+static void labels_in_answers(void **state)
+{
+	static const int lengths[] = { 1, 63, 64, 0x7f, 0x80, 0xbf };
+	char label[0xbf] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		struct message m = answer("a.example", DNS_A, 1);
+		uint8_t len = (uint8_t)lengths[i];
+
+		put(&m, &len, 1);
+		put(&m, label, len);
+		put(&m, "\0\0\1\0\1\0\0\0\0\0\4\xc0\0\2\1", 15);
+		assert_int_equal(learn(&m, records), len <= DNS_LABEL_MAX ? 1 : -1);
+	}
 }
 
 static void as_many_records_as_there_is_room_for(void **state)
@@ -453,6 +468,7 @@ int main(void)
 		cmocka_unit_test(truncated_answers),
 		cmocka_unit_test(lengths_of_addresses),
 		cmocka_unit_test(loops_of_pointers),
+		cmocka_unit_test(labels_in_answers),
 		cmocka_unit_test(as_many_records_as_there_is_room_for),
 		cmocka_unit_test(classes_of_addresses),
 	};
