@@ -197,6 +197,28 @@ static void nearest_names(void **state)
 	policy_free(policy);
 }
 
+/* The wider of two comes later by the alphabet; a name and the names below it share an entry. */
+static void tables_of_names(void **state)
+{
+	struct policy *policy = with_rules("{\"id\": \"wide\", \"domain\": \"*.z\", \"ports\": [80]},"
+					   "{\"id\": \"near\", \"domain\": \"*.a.z\", \"ports\": [443]},"
+					   "{\"id\": \"self\", \"domain\": \"a.z\", \"ports\": [25]}");
+	struct egress_tables tables = { 0 };
+
+	(void)state;
+	assert_string_equal(opened_by(policy, "q.a.z", 80), "wide");
+	assert_string_equal(opened_by(policy, "q.a.z", 443), "near");
+	assert_string_equal(opened_by(policy, "a.z", 80), "wide");
+	assert_int_equal(egress_compile(policy, &tables), 0);
+	assert_int_equal(tables.name_cnt, 2);
+	assert_int_equal(tables.domain_cnt, 3);
+	for (size_t i = 0; i < tables.domain_cnt; i++)
+		for (size_t j = 0; j < i; j++)
+			assert_true(tables.domain_ids[i] != tables.domain_ids[j]);
+	egress_tables_free(&tables);
+	policy_free(policy);
+}
+
 static void names_are_explained(void **state)
 {
 	struct policy *policy = with_rules("{\"id\": \"wild\", \"domain\": \"*.example\", \"ports\": [443]},"
@@ -283,6 +305,7 @@ int main(void)
 		cmocka_unit_test(longest_names),
 		cmocka_unit_test(what_does_not_go_together),
 		cmocka_unit_test(nearest_names),
+		cmocka_unit_test(tables_of_names),
 		cmocka_unit_test(names_are_explained),
 		cmocka_unit_test(what_an_alert_says),
 		cmocka_unit_test(labels_of_a_record),
