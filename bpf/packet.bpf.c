@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Packets of the job's sockets, judged by what stands in the packet itself: behind all other hooks on
- * the way out, and the only one on the way in.
+ * the way out, and the only one on the way in. What leaves under a budget is counted here.
  *
  * Out: whatever way a packet came about, its destination must be one that a rule opens. Answers to peers
  * that an ingress rule lets in pass, and so does the loopback to the job's own sockets. What would lead
@@ -17,11 +17,13 @@
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/own.bpf.h"
+#include "lib/spend.bpf.h"
 
 #define IPV4_WITHOUT_OPTIONS 0x45 /* version 4, five words */
 #define IPV4_FRAGMENT 0x3fff      /* more fragments, or an offset */
 #define TCP_FLAG_SYN 0x02
 #define TCP_FLAG_ACK 0x10
+#define UDP_HEADER 8
 
 struct ports {
 	__be16 source, destination;
@@ -143,8 +145,8 @@ static __always_inline bool is_opening(const struct packet *p)
 
 /* --- what both ways share --------------------------------------------------------------------- */
 
-/* Does an ingress rule let the other end come to this port? */
-static __always_inline bool is_let_in(const struct job *job, const struct packet *p)
+/* The ingress rule that lets the other end come to this port. */
+static __always_inline __u32 inbound_rule(const struct job *job, const struct packet *p)
 {
 	struct event_net net = p->net;
 	__u8 reason;
@@ -207,19 +209,27 @@ static __noinline bool settle_packet(const struct job *job, struct decision *d)
 	return d->verdict == VERDICT_DENY;
 }
 
-static __noinline int refuse(const struct job *job, const struct packet *p, __u32 op, __u32 reason)
+struct refusal {
+	__u8 op;     /* enum event_op */
+	__u8 reason; /* enum event_reason */
+	__u32 rule;
+};
+
+static __noinline int refuse(const struct job *job, const struct packet *p,
+			     const struct refusal *refusal)
 {
 	struct decision d = {
-		.kind = EVENT_NET, .op = op, .reason = reason, .flags = EVENT_BY_CGROUP
+		.kind = EVENT_NET, .op = refusal->op, .reason = refusal->reason,
+		.flags = EVENT_BY_CGROUP, .rule = refusal->rule,
 	};
 
 	d.net = p->net;
-	if (op == OP_PACKET_IN)
+	if (refusal->op == OP_PACKET_IN)
 		d.net.port = bpf_ntohs(p->local_port);
 	return settle_packet(job, &d) ? CGROUP_DENY : CGROUP_ALLOW;
 }
 
-/* --- out -------------------------------------------------------------------------------------- */
+/* --- out: to whom ------------------------------------------------------------------------------ */
 
 /* A connection's other end stays who it is, so it is looked for once. */
 static __always_inline bool is_to_own_tcp(struct __sk_buff *skb, const struct job *job,
@@ -241,19 +251,24 @@ static __always_inline bool is_to_own_tcp(struct __sk_buff *skb, const struct jo
 	return owner != OWNER_OTHER;
 }
 
-static __always_inline bool is_to_own(struct __sk_buff *skb, const struct job *job,
-				      const struct packet *p)
+/* Apart, because the stack is short. */
+static __noinline bool is_to_own_at_loopback(struct __sk_buff *skb, const struct job *job,
+					     const struct packet *p)
 {
 	struct ends ends;
 
-	if (!is_loopback(p->net.addr))
-		return false;
 	if (p->net.protocol == IPPROTO_TCP)
 		return is_to_own_tcp(skb, job, p);
 	if (p->net.protocol != IPPROTO_UDP)
 		return false;
 	ends = far_end(p);
 	return find_owner(skb, &job->label, &ends) != OWNER_OTHER;
+}
+
+static __always_inline bool is_to_own(struct __sk_buff *skb, const struct job *job,
+				      const struct packet *p)
+{
+	return is_loopback(p->net.addr) && is_to_own_at_loopback(skb, job, p);
 }
 
 /*
@@ -270,11 +285,12 @@ static __always_inline bool is_told(struct __sk_buff *skb, const struct job *job
 	return !mark || __sync_fetch_and_or(&mark->flags, SOCK_IS_TOLD) & SOCK_IS_TOLD;
 }
 
-static __always_inline bool is_answer(const struct job *job, const struct packet *p)
+/* By which rule a packet goes that no egress rule lets go: the ingress rule of what it answers. */
+static __always_inline __u32 answered_rule(const struct job *job, const struct packet *p)
 {
 	if (p->net.protocol != IPPROTO_TCP && p->net.protocol != IPPROTO_UDP)
-		return false;
-	return !is_opening(p) && is_let_in(job, p);
+		return RULE_NONE;
+	return is_opening(p) ? RULE_NONE : inbound_rule(job, p);
 }
 
 /* A raw socket may begin connections to many. */
@@ -307,10 +323,83 @@ static __noinline __u32 kept_rule(struct __sk_buff *skb, const struct job *job, 
 	return RULE_NONE;
 }
 
+/* --- what is counted -------------------------------------------------------------------------- */
+
+/* Of the IP header and the one after it. */
+static __always_inline __u32 headers_len(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 ip_len = p->net.family == AF_INET ? sizeof(struct ipv4_start) :
+						  sizeof(struct ipv6_start);
+	struct tcp_start *tcp = data_of(skb) + ip_len;
+
+	if (p->net.protocol != IPPROTO_TCP)
+		return ip_len + UDP_HEADER;
+	return is_inside(skb, tcp + 1) ? ip_len + (tcp->offset >> 4) * 4 : ip_len;
+}
+
+/* What arrives of it: each of the packets that it is cut into has its own headers. */
+static __always_inline __u32 bytes_of(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 segments = skb->gso_segs;
+
+	return segments > 1 ? skb->len + (segments - 1) * headers_len(skb, p) : skb->len;
+}
+
+/* A SYN, or the answer to one; not if it is sent again. */
+static __always_inline bool is_connection(struct __sk_buff *skb, const struct packet *p)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct bpf_tcp_sock *tcp;
+
+	if (!sk || !(p->tcp_flags & TCP_FLAG_SYN))
+		return false;
+	tcp = bpf_tcp_sock(sk);
+	return !is_opening(p) || !tcp || !tcp->total_retrans;
+}
+
+static __always_inline void note_destination(struct __sk_buff *skb, const struct job *job,
+					     const struct packet *p, __u32 rule, __u32 len)
+{
+	struct destination_key key = {
+		.label = job->label, .port = p->net.port, .protocol = p->net.protocol
+	};
+
+	__builtin_memcpy(key.addr, p->net.addr, sizeof(key.addr));
+	if (RULE_BUDGET(rule) == BUDGET_INBOUND) {
+		key.port = bpf_ntohs(p->local_port);
+		key.is_inbound = 1;
+	}
+	destination_count(&key, len, is_connection(skb, p));
+}
+
+/*
+ * Takes what a packet by a counted rule needs, and notes where it goes; or says why it must not go. In
+ * audit mode it may be both.
+ */
+static __noinline bool spend(struct __sk_buff *skb, const struct job *job, const struct packet *p,
+			     __u32 rule, struct refusal *refusal)
+{
+	__u32 len = bytes_of(skb, p);
+	int verdict = budget_take(job, rule, len);
+
+	if (verdict == BUDGET_HAS_ROOM || job->policy->mode == MODE_AUDIT)
+		note_destination(skb, job, p, rule, len);
+	if (verdict == BUDGET_HAS_ROOM)
+		return true;
+	refusal->reason = REASON_BUDGET;
+	if (verdict == BUDGET_OF_RULE_IS_SPENT)
+		refusal->rule = rule & RULE_NUMBER_MASK;
+	return false;
+}
+
+/*
+ * What is not open without being counted. What leads to the job's own sockets does not leave: it is
+ * counted if a rule names it, and never too much.
+ */
 SEC("cgroup_skb/egress")
 int packet_egress(struct __sk_buff *skb)
 {
-	__u8 reason = REASON_HEADER;
+	struct refusal refusal = { .op = OP_PACKET_OUT, .reason = REASON_HEADER };
 	struct packet p;
 	struct job job;
 
@@ -319,14 +408,21 @@ int packet_egress(struct __sk_buff *skb)
 	if (job.policy->egress_default == EGRESS_ALLOW)
 		return CGROUP_ALLOW;
 	if (read_packet(skb, &p, true)) {
-		if ((job.policy->has_names && kept_rule(skb, &job, &p)) ||
-		    net_rule(&job, &p.net, false, &reason) || is_answer(&job, &p) ||
+		__u32 rule = job.policy->has_names ? kept_rule(skb, &job, &p) : RULE_NONE;
+
+		if (!rule)
+			rule = net_rule(&job, &p.net, false, &refusal.reason) ?:
+			       answered_rule(&job, &p);
+		if (is_open(rule) || (rule && spend(skb, &job, &p, rule, &refusal)) ||
 		    is_to_own(skb, &job, &p))
 			return CGROUP_ALLOW;
 	}
+	if (job.policy->egress_default == EGRESS_COUNTED && refusal.reason != REASON_BUDGET &&
+	    spend(skb, &job, &p, RULE_NONE, &refusal))
+		return CGROUP_ALLOW;
 	if (is_told(skb, &job))
 		return CGROUP_ALLOW;
-	return refuse(&job, &p, OP_PACKET_OUT, reason);
+	return refuse(&job, &p, &refusal);
 }
 
 /* --- in --------------------------------------------------------------------------------------- */
@@ -371,14 +467,14 @@ static __always_inline bool is_asked_for(const struct job *job, const struct pac
 {
 	if (p->net.protocol == IPPROTO_TCP)
 		return false;
-	return job->policy->egress_default == EGRESS_ALLOW ||
+	return job->policy->egress_default >= EGRESS_ALLOW ||
 	       net_rule(job, &p->net, false, ret_reason);
 }
 
 SEC("cgroup_skb/ingress")
 int packet_ingress(struct __sk_buff *skb)
 {
-	__u8 reason = REASON_DEFAULT;
+	struct refusal refusal = { .op = OP_PACKET_IN, .reason = REASON_DEFAULT };
 	struct packet p;
 	struct job job;
 
@@ -389,8 +485,9 @@ int packet_ingress(struct __sk_buff *skb)
 	if (job.policy->ingress_default == INGRESS_ALLOW)
 		return CGROUP_ALLOW;
 	if (!read_packet(skb, &p, false))
-		return refuse(&job, &p, OP_PACKET_IN, REASON_HEADER);
-	if (is_let_in(&job, &p) || is_asked_for(&job, &p, &reason) || is_from_own(skb, &job, &p))
+		refusal.reason = REASON_HEADER;
+	else if (inbound_rule(&job, &p) || is_asked_for(&job, &p, &refusal.reason) ||
+		 is_from_own(skb, &job, &p))
 		return CGROUP_ALLOW;
-	return refuse(&job, &p, OP_PACKET_IN, reason);
+	return refuse(&job, &p, &refusal);
 }

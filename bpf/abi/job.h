@@ -81,6 +81,45 @@ struct job_stats {
 	__u64 path_failures; /* records sent without their path */
 };
 
+/*
+ * spent_by_job: what a job has sent under a budget. Made by the controller before rules that have it
+ * are in force, kept until the job's end; id 0, all that was counted, is there if any is.
+ */
+struct spent_key {
+	struct job_label label;
+	__u64 id; /* struct budget.id */
+};
+
+struct spent {
+	__u64 bytes;           /* with what processors are just about to give back */
+	__u64 refused_cnt;     /* packets that would have been too much */
+	__u64 destination_cnt; /* of id 0: entries in destination_by_job, and attempts to make one */
+};
+
+#define SPENT_MAX 65536
+
+/*
+ * destination_by_job: where a job's packets went. Made by the packet program; the one of protocol 0,
+ * by the controller, has what did not fit.
+ */
+struct destination_key {
+	struct job_label label;
+	__u8 addr[16];   /* IPv4 mapped */
+	__u16 port;      /* host order; inbound: the job's own */
+	__u8 protocol;   /* IPPROTO_* */
+	__u8 is_inbound; /* 1: an ingress rule let the peer in */
+	__u32 reserved;
+};
+
+struct destination_value {
+	__u64 bytes;
+	__u64 packets;
+	__u64 connections; /* TCP: begun, or accepted */
+};
+
+#define DESTINATIONS_PER_JOB 64
+#define DESTINATIONS_MAX 65536
+
 /* kernel_stats: one entry, about no job in particular. */
 struct kernel_stats {
 	__u64 not_in_force; /* acts denied because the task's label named no published job */
@@ -116,6 +155,10 @@ struct kernel_build {
 	char version[40];  /* of the jobcage that loaded them */
 };
 
+_Static_assert(sizeof(struct spent_key) == 16, "spent_key is ABI");
+_Static_assert(sizeof(struct spent) == 24, "spent is ABI");
+_Static_assert(sizeof(struct destination_key) == 32, "destination_key is ABI");
+_Static_assert(sizeof(struct destination_value) == 24, "destination_value is ABI");
 _Static_assert(sizeof(struct kernel_stats) == 32, "kernel_stats is ABI");
 _Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
 _Static_assert(sizeof(struct job_member) == 32, "job_member is ABI");

@@ -17,6 +17,18 @@
 
 #define RULE_NONE 0
 
+/*
+ * port_range.rule under a policy that has budgets: counted, the index of the budget and the rule
+ * number. As a signed number it is negative, so what is open without being counted is above 0.
+ */
+#define RULE_IS_COUNTED 0x80000000U
+#define RULE_NUMBER_MASK 0x00ffffffU
+#define RULE_BUDGET_SHIFT 24
+#define RULE_BUDGET(rule) ((rule) >> RULE_BUDGET_SHIFT & 0x7f)
+
+#define BUDGET_OF_JOB 0     /* only what may leave in all */
+#define BUDGET_INBOUND 0x7f /* the same, of ingress rules: the other end came in */
+
 /* Enough for every policy of a large site; a slot is 120 bytes. */
 #define POLICY_SLOTS 4096
 #define POLICY_SLOT_NONE 0xffffffff
@@ -53,6 +65,7 @@ enum mount_default {
 enum egress_default {
 	EGRESS_DENY = 1,
 	EGRESS_ALLOW = 2,
+	EGRESS_COUNTED = 3, /* allow, under a policy with budgets; never in a policy's text */
 };
 
 enum unix_access {
@@ -85,7 +98,8 @@ struct policy_value {
 	__u8 is_filled;    /* the controllers': 1 while inner maps may stand under the slot */
 	__u8 user_namespaces; /* 1: the job may make them */
 	__u8 has_names;       /* 1: resolvers are asked, and answers learned from; abi/names.h */
-	__u8 reserved[3];
+	__u8 budget_cnt;      /* entries in budget_by_rule, from index 0; 0: nothing is counted */
+	__u8 reserved[2];
 	__u64 dev_filter;  /* bit DEV_FILTER_BIT(dev) is set for each of devs, and for no others */
 	__u64 file_filter; /* bit FILE_FILTER_BIT(ino) is set for each root that is no directory */
 	__u64 capabilities; /* bit N: the job may use capability N */
@@ -140,7 +154,7 @@ struct net_value {
 
 /* ports_by_policy[slot]: array. Within one net_value's span: sorted by (protocol, lo), disjoint. */
 struct port_range {
-	__u32 rule;    /* rule number */
+	__u32 rule;    /* rule number; with RULE_IS_COUNTED and the budget, if the policy has any */
 	__u16 lo;      /* host byte order, inclusive */
 	__u16 hi;      /* host byte order, inclusive */
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP; of ingress rules with PORT_INBOUND */
@@ -148,6 +162,26 @@ struct port_range {
 	__u8 reserved[2];
 };
 
+/* budget_by_rule: hash. Filled before a job names the slot. */
+struct budget_key {
+	__u32 policy; /* policy slot */
+	__u32 index;  /* 0: of the job; 1 .. BUDGET_INBOUND - 1: of rules */
+};
+
+/* Bytes of IP packets, headers included, as they leave the socket. */
+struct budget {
+	__u64 max_bytes; /* UINT64_MAX: no limit */
+	__u64 id;        /* spent_key.id; the same for rules of the same id in every policy; 0: the job's */
+	__u32 rule;      /* rule number; RULE_NONE: the job's */
+	__u32 reserved;
+};
+
+/* In all policies that are published. */
+#define BUDGETS_MAX 65536
+
+_Static_assert(sizeof(struct budget_key) == 8, "budget_key is ABI");
+_Static_assert(sizeof(struct budget) == 24, "budget is ABI");
+_Static_assert(__builtin_offsetof(struct budget, rule) == 16, "budget is ABI");
 _Static_assert(sizeof(struct policy_value) == 120, "policy_value is ABI");
 _Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
 _Static_assert(sizeof(struct root_value) == 16, "root_value is ABI");

@@ -201,6 +201,30 @@ struct {
 	__type(key, int);
 	__type(value, struct asked);
 } asked_by_sock SEC(".maps") __weak;
+/* What budgets allow, and what was sent: see abi/policy.h and abi/job.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BUDGETS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct budget_key);
+	__type(value, struct budget);
+} budget_by_rule SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SPENT_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct spent_key);
+	__type(value, struct spent);
+} spent_by_job SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DESTINATIONS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct destination_key);
+	__type(value, struct destination_value);
+} destination_by_job SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

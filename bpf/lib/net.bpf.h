@@ -12,6 +12,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "abi/socket.h"
+#include "lib/budget.bpf.h"
 #include "lib/emit.bpf.h"
 #include "lib/job.bpf.h"
 
@@ -327,15 +328,34 @@ static __always_inline __u32 net_rule(const struct job *job, const struct event_
 	return rule;
 }
 
+/* A counted rule, or a default that counts, grants as long as something is left to be sent. */
+static __always_inline bool is_within_budget(const struct job *job, struct decision *d, __u32 rule)
+{
+	__u32 len = d->net.protocol == PROTOCOL_IS_UDP ? 1 : SYN_BYTES, spent = RULE_NONE;
+
+	if (!budget_is_spent(job, rule, len, &spent))
+		return true;
+	d->reason = REASON_BUDGET;
+	d->rule = spent;
+	return false;
+}
+
 /* May the job send to d->net from a socket bound to source? If not, the decision says why. */
 static __always_inline bool net_is_granted(const struct job *job, struct decision *d,
 					   const __u8 *source)
 {
+	__u32 rule;
+
 	net_normalise(&d->net, source);
-	if (job->policy->egress_default == EGRESS_ALLOW || net_rule(job, &d->net, false, &d->reason))
+	if (job->policy->egress_default == EGRESS_ALLOW)
+		return true;
+	rule = net_rule(job, &d->net, false, &d->reason);
+	if (is_open(rule))
 		return true;
 	d->kind = EVENT_NET;
 	d->rule = RULE_NONE;
+	if (rule || job->policy->egress_default == EGRESS_COUNTED)
+		return is_within_budget(job, d, rule);
 	return false;
 }
 

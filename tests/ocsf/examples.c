@@ -252,12 +252,22 @@ static int print_end(void)
 		.delivered = 3,
 		.reason = "its last process is gone",
 	};
+	json_auto_t *budgets = json_loads("[{\"id\": \"bucket\", \"max_bytes\": 10737418240, \"bytes\": 5242880, "
+					  "\"refused\": 0}, {\"id\": \"limits.egress_bytes\", "
+					  "\"max_bytes\": null, \"bytes\": 5242940, \"refused\": 0}]",
+					  0, NULL);
+	json_auto_t *destinations =
+		json_loads("[{\"bytes\": 5242880, \"packets\": 412, \"connections\": 4, \"ip\": \"192.0.2.10\", "
+			   "\"port\": 443, \"protocol\": \"tcp\", \"direction\": \"out\"}]", 0, NULL);
 	json_t *event = NULL;
 	int err;
 
+	end.budgets = budgets;
+	end.destinations = destinations;
 	err = ocsf_job_end(&fixture_job, &end, ++sequence, &event);
 	if (print_event("end", err, event))
 		return -1;
+	end.budgets = end.destinations = NULL;
 	end.stats.lost[EVENT_FILE] = 2;
 	end.stats.sequence = 5;
 	err = ocsf_job_end(&fixture_job, &end, sequence, &event);

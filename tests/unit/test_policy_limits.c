@@ -128,11 +128,10 @@ static void check_all(const struct mistake *mistakes, size_t cnt)
 static void keys_and_types(void **state)
 {
 	static const struct mistake mistakes[] = {
-		{ LIMITS("\"run_time\": \"1h\", \"egress_bytes\": \"50GiB\",\n"
+		{ LIMITS("\"run_time\": \"1h\", \"egress_bytes\": 50,\n"
 			 "\"runtime\": 3600, \"processes\": \"4\", \"scratch\": 1024"),
 		  MUST("2:12", "unknown key 'run_time'; did you mean 'runtime'?")
-		  MUST("2:30", "'egress_bytes' is not enforced by this version of jobcage; "
-			       "remove it")
+		  MUST("2:46", "'egress_bytes' must be a string, not a whole number")
 		  MUST("3:12", "'runtime' must be a string, not a whole number")
 		  MUST("3:31", "'processes' must be a whole number, not a string")
 		  MUST("3:47", "'scratch' must be a string, not a whole number") },

@@ -187,7 +187,7 @@ struct cause cause_of(const struct policy *policy, const struct event *event)
 	struct cause cause = { .reason = event->reason, .kind = event->kind, .policy = policy,
 			       .op = event->op };
 
-	if (event->reason == REASON_RULE) {
+	if (event->reason == REASON_RULE || event->reason == REASON_BUDGET) {
 		cause.number = event->rule;
 		cause.rule = policy_rule(policy, event->rule);
 	}
@@ -205,6 +205,9 @@ const char *cause_remedy(const struct cause *cause)
 {
 	const struct builtin *builtin = builtin_of(cause);
 
+	if (cause->reason == REASON_BUDGET)
+		return cause->number ? "To allow more, raise the rule's max_bytes." :
+				       "To allow more, raise limits.egress_bytes.";
 	return builtin ? builtin->remedy : NULL;
 }
 
@@ -302,11 +305,11 @@ static void write_fixed(struct json_out *out, const char *id, const char *type,
 	out_word(out, "condition", condition);
 }
 
-static void write_rule(struct json_out *out, const struct rule *rule)
+static void write_rule(struct json_out *out, const struct rule *rule, const char *type)
 {
 	out_text(out, "uid", rule->id);
 	out_text(out, "name", rule->dataset ? rule->dataset : rule->id);
-	out_word(out, "type", class_words[rule->class]);
+	out_word(out, "type", type);
 	write_condition(out, rule);
 	write_origin(out, &rule->origin);
 }
@@ -314,16 +317,20 @@ static void write_rule(struct json_out *out, const struct rule *rule)
 void cause_write_rule(struct json_out *out, const char *key, const struct cause *cause)
 {
 	const struct builtin *builtin = builtin_of(cause);
+	bool is_budget = cause->reason == REASON_BUDGET;
 	char number[32];
 
 	snprintf(number, sizeof(number), "rule:%u", cause->number);
 	out_open(out, key);
 	if (builtin)
 		write_fixed(out, builtin->id, "builtin", builtin->condition);
-	else if (cause->reason != REASON_RULE)
+	else if (is_budget && !cause->number)
+		write_fixed(out, "limits.egress_bytes", "budget", "all that leaves the job");
+	else if (cause->reason != REASON_RULE && !is_budget)
 		write_fixed(out, default_id(cause), "default", default_value(cause));
 	else if (cause->rule)
-		write_rule(out, cause->rule);
+		write_rule(out, cause->rule,
+			   is_budget ? "budget" : class_words[cause->rule->class]);
 	else
 		write_fixed(out, number, "unknown", "this policy has no rule of that number");
 	out_close(out);
@@ -352,6 +359,23 @@ static void explain_rule(struct json_out *out, const struct cause *cause)
 	}
 }
 
+static void explain_budget(struct json_out *out, const struct cause *cause)
+{
+	const struct rule *rule = cause->rule;
+
+	if (!cause->number) {
+		out_addf(out, "what the job may send in all is spent: limits.egress_bytes is %llu",
+			 (unsigned long long)cause->policy->limits.egress_bytes);
+	} else if (!rule) {
+		out_addf(out, "what rule number %u may send is spent", cause->number);
+	} else {
+		out_add(out, "what a job may send by rule ");
+		out_add_quoted(out, rule->id);
+		out_addf(out, " is spent: its max_bytes is %llu",
+			 (unsigned long long)rule->max_bytes);
+	}
+}
+
 void cause_explain(struct json_out *out, const struct cause *cause)
 {
 	const struct builtin *builtin = builtin_of(cause);
@@ -362,6 +386,10 @@ void cause_explain(struct json_out *out, const struct cause *cause)
 	}
 	if (cause->reason == REASON_RULE) {
 		explain_rule(out, cause);
+		return;
+	}
+	if (cause->reason == REASON_BUDGET) {
+		explain_budget(out, cause);
 		return;
 	}
 	if (cause->reason != REASON_MOUNTS)

@@ -19,8 +19,8 @@ struct cause {
 	enum event_kind kind;
 	enum event_op op;
 	const struct policy *policy;
-	const struct rule *rule; /* REASON_RULE: the rule; NULL if the policy has none of the number */
-	uint32_t number;         /* REASON_RULE: the rule's number */
+	const struct rule *rule; /* REASON_RULE, REASON_BUDGET: the rule; NULL if the policy has none of the number */
+	uint32_t number;         /* the same: its number; RULE_NONE: the job's budget */
 };
 
 struct cause cause_of(const struct policy *policy, const struct event *event);

@@ -35,10 +35,11 @@ static bool may_have_path(const struct event *event)
 		(op_info(event->op)->is_unix || op_info(event->op)->is_name));
 }
 
-/* A rule has its number, everything else has none; and some reasons belong to some kinds only. */
+/* A rule has its number, a budget may have, everything else has none; and some reasons belong to some kinds only. */
 static bool reason_ok(const struct event *event)
 {
-	if ((event->reason == REASON_RULE) != (event->rule != RULE_NONE))
+	if (event->reason != REASON_BUDGET &&
+	    (event->reason == REASON_RULE) != (event->rule != RULE_NONE))
 		return false;
 	switch (event->reason) {
 	case REASON_RULE:
@@ -71,6 +72,7 @@ static bool reason_ok(const struct event *event)
 	case REASON_LEFT_CGROUP:
 	case REASON_HEADER:
 	case REASON_FOREIGN_SOCKET:
+	case REASON_BUDGET:
 		if (event->kind != EVENT_NET)
 			return false;
 		break;

@@ -44,6 +44,8 @@ struct alert_end {
 	uint64_t write_failures; /* events that the sink refused */
 	uint64_t waiting;        /* events that it has not taken yet */
 	bool adopted;            /* finished by another controller than the one that started it */
+	json_t *budgets;         /* what was sent under each budget; NULL: not known. Borrowed */
+	json_t *destinations;    /* and where to */
 	const char *reason;      /* "exited", "killed", "not started": in words */
 };
 

@@ -184,6 +184,12 @@ static json_t *new_counts(const __u64 counts[static EVENT_KINDS])
 			 "guard", (json_int_t)counts[EVENT_GUARD]);
 }
 
+/* Only of a job whose policy counts. */
+static bool put_spent(json_t *details, const char *key, json_t *spent)
+{
+	return !json_array_size(spent) || ocsf_put(details, key, json_incref(spent));
+}
+
 static json_t *new_end_details(const struct alert_end *end)
 {
 	const struct job_stats *stats = &end->stats;
@@ -212,6 +218,9 @@ static json_t *new_end_details(const struct alert_end *end)
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
 		if (!ocsf_put(details, counts[i].name, json_integer((json_int_t)counts[i].value)))
 			return NULL;
+	if (!put_spent(details, "budgets", end->budgets) ||
+	    !put_spent(details, "destinations", end->destinations))
+		return NULL;
 	return json_incref(details);
 }
 

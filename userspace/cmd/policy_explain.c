@@ -113,15 +113,28 @@ static int read_questions(const struct option_list *given, struct questions *que
 static void print_json(const struct question *question, const struct explanation *explanation)
 {
 	const char *protocol = question->flow.protocol == IPPROTO_UDP ? "udp" : "tcp";
-	json_t *line = json_pack("{s:s, s:s, s:s, s:b, s:s?}", "address", question->text,
+	uint64_t max_bytes = explanation->rule ? explanation->rule->max_bytes : 0;
+	json_t *line = json_pack("{s:s, s:s, s:s, s:b, s:s?, s:o}", "address", question->text,
 				 "protocol", protocol, "direction",
 				 question->flow.is_inbound ? "in" : "out", "allowed",
 				 explanation->is_allowed, "rule",
-				 explanation->rule ? explanation->rule->id : NULL);
+				 explanation->rule ? explanation->rule->id : NULL, "max_bytes",
+				 max_bytes ? json_integer((json_int_t)max_bytes) : json_null());
 
 	if (line && !json_dumpf(line, stdout, 0))
 		putchar('\n');
 	json_decref(line);
+}
+
+static void print_rule(const struct rule *rule, const struct explanation *explanation)
+{
+	printf("rule \"%s\" (%s:%u:%u) allows it", rule->id, rule->origin.file, rule->origin.line,
+	       rule->origin.column);
+	if (rule->max_bytes)
+		printf(", %llu bytes a job", (unsigned long long)rule->max_bytes);
+	if (explanation->is_public_only)
+		fputs(", unless the address is private", stdout);
+	putchar('\n');
 }
 
 static void print_text(const struct question *question, const struct explanation *explanation)
@@ -133,9 +146,7 @@ static void print_text(const struct question *question, const struct explanation
 	printf("%s/%s: %s: ", question->text, protocol,
 	       explanation->is_allowed ? "allowed" : "denied");
 	if (rule)
-		printf("rule \"%s\" (%s:%u:%u) allows it%s\n", rule->id, rule->origin.file,
-		       rule->origin.line, rule->origin.column,
-		       explanation->is_public_only ? ", unless the address is private" : "");
+		print_rule(rule, explanation);
 	else
 		printf("no rule names it, and %s.default is \"%s\"%s\n", section,
 		       explanation->is_allowed ? "allow" : "deny",

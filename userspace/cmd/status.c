@@ -54,6 +54,21 @@ static void print_record(const json_t *record)
 		       number(record, "write_failures"), number(record, "waiting"));
 }
 
+static void print_budgets(const json_t *budgets)
+{
+	json_t *budget;
+	size_t i;
+
+	json_array_foreach(budgets, i, budget)
+	{
+		printf("%-12s %s: %lld bytes sent", i ? "" : "budgets", ask_text(budget, "id"),
+		       number(budget, "bytes"));
+		if (json_is_integer(json_object_get(budget, "max_bytes")))
+			printf(" of %lld", number(budget, "max_bytes"));
+		printf(", %lld packets refused\n", number(budget, "refused"));
+	}
+}
+
 /* What to ask the admin for stands in the sentences. */
 static void print_kinds(const json_t *kinds)
 {
@@ -126,6 +141,7 @@ static void print_status(const json_t *job)
 	printf("%-12s %s\n", "alerts", ask_text(job, "alerts"));
 	print_counts("denied", json_object_get(job, "denied"));
 	print_counts("would deny", json_object_get(job, "would_deny"));
+	print_budgets(json_object_get(job, "budgets"));
 	print_kinds(json_object_get(job, "kinds"));
 	print_record(json_object_get(job, "record"));
 	print_sinks(json_object_get(job, "sinks"));

@@ -7,6 +7,7 @@
 #include "alert/ocsf.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
+#include "daemon/spent.h"
 #include "job/content.h"
 #include "job/state.h"
 #include "kern/jobs.h"
@@ -66,6 +67,7 @@ json_t *report_status(const struct watch *watch)
 	    !put(report, "would_deny", counts(stats.would_deny)) ||
 	    !put(report, "record", record_state(watch, &stats)) ||
 	    !put(report, "kinds", kinds_report(&watch->kinds)) ||
+	    !put(report, "budgets", spent_budgets(watch->job)) ||
 	    !put(report, "rules", json_integer(policy->rule_cnt)) ||
 	    !put(report, "source",
 		 watch->job->source ? text_json(watch->job->source) : json_null()) ||

@@ -15,9 +15,11 @@
 #include "base/file.h"
 #include "daemon/controller.h"
 #include "daemon/journal.h"
+#include "daemon/spent.h"
 #include "daemon/tell.h"
 #include "kern/jobs.h"
 #include "kern/member.h"
+#include "kern/publish.h"
 
 /* What one job's ring gets of the loop's time before it is another's turn; and what is written in one go. */
 #define TURN_RECORDS 64
@@ -447,6 +449,22 @@ static const char *end_reason(const struct job_progress *progress)
 	return "its last process is gone";
 }
 
+/*
+ * Sockets outlive the processes that had them, and send what they still have: until the job is over,
+ * which it is from here on. So what is told is the last count.
+ */
+static void read_spent(struct watch *watch, struct alert_end *end)
+{
+	struct kern *kern = watch->job->rulesets->kern;
+
+	if (!watch->job->state.progress->is_admitted || !spent_is_counted(watch->job))
+		return;
+	job_suspend(kern, watch->job->label);
+	policy_barrier(NULL);
+	end->budgets = spent_budgets(watch->job);
+	end->destinations = spent_by_destination(watch->job);
+}
+
 static void write_end(struct watch *watch, const struct job_stats *stats)
 {
 	const struct job_progress *progress = watch->job->state.progress;
@@ -466,7 +484,10 @@ static void write_end(struct watch *watch, const struct job_stats *stats)
 	/* By a controller that could not remove the job then. */
 	if (progress->now.is_ended)
 		return;
+	read_spent(watch, &end);
 	r = ocsf_job_end(&watch->about, &end, journal_next(watch), &event);
+	json_decref(end.budgets);
+	json_decref(end.destinations);
 	journal_step(watch)->is_ended = 1;
 	write_event(watch, r, event);
 }

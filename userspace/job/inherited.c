@@ -84,7 +84,7 @@ static int check_descriptor(const struct job *job, const struct job_request *req
 	if (why)
 		return refuse(job, request, id->fd, id, why, err);
 	if (id->family && id->family != AF_UNIX &&
-	    job->rules->policy->egress_default != EGRESS_ALLOW)
+	    !policy_leaves_egress_open(job->rules->policy))
 		return refuse_socket(id->fd, err);
 	return id->is_ring ? refuse_ring(id->fd, err) : 0;
 }

@@ -12,6 +12,7 @@
 #include "job/origin.h"
 #include "job/scratch.h"
 #include "job/selftest.h"
+#include "kern/budget.h"
 #include "kern/jobs.h"
 #include "kern/names.h"
 #include "kern/member.h"
@@ -129,6 +130,14 @@ static int make_cgroup(struct job *job, struct error *err)
 	return r;
 }
 
+/* What the policy lets the job send is counted from here on, or goes on. */
+static int make_spent(struct job *job, const struct policy *policy, struct error *err)
+{
+	int r = spent_make(job->rulesets->kern, job->label, policy);
+
+	return r ? error_errno(err, r, "cannot count what the job sends") : 0;
+}
+
 static int put_in_force(struct job *job, struct error *err)
 {
 	struct kern *kern = job->rulesets->kern;
@@ -138,6 +147,8 @@ static int put_in_force(struct job *job, struct error *err)
 		r = ruleset_publish(job->rulesets, job->rules, err);
 	if (!r && names_are_in(kern, job->rules->slot))
 		r = names_begin(kern, job->label, err);
+	if (!r)
+		r = make_spent(job, job->rules->policy, err);
 	if (!r)
 		r = job_publish(kern, job->label, job->rules->slot, 0, err);
 	if (!r)
@@ -346,6 +357,8 @@ int job_replace(struct job *job, struct ruleset *rules, struct error *err, struc
 		r = write_next(job, rules, err);
 	if (!r)
 		r = prepare_names(job, rules, err);
+	if (!r)
+		r = make_spent(job, rules->policy, err);
 	if (!r)
 		r = job_replace_policy(job->rulesets->kern, job->label, rules->slot, err);
 	if (r) {

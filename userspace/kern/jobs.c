@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "kern/budget.h"
 #include "kern/evidence.h"
 #include "kern/iter.h"
 #include "kern/names.h"
@@ -144,12 +145,21 @@ void job_withdraw(struct kern *kern, struct job_label label)
 		bpf_map_delete_elem(kern->map_fd[MAP_RING_BY_JOB], &label.slot);
 		value->ring_id = 0;
 	}
+	spent_remove(kern, label);
 	value->scratch_dev = 0;
 	if (names_are_in(kern, read_force(value).policy))
 		names_end(kern, label);
 	store_force(value, 0, 0);
 	if (label.slot > RING_SLOTS_KEPT)
 		evidence_release(kern, label.slot);
+}
+
+void job_suspend(struct kern *kern, struct job_label label)
+{
+	struct job_value *value = slot_held(kern, label);
+
+	if (value)
+		store_force(value, label.generation, POLICY_SLOT_NONE);
 }
 
 void job_set_ending(struct kern *kern, struct job_label label)
@@ -222,7 +232,10 @@ int job_read_stats(struct kern *kern, struct job_label label, struct job_stats *
 int job_reset_stats(struct kern *kern, struct job_label label)
 {
 	struct job_stats stats = { 0 };
+	int r = spent_reset(kern, label);
 
+	if (r)
+		return r;
 	if (bpf_map_update_elem(kern->map_fd[MAP_STATS_BY_JOB], &label.slot, &stats, BPF_ANY))
 		return -errno;
 	return evidence_reset(kern, label);

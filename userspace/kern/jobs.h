@@ -63,6 +63,12 @@ int job_set_scratch(struct kern *kern, struct job_label label, __u32 scratch_dev
 /* Which it has; 0: none. */
 __u32 job_scratch(struct kern *kern, struct job_label label);
 
+/*
+ * Takes the job's policy out of force: what still carries its label, or is sent by its sockets, is denied
+ * once policy_barrier() has returned. The slot stays the job's.
+ */
+void job_suspend(struct kern *kern, struct job_label label);
+
 /* Nothing of the job forks any more: it is to be killed. */
 void job_set_ending(struct kern *kern, struct job_label label);
 

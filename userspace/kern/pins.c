@@ -13,6 +13,8 @@ const char *const pin_map_names[KERN_MAPS] = {
 	[MAP_EVIDENCE_BY_GROUP] = "evidence_by_group",
 	[MAP_NAMES_BY_POLICY] = "names_by_policy", [MAP_DOMAINS_BY_POLICY] = "domains_by_policy",
 	[MAP_RESOLVERS_BY_POLICY] = "resolvers_by_policy", [MAP_LEARNED_BY_JOB] = "learned_by_job",
+	[MAP_BUDGET_BY_RULE] = "budget_by_rule", [MAP_SPENT_BY_JOB] = "spent_by_job",
+	[MAP_DESTINATION_BY_JOB] = "destination_by_job",
 };
 
 const char *const pin_prog_names[KERN_PROGS] = {

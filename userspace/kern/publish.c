@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "kern/barrier.h"
 #include "kern/names.h"
+#include "kern/budget.h"
 
 static void cleanup_egress(struct egress_tables *tables)
 {
@@ -134,6 +135,19 @@ static int store_all(struct kern *kern, __u32 slot, int roots_fd, int nets_fd, i
 	return r;
 }
 
+/* Of a slot that no job names, so before its inner maps are there, and after they are gone. */
+static int publish_budgets(struct kern *kern, __u32 slot, const struct egress_tables *tables)
+{
+	kern->policies[slot].budget_cnt = (__u8)tables->budget_cnt;
+	return budget_publish(kern, slot, tables->budgets, tables->budget_cnt);
+}
+
+static void withdraw_budgets(struct kern *kern, __u32 slot)
+{
+	budget_withdraw(kern, slot, kern->policies[slot].budget_cnt);
+	kern->policies[slot].budget_cnt = 0;
+}
+
 static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots,
 			const struct egress_tables *tables)
 {
@@ -148,7 +162,8 @@ static int publish_maps(struct kern *kern, __u32 slot, const struct roots *roots
 	if (r)
 		return r;
 	set_filled(kern, slot, true);
-	return store_all(kern, slot, roots_fd, nets_fd, ports_fd);
+	r = publish_budgets(kern, slot, tables);
+	return r ? r : store_all(kern, slot, roots_fd, nets_fd, ports_fd);
 }
 
 /* --- policies ----------------------------------------------------------------------------------- */
@@ -185,6 +200,8 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->file_default = policy->file_default;
 	value->exec_default = policy->exec_default;
 	value->egress_default = policy->egress_default;
+	if (policy->egress_default == EGRESS_ALLOW && value->budget_cnt)
+		value->egress_default = EGRESS_COUNTED;
 	value->ingress_default = policy->ingress_default;
 	value->unix_default = policy->unix_default;
 	value->mounts = policy->mounts;
@@ -244,6 +261,7 @@ void policy_withdraw(struct kern *kern, __u32 slot)
 	__atomic_store_n(&kern->policies[slot].mode, 0, __ATOMIC_RELEASE);
 	store_all(kern, slot, -1, -1, -1);
 	names_withdraw(kern, slot);
+	withdraw_budgets(kern, slot);
 	set_filled(kern, slot, false);
 }
 

@@ -126,6 +126,9 @@ static json_t *net_object(struct writer *writer, const struct rule *rule)
 	put(writer, object, "protocol", json_string(rule_protocol(rule)));
 	for (size_t i = 0; i < rule->port_cnt; i++)
 		append(writer, ports, port_value(&rule->ports[i]));
+	if (rule->max_bytes)
+		put(writer, object, "max_bytes",
+		    json_sprintf("%lluB", (unsigned long long)rule->max_bytes));
 	return object;
 }
 
@@ -189,6 +192,9 @@ static void put_limits(struct writer *writer, json_t *root, const struct limits 
 		    json_sprintf("%llus", (unsigned long long)limits->runtime_ms / 1000));
 	if (limits->processes)
 		put(writer, object, "processes", json_integer((json_int_t)limits->processes));
+	if (limits->egress_bytes)
+		put(writer, object, "egress_bytes",
+		    json_sprintf("%lluB", (unsigned long long)limits->egress_bytes));
 	if (limits->scratch_bytes)
 		put(writer, object, "scratch",
 		    json_sprintf("%lluB", (unsigned long long)limits->scratch_bytes));
@@ -267,7 +273,8 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
 		put_resolvers(writer, egress, policy);
 	if (policy->environment.is_present)
 		put_environment(writer, root, &policy->environment);
-	if (policy->limits.runtime_ms || policy->limits.processes || policy->limits.scratch_bytes)
+	if (policy->limits.runtime_ms || policy->limits.processes ||
+	    policy->limits.egress_bytes || policy->limits.scratch_bytes)
 		put_limits(writer, root, &policy->limits);
 	if (policy->ingress_default == INGRESS_ALLOW || has_class(policy, RULE_INGRESS))
 		put_ingress(writer, root, policy);

@@ -118,6 +118,7 @@ static int overlay(const struct span *above, const struct span *below, struct sp
 struct numbered {
 	const struct rule *rule;
 	uint32_t number;
+	uint32_t in_kernel; /* port_range.rule */
 };
 
 static int span_of_rule(const struct numbered *numbered, struct span *ret_span)
@@ -132,7 +133,7 @@ static int span_of_rule(const struct numbered *numbered, struct span *ret_span)
 	for (size_t i = 0; i < rule->protocol_cnt; i++) {
 		for (size_t j = 0; j < rule->port_cnt; j++)
 			span.ranges[span.cnt++] = (struct port_range){
-				.rule = numbered->number,
+				.rule = numbered->in_kernel,
 				.lo = rule->ports[j].lo,
 				.hi = rule->ports[j].hi,
 				.protocol = rule->protocol[i] | direction,
@@ -316,16 +317,43 @@ static int compare_numbered(const void *a, const void *b)
 	return order ? order : (left->number > right->number) - (left->number < right->number);
 }
 
-static struct numbered *flow_rules(const struct policy *policy, size_t *ret_cnt)
+/* The number of a rule as the kernel has it: what is counted is told by its top bit. */
+static uint32_t number_in_kernel(const struct rule *rule, uint32_t number,
+				 const struct egress_tables *tables)
+{
+	uint32_t index = rule->class == RULE_INGRESS ? BUDGET_INBOUND : BUDGET_OF_JOB;
+
+	if (!tables->budget_cnt)
+		return number;
+	for (uint32_t i = BUDGET_OF_JOB + 1; rule->max_bytes && i < tables->budget_cnt; i++)
+		if (tables->budgets[i].rule == number)
+			index = i;
+	return RULE_IS_COUNTED | index << RULE_BUDGET_SHIFT | number;
+}
+
+static struct numbered numbered_rule(const struct policy *policy, uint32_t index,
+				     const struct egress_tables *tables)
+{
+	const struct rule *rule = &policy->rules[index];
+
+	return (struct numbered){
+		.rule = rule,
+		.number = index + 1,
+		.in_kernel = number_in_kernel(rule, index + 1, tables),
+	};
+}
+
+static struct numbered *flow_rules(const struct policy *policy, const struct egress_tables *tables,
+				   size_t *ret_cnt)
 {
 	struct numbered *rules = calloc(policy->rule_cnt + 1, sizeof(*rules));
 	size_t cnt = 0;
 
 	if (!rules)
 		return NULL;
-	for (size_t i = 0; i < policy->rule_cnt; i++)
+	for (uint32_t i = 0; i < policy->rule_cnt; i++)
 		if (rule_is_flow(&policy->rules[i]) && !policy->rules[i].domain)
-			rules[cnt++] = (struct numbered){ &policy->rules[i], (uint32_t)i + 1 };
+			rules[cnt++] = numbered_rule(policy, i, tables);
 	qsort(rules, cnt, sizeof(*rules), compare_numbered);
 	*ret_cnt = cnt;
 	return rules;
@@ -341,7 +369,7 @@ int egress_add_span(struct builder *b, const struct policy *policy, size_t first
 	int err = rules ? 0 : -ENOMEM;
 
 	for (size_t i = 0; rules && i < cnt; i++)
-		rules[i] = (struct numbered){ &policy->rules[first + i], (uint32_t)(first + i) + 1 };
+		rules[i] = numbered_rule(policy, (uint32_t)(first + i), &b->tables);
 	if (below)
 		outer = (struct span){ b->tables.ports + below->first, below->cnt };
 	if (!err)
@@ -367,16 +395,24 @@ void egress_tables_free(struct egress_tables *tables)
 	free(tables->name_values);
 	free(tables->domain_ids);
 	free(tables->domain_values);
+	free(tables->budgets);
 	*tables = (struct egress_tables){ 0 };
 }
 
 int egress_compile(const struct policy *policy, struct egress_tables *ret_tables)
 {
-	size_t cnt = 0;
-	_cleanup_free_ struct numbered *rules = flow_rules(policy, &cnt);
+	_cleanup_free_ struct numbered *rules = NULL;
 	struct builder b = { 0 };
-	int err = -ENOMEM;
+	size_t cnt = 0;
+	int err;
 
+	if (policy->rule_cnt > RULE_NUMBER_MASK)
+		return -E2BIG;
+	err = budgets_of(policy, &b.tables.budgets, &b.tables.budget_cnt);
+	if (err)
+		return err;
+	rules = flow_rules(policy, &b.tables, &cnt);
+	err = -ENOMEM;
 	/* One more for the shield. */
 	b.tables.net_keys = calloc(cnt + 1, sizeof(*b.tables.net_keys));
 	b.tables.net_values = calloc(cnt + 1, sizeof(*b.tables.net_values));

@@ -159,6 +159,6 @@ struct explanation explain_flow(const struct policy *policy, const struct egress
 		.is_allowed = is_open || range,
 		.is_public_only = !is_open && range && *flow->name && !range->is_private,
 		.is_loopback = !*flow->name && is_loopback(flow->addr),
-		.rule = range ? policy_rule(policy, range->rule) : NULL,
+		.rule = range ? policy_rule(policy, range->rule & RULE_NUMBER_MASK) : NULL,
 	};
 }

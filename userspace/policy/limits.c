@@ -8,32 +8,34 @@
 #include "policy/draft.h"
 #include "policy/value.h"
 
-enum { LIMITS_RUNTIME, LIMITS_PROCESSES, LIMITS_SCRATCH, LIMITS_FIELD_CNT };
+enum { LIMITS_RUNTIME, LIMITS_PROCESSES, LIMITS_SCRATCH, LIMITS_EGRESS, LIMITS_FIELD_CNT };
 
 static const struct field limits_fields[] = {
 	[LIMITS_RUNTIME] = { "runtime", KIND_STRING },
 	[LIMITS_PROCESSES] = { "processes", KIND_INTEGER },
 	[LIMITS_SCRATCH] = { "scratch", KIND_STRING },
+	[LIMITS_EGRESS] = { "egress_bytes", KIND_STRING },
 };
 
-static const struct refused_key limits_refused[] = { { "egress_bytes", NOT_ENFORCED } };
-
-const struct shape limits_shape = { "'limits'", FIELDS(limits_fields), FIELDS(limits_refused) };
+const struct shape limits_shape = { "'limits'", FIELDS(limits_fields), NULL, 0 };
 
 void read_limits(struct draft *draft, const struct cursor *at)
 {
 	const struct node *members[LIMITS_FIELD_CNT];
 	struct limits *limits = &draft->policy->limits;
-	struct cursor runtime, processes, scratch;
+	struct cursor runtime, processes, scratch, egress;
 
 	shape_members(&limits_shape, at, members);
 	runtime = cursor_at(at, members[LIMITS_RUNTIME]);
 	processes = cursor_at(at, members[LIMITS_PROCESSES]);
 	scratch = cursor_at(at, members[LIMITS_SCRATCH]);
+	egress = cursor_at(at, members[LIMITS_EGRESS]);
 	if (runtime.node)
 		value_duration(&runtime, LIMIT_RUNTIME_MS_MAX, &limits->runtime_ms);
 	if (processes.node)
 		value_count(&processes, LIMIT_PROCESSES_MAX, &limits->processes);
+	if (egress.node)
+		value_size(&egress, &limits->egress_bytes);
 	if (scratch.node && value_size(&scratch, &limits->scratch_bytes))
 		draft->scratch_limit = cursor_origin(&scratch);
 }

@@ -310,12 +310,26 @@ static int draft_start(struct draft *draft, const char *file)
 	return 0;
 }
 
+static void limit_budgets(const struct draft *draft)
+{
+	const struct policy *policy = draft->policy;
+	size_t cnt = 0;
+
+	for (size_t i = 0; i < policy->rule_cnt; i++) {
+		if (!policy->rules[i].max_bytes || ++cnt <= BUDGET_RULES_MAX)
+			continue;
+		origin_error(draft->diags, policy->rules[i].origin,
+			     "at most %d rules may have 'max_bytes'", BUDGET_RULES_MAX);
+		return;
+	}
+}
+
 static void warn_idle_class(const struct draft *draft, enum rule_class class, const char *text)
 {
 	const struct policy *policy = draft->policy;
 
 	for (size_t i = 0; i < policy->rule_cnt; i++) {
-		if (policy->rules[i].class != class)
+		if (policy->rules[i].class != class || policy->rules[i].max_bytes)
 			continue;
 		diag_add(draft->diags, DIAG_WARNING, policy->rules[i].origin, "%s", text);
 		return;
@@ -374,6 +388,7 @@ static bool draft_settle(struct draft *draft)
 	environment_settle(draft);
 	limits_settle(draft);
 	names_settle(draft);
+	limit_budgets(draft);
 	warn_idle_rules(draft);
 	order_diags(draft);
 	return draft->diags->error_cnt == draft->first_error;

@@ -95,7 +95,16 @@ static const struct shape unix_shape = { "'unix'", FIELDS(unix_fields), NULL, 0 
 
 /* Networks */
 
-enum { NET_ID, NET_CIDR, NET_PROTOCOL, NET_PORTS, NET_DOMAIN, NET_PRIVATE, NET_FIELD_CNT };
+enum {
+	NET_ID,
+	NET_CIDR,
+	NET_PROTOCOL,
+	NET_PORTS,
+	NET_DOMAIN,
+	NET_PRIVATE,
+	NET_MAX_BYTES,
+	NET_FIELD_CNT,
+};
 
 static const struct field net_fields[] = {
 	[NET_ID] = { "id", KIND_STRING },
@@ -105,12 +114,12 @@ static const struct field net_fields[] = {
 			.entry_kinds = KIND_INTEGER | KIND_STRING },
 	[NET_DOMAIN] = { "domain", KIND_STRING },
 	[NET_PRIVATE] = { "private", KIND_BOOLEAN },
+	[NET_MAX_BYTES] = { "max_bytes", KIND_STRING },
 };
 
 static const struct refused_key net_refused[] = {
 	{ "domains", "is one 'domain' a rule" },
 	{ "tls", NOT_ENFORCED },
-	{ "max_bytes", NOT_ENFORCED },
 };
 
 static const struct shape net_shape = { "an egress rule", FIELDS(net_fields), FIELDS(net_refused) };
@@ -126,7 +135,7 @@ static const struct field egress_fields[] = {
 };
 
 static const struct refused_key egress_refused[] = {
-	{ "max_bytes", NOT_ENFORCED },
+	{ "max_bytes", "is a key of a rule; for all that leaves the job use 'limits.egress_bytes'" },
 };
 
 static const struct shape egress_shape = { "'egress'", FIELDS(egress_fields),
@@ -144,7 +153,7 @@ static const struct refused_key peer_refused[] = {
 	{ "domain", "is a key of egress rules: a peer is known by its address" },
 	{ "private", "is a key of egress rules with a 'domain'" },
 	{ "tls", NOT_ENFORCED },
-	{ "max_bytes", NOT_ENFORCED },
+	{ "max_bytes", "is a key of egress rules: what comes in is not counted" },
 };
 
 static const struct shape peer_shape = { "an ingress rule", FIELDS(peer_fields),
@@ -434,6 +443,7 @@ static void read_flow_rule(struct draft *draft, const struct cursor *at, enum ru
 	const struct node *members[NET_FIELD_CNT] = { NULL };
 	bool is_good = shape_members(shape, at, members);
 	struct cursor ports = cursor_at(at, members[NET_PORTS]);
+	struct cursor max_bytes = cursor_at(at, members[NET_MAX_BYTES]);
 	uint8_t protocol = PROTOCOL_TCP;
 
 	is_good &= read_id(at, members[NET_ID], &rule);
@@ -442,6 +452,8 @@ static void read_flow_rule(struct draft *draft, const struct cursor *at, enum ru
 				    &rule);
 	is_good &= read_word(at, members[NET_PROTOCOL], &protocol_words, &protocol);
 	is_good &= members[NET_PORTS] && value_ports(&ports, &rule);
+	if (max_bytes.node)
+		is_good &= value_size(&max_bytes, &rule.max_bytes);
 	rule_set_protocol(&rule, protocol);
 	if (is_good)
 		draft_add(draft, &rule);

@@ -57,6 +57,7 @@ struct rule {
 	size_t port_cnt;
 	char *domain;    /* EGRESS: in place of a prefix: a name, or "*." and a name; lower case; else NULL */
 	bool is_private; /* EGRESS by domain: addresses of private networks too */
+	uint64_t max_bytes; /* EGRESS: what a job may send by it; 0: no limit */
 };
 
 enum env_path_kind {
@@ -99,6 +100,7 @@ struct environment {
 struct limits {
 	uint64_t runtime_ms;    /* at most LIMIT_RUNTIME_MS_MAX */
 	uint64_t processes;     /* at most LIMIT_PROCESSES_MAX */
+	uint64_t egress_bytes;  /* at most INT64_MAX; of all that leaves the job */
 	uint64_t scratch_bytes; /* at most INT64_MAX; of all private paths and the scratch together */
 };
 
@@ -158,6 +160,8 @@ struct egress_tables {
 	__u64 *domain_ids;
 	struct domain_value *domain_values;
 	size_t domain_cnt;
+	struct budget *budgets; /* by index; none: nothing is counted */
+	size_t budget_cnt;
 };
 
 struct site; /* policy/site.h: the datasets that the site registers */
@@ -230,5 +234,16 @@ bool policy_has_names(const struct policy *policy);
  * the tables. NULL: no rule names it.
  */
 const struct domain_value *names_find(const struct egress_tables *tables, const char *name);
+/* More rules with a budget than anybody has told apart. */
+#define BUDGET_RULES_MAX (BUDGET_INBOUND - 1)
+
+/*
+ * The policy's budgets in order of their index, the job's first; none (NULL, 0) if neither a rule nor
+ * the limits have one. Returns 0 or -ENOMEM; free() them.
+ */
+int budgets_of(const struct policy *policy, struct budget **ret_budgets, size_t *ret_cnt);
+
+/* Whether what leaves the job is neither judged nor counted. */
+bool policy_leaves_egress_open(const struct policy *policy);
 
 #endif

@@ -69,6 +69,7 @@ struct socket;
 struct sockaddr;
 struct bpf_sock;
 struct __sk_buff;
+struct bpf_tcp_sock;
 struct bpf_sock_addr;
 struct seq_file;
 struct bpf_iter_meta;
@@ -329,6 +330,10 @@ struct __sk_buff {
 	struct bpf_sock *sk;
 	__u32 protocol;
 	__u32 gso_segs;
+};
+
+struct bpf_tcp_sock {
+	__u32 total_retrans;
 };
 
 struct bpf_sock_addr {
