@@ -21,10 +21,26 @@
 
 enum direction { DIRECTION_OUT = 0, DIRECTION_IN = 1 };
 
-/* A message, and what was read of it; the record that may be made of it. */
+/* What an answer is read for. */
+struct lesson {
+	__u64 domain;
+	__u64 now_ns;
+	__u32 slot;   /* of the job */
+	__u16 is_dry; /* 1: it is only read */
+	__u16 lost_cnt;
+};
+
+/*
+ * A message, and how far it was read; the record that may be made of it. What a loop counts stands here and
+ * not on the stack, where the newer verifiers would follow it from step to step.
+ */
 struct dns_scratch {
 	__u32 is_busy;
 	__u32 name_cnt; /* bytes of the name, the root included */
+	struct dns_reader reader;
+	struct dns_walk walk;
+	__u32 progress;
+	struct lesson lesson;
 	__u8 message[DNS_MESSAGE_MAX];
 	__u8 name[2 * DNS_NAME_SIZE]; /* zeros behind it, so that each label begins a name */
 	struct learned learned;
@@ -154,12 +170,6 @@ static __always_inline bool is_resolver(const struct job *job, const struct data
 
 /* --- messages --------------------------------------------------------------------------------- */
 
-struct name_ctx {
-	struct dns_reader reader;
-	__u32 progress;
-	__u32 direction;
-};
-
 /* As a part of a path: what could mislead is a '?'. */
 static __always_inline char plain(__u8 c)
 {
@@ -168,27 +178,30 @@ static __always_inline char plain(__u8 c)
 
 static long name_step(__u32 i, void *data)
 {
-	struct name_ctx *ctx = data;
-	struct dns_scratch *s = dns_scratch_get(ctx->direction);
-	__u32 cnt = ctx->reader.cnt, is_length = !ctx->reader.left;
+	const __u32 *direction = data;
+	struct dns_scratch *s = dns_scratch_get(*direction);
+	__u32 cnt, is_length, progress;
 
 	if (!s)
 		return 1;
-	ctx->progress = dns_name_step(&ctx->reader, s->message, s->name);
-	if (ctx->progress != DNS_BAD && cnt)
+	cnt = s->reader.cnt;
+	is_length = !s->reader.left;
+	progress = dns_name_step(&s->reader, s->message, s->name);
+	s->progress = progress;
+	if (progress != DNS_BAD && cnt)
 		s->text[dns_mask(cnt - 1, DNS_NAME_SIZE)] =
 			is_length ? '\0' : plain(s->name[dns_mask(cnt, DNS_NAME_SIZE)]);
-	return ctx->progress != DNS_GO_ON;
+	return progress != DNS_GO_ON;
 }
 
-static __always_inline bool read_name(struct dns_scratch *s, struct name_ctx *ctx, __u32 len)
+static __always_inline bool read_name(struct dns_scratch *s, __u32 direction, __u32 len)
 {
 	__builtin_memset(s->name, 0, sizeof(s->name));
-	ctx->reader = dns_reader_of(len);
-	ctx->progress = DNS_GO_ON;
-	bpf_loop(DNS_NAME_SIZE, name_step, ctx, 0);
-	s->name_cnt = ctx->progress == DNS_DONE ? ctx->reader.cnt : 0;
-	return ctx->progress == DNS_DONE;
+	s->reader = dns_reader_of(len);
+	s->progress = DNS_GO_ON;
+	bpf_loop(DNS_NAME_SIZE, name_step, &direction, 0);
+	s->name_cnt = s->progress == DNS_DONE ? s->reader.cnt : 0;
+	return s->progress == DNS_DONE;
 }
 
 /* One comparison at a time, or the compiler makes one of both, of which the verifier learns nothing. */
@@ -330,19 +343,17 @@ static __always_inline bool note_question(struct __sk_buff *skb, const struct dn
 static __always_inline int judge_question(struct __sk_buff *skb, const struct job *job,
 					  struct dns_scratch *s, const struct datagram *g)
 {
-	struct name_ctx ctx = { .direction = DIRECTION_OUT };
-
 	s->name_cnt = 0;
 	if (skb->gso_segs > 1 || !load_message(skb, s, g, DNS_QUESTION_MAX))
 		return refuse_question(job, g, REASON_QUESTION);
-	if (!read_name(s, &ctx, g->len))
+	if (!read_name(s, DIRECTION_OUT, g->len))
 		return refuse_question(job, g, REASON_QUESTION);
 	if (!find_domain(job, DIRECTION_OUT))
 		return refuse_question(job, g, REASON_DEFAULT);
-	if (!dns_is_question(s->message, g->len) || !dns_question_end(&ctx.reader, s->message))
+	if (!dns_is_question(s->message, g->len) || !dns_question_end(&s->reader, s->message))
 		return refuse_question(job, g, REASON_QUESTION);
-	return note_question(skb, s, g, dns_question_type(&ctx.reader, s->message)) ? CGROUP_ALLOW :
-										    CGROUP_DENY;
+	return note_question(skb, s, g, dns_question_type(&s->reader, s->message)) ? CGROUP_ALLOW :
+										  CGROUP_DENY;
 }
 
 /* Nothing but a datagram asks, and nothing that the job sends may look like an answer. */
@@ -400,25 +411,15 @@ static __noinline bool take_question(struct asked *asked, __u64 head, __u64 hash
 	return false;
 }
 
-struct walk_ctx {
-	struct dns_walk walk;
-	__u32 progress;
-	__u64 domain;
-	__u64 now_ns;
-	__u32 slot; /* of the job */
-	__u16 is_dry; /* 1: it is only read */
-	__u16 lost_cnt;
-};
-
-static __always_inline __u64 until_of(const struct walk_ctx *ctx)
+static __always_inline __u64 until_of(const struct dns_scratch *s)
 {
-	__u64 ttl = ctx->walk.ttl;
+	__u64 ttl = s->walk.ttl;
 
 	if (ttl < NAME_TTL_MIN)
 		ttl = NAME_TTL_MIN;
 	if (ttl > NAME_TTL_MAX)
 		ttl = NAME_TTL_MAX;
-	return ctx->now_ns + ttl * NS_PER_SECOND;
+	return s->lesson.now_ns + ttl * NS_PER_SECOND;
 }
 
 static __always_inline void set_until(struct learned *learned, int i, __u64 until_ns)
@@ -430,28 +431,30 @@ static __always_inline void set_until(struct learned *learned, int i, __u64 unti
 }
 
 /* Beside others that the address is an answer for; in the place of one that is out of date. */
-static __always_inline bool learn_more(struct learned *learned, const struct walk_ctx *ctx)
+static __always_inline bool learn_more(struct learned *learned, const struct dns_scratch *s)
 {
 	for (int i = 0; i < LEARNED_DOMAINS; i++)
-		if (learned->domain[i] == ctx->domain) {
-			set_until(learned, i, until_of(ctx));
+		if (learned->domain[i] == s->lesson.domain) {
+			set_until(learned, i, until_of(s));
 			return true;
 		}
 	for (int i = 0; i < LEARNED_DOMAINS; i++) {
 		__u64 old = learned->domain[i];
 
-		if (old && learned->until_ns[i] > ctx->now_ns)
+		if (old && learned->until_ns[i] > s->lesson.now_ns)
 			continue;
-		if (__sync_val_compare_and_swap(&learned->domain[i], old, ctx->domain) == old) {
-			*(volatile __u64 *)&learned->until_ns[i] = until_of(ctx);
+		if (__sync_val_compare_and_swap(&learned->domain[i], old, s->lesson.domain) == old) {
+			*(volatile __u64 *)&learned->until_ns[i] = until_of(s);
 			return true;
 		}
 	}
 	return false;
 }
 
-static __always_inline void read_address(const struct dns_scratch *s, const struct dns_walk *walk, __u8 *addr)
+static __always_inline void read_address(const struct dns_scratch *s, __u8 *addr)
 {
+	const struct dns_walk *walk = &s->walk;
+
 	__builtin_memset(addr, 0, NET_ADDR_BITS / 8);
 	if (walk->address_len == 4) {
 		addr[10] = 0xff;
@@ -464,37 +467,38 @@ static __always_inline void read_address(const struct dns_scratch *s, const stru
 		addr[i] = dns_u8(s->message, walk->address_at + i);
 }
 
-static __always_inline bool learn(struct dns_scratch *s, const struct walk_ctx *ctx)
+static __always_inline bool learn(struct dns_scratch *s)
 {
-	void *inner = bpf_map_lookup_elem(&learned_by_job, &ctx->slot);
+	void *inner = bpf_map_lookup_elem(&learned_by_job, &s->lesson.slot);
 	__u8 addr[NET_ADDR_BITS / 8];
 	struct learned *learned;
 
 	if (!inner)
 		return false;
-	read_address(s, &ctx->walk, addr);
+	read_address(s, addr);
 	learned = bpf_map_lookup_elem(inner, addr);
 	if (learned)
-		return learn_more(learned, ctx);
-	s->learned.domain[0] = ctx->domain;
-	s->learned.until_ns[0] = until_of(ctx);
+		return learn_more(learned, s);
+	s->learned.domain[0] = s->lesson.domain;
+	s->learned.until_ns[0] = until_of(s);
 	if (!bpf_map_update_elem(inner, addr, &s->learned, BPF_NOEXIST))
 		return true;
 	learned = bpf_map_lookup_elem(inner, addr); /* another processor was first */
-	return learned && learn_more(learned, ctx);
+	return learned && learn_more(learned, s);
 }
 
 static long walk_step(__u32 i, void *data)
 {
 	struct dns_scratch *s = dns_scratch_get(DIRECTION_IN);
-	struct walk_ctx *ctx = data;
+	__u32 progress;
 
 	if (!s)
 		return 1;
-	ctx->progress = dns_walk_step(&ctx->walk, s->message);
-	if (ctx->progress == DNS_ADDRESS && !ctx->is_dry && !learn(s, ctx))
-		ctx->lost_cnt++;
-	return ctx->progress == DNS_DONE || ctx->progress == DNS_BAD;
+	progress = dns_walk_step(&s->walk, s->message);
+	s->progress = progress;
+	if (progress == DNS_ADDRESS && !s->lesson.is_dry && !learn(s))
+		s->lesson.lost_cnt++;
+	return progress == DNS_DONE || progress == DNS_BAD;
 }
 
 /* Removes an address if all that it was an answer for is out of date. */
@@ -510,41 +514,40 @@ static long forget_old(void *map, const void *key, void *value, void *data)
 	return 0;
 }
 
-static __always_inline void make_room(struct walk_ctx *ctx)
+static __always_inline void make_room(struct dns_scratch *s)
 {
-	void *inner = bpf_map_lookup_elem(&learned_by_job, &ctx->slot);
+	void *inner = bpf_map_lookup_elem(&learned_by_job, &s->lesson.slot);
+	__u64 now_ns = s->lesson.now_ns;
 
 	if (inner)
-		bpf_for_each_map_elem(inner, forget_old, &ctx->now_ns, 0);
+		bpf_for_each_map_elem(inner, forget_old, &now_ns, 0);
 }
 
-static __always_inline void walk_all(struct walk_ctx *ctx, const struct dns_scratch *s,
-				     const struct name_ctx *name)
+static __always_inline void walk_all(struct dns_scratch *s)
 {
-	ctx->walk = dns_walk_of(&name->reader, s->message);
-	ctx->progress = DNS_GO_ON;
-	ctx->lost_cnt = 0;
-	bpf_loop(DNS_STEPS, walk_step, ctx, 0);
+	s->walk = dns_walk_of(&s->reader, s->message);
+	s->progress = DNS_GO_ON;
+	s->lesson.lost_cnt = 0;
+	bpf_loop(DNS_STEPS, walk_step, NULL, 0);
 }
 
 /* All of its addresses, or none: it does not read well. What did not fit is tried once more. */
-static __always_inline bool learn_all(struct dns_scratch *s, const struct job *job,
-				      const struct name_ctx *name, __u64 domain)
+static __always_inline bool learn_all(struct dns_scratch *s, const struct job *job, __u64 domain)
 {
-	struct walk_ctx ctx = {
-		.domain = domain, .now_ns = bpf_ktime_get_boot_ns(), .slot = job->label.slot, .is_dry = 1
-	};
-
-	walk_all(&ctx, s, name);
-	if (ctx.progress != DNS_DONE)
+	s->lesson.domain = domain;
+	s->lesson.now_ns = bpf_ktime_get_boot_ns();
+	s->lesson.slot = job->label.slot;
+	s->lesson.is_dry = 1;
+	walk_all(s);
+	if (s->progress != DNS_DONE)
 		return false;
-	ctx.is_dry = 0;
-	walk_all(&ctx, s, name);
-	if (!ctx.lost_cnt)
+	s->lesson.is_dry = 0;
+	walk_all(s);
+	if (!s->lesson.lost_cnt)
 		return true;
-	make_room(&ctx);
-	walk_all(&ctx, s, name);
-	if (ctx.lost_cnt)
+	make_room(s);
+	walk_all(s);
+	if (s->lesson.lost_cnt)
 		count_lost();
 	return true;
 }
@@ -552,7 +555,6 @@ static __always_inline bool learn_all(struct dns_scratch *s, const struct job *j
 static __noinline bool learn_answer(struct __sk_buff *skb, const struct job *job, const struct datagram *g)
 {
 	struct dns_scratch *s = dns_scratch_get(DIRECTION_IN);
-	struct name_ctx ctx = { .direction = DIRECTION_IN };
 	struct bpf_sock *sk = skb->sk;
 	struct asked *asked;
 	__u32 type;
@@ -560,15 +562,15 @@ static __noinline bool learn_answer(struct __sk_buff *skb, const struct job *job
 
 	if (!s || !sk || !load_message(skb, s, g, DNS_MESSAGE_MAX))
 		return false;
-	if (!dns_is_response(s->message, g->len) || !read_name(s, &ctx, g->len))
+	if (!dns_is_response(s->message, g->len) || !read_name(s, DIRECTION_IN, g->len))
 		return false;
-	type = dns_question_type(&ctx.reader, s->message);
+	type = dns_question_type(&s->reader, s->message);
 	domain = type ? find_domain(job, DIRECTION_IN) : 0;
 	asked = bpf_sk_storage_get(&asked_by_sock, sk, 0, 0);
 	if (!domain || !take_question(asked, head_of_question(s, type),
 				      hash_question(DIRECTION_IN, &g->net, type)))
 		return false;
-	return learn_all(s, job, &ctx, domain);
+	return learn_all(s, job, domain);
 }
 
 SEC("cgroup_skb/ingress")
