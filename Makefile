@@ -20,24 +20,24 @@ INSTALL    ?= install
 BPF_SRCS := tables file receive attr mount renames exec guard sock egress packet dns unix task identify member enter
 
 BASE_SRCS   := diag error fds file path quota
-POLICY_SRCS := amount budget canonical document domain egress environment explain limits load merge names nearest net outlets parse permission rule \
+POLICY_SRCS := amount budget canonical document domain egress environment explain flow limits load merge names nearest net outlets parse permission read rule \
 	       shape site value
-KERN_SRCS   := backend barrier budget evidence features hooks identify iter jobs links load member mounts names need pins places probe publish ring roots \
-	       roots_check
+KERN_SRCS   := backend barrier budget devices evidence features hooks identify iter jobs links load member mounts names need pins places probe publish ring \
+	       roots roots_check trees
 ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup cgroup_limit content \
-	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup origin outputs process ruleset \
+	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup origin outputs process replace ruleset \
 	       scratch selftest selftest_check selftest_json state
 DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds foreign journal kinds limits lock loop message monitor notify peer prepare reload renew \
 	       report request request_run server session spent teardown tell tick turns watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
+UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_devices test_diag test_dns test_egress_compile test_error test_folds \
+	       test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_budget test_policy_check \
+	       test_policy_environment test_policy_errors test_policy_limits test_policy_names test_policy_network test_policy_rules test_policy_schema test_queue test_quota \
+	       test_record test_selftest test_sink test_sink_peers test_site test_state test_tell test_turns
 
-UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_diag test_dns test_egress_compile test_error test_folds test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_budget test_policy_check \
-	      test_policy_environment test_policy_errors test_policy_limits test_policy_names test_policy_network test_policy_rules test_policy_schema test_quota \
-	      test_record test_selftest test_sink test_site test_state test_tell test_turns
-
-BENCH_PROGS := opens connects talks spawns landlocked denials hold
+BENCH_PROGS := opens connects talks spawns calls landlocked denials hold
 
 ESCAPES := f01_write f02_rename f03_link f04_symlink f05_mount f06_overlay f07_names f08_attributes f09_descriptor f10_data \
 	   f11_uring f12_handle f13_device f14_read f15_race f17_deputy f18_kernel x01_exec x02_nameless x03_code x04_privileged \

@@ -49,13 +49,15 @@ static __always_inline bool is_for_layer(enum event_op op)
 static __noinline int judge_attribute(struct dentry *dentry, enum event_op op)
 {
 	struct decision d = { .op = op, .dentry = dentry };
+	bool is_layer = is_for_layer(op);
 	struct job job;
 	int verdict;
 
 	if (!lsm_enter(&job, &verdict))
 		return verdict;
 	if (is_granted(&job, &d, dentry, ACCESS_WRITE,
-		       is_for_layer(op) ? ACCESS_WRITE : job.policy->file_default))
+		       is_layer ? ACCESS_WRITE : job.policy->file_default) &&
+	    (is_layer || may_alter(&job, &d, dentry)))
 		return LSM_ALLOW;
 	return lsm_refuse(&job, &d);
 }
@@ -322,7 +324,7 @@ static __noinline int judge_ioctl(struct file *file, __u32 type, __u32 cmd)
 			      .dentry = file->f_path.dentry,
 			      .mnt = file->f_path.mnt };
 	struct finding never = { .reason = REASON_INDIRECT };
-	bool is_typing = types_for_others(type, cmd);
+	bool is_typing = types_for_others(type, cmd), is_layer = is_for_layer(OP_IOCTL);
 	struct job job;
 	int verdict;
 
@@ -336,7 +338,8 @@ static __noinline int judge_ioctl(struct file *file, __u32 type, __u32 cmd)
 	if (is_typing || is_indirect(cmd))
 		describe(&d, d.dentry, &never);
 	else if (is_granted(&job, &d, d.dentry, ACCESS_WRITE,
-			    is_for_layer(OP_IOCTL) ? ACCESS_WRITE : job.policy->file_default))
+			    is_layer ? ACCESS_WRITE : job.policy->file_default) &&
+		 (is_layer || may_alter(&job, &d, d.dentry)))
 		return LSM_ALLOW;
 	return lsm_refuse(&job, &d);
 }

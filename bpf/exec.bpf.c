@@ -42,7 +42,7 @@ static __noinline void find_exec_rule(const struct job *job, struct dentry *dent
 		return;
 	roots = roots_of(job);
 	if (roots)
-		walk(dentry, roots, WALK_EXEC, finding);
+		walk(job->policy, dentry, roots, WALK_EXEC, finding);
 	else
 		*finding = (struct finding){ .reason = REASON_NOT_IN_FORCE };
 }

@@ -13,6 +13,7 @@
  * Attributes are in attr.bpf.c, mounts in mount.bpf.c, descriptors of other processes in receive.bpf.c.
  */
 #include "lib/jobcage.bpf.h"
+#include "lib/device.bpf.h"
 #include "lib/file.bpf.h"
 
 /* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
@@ -30,7 +31,7 @@ static __noinline bool may_move(const struct job *job, struct decision *d, struc
 		return false;
 	if (!roots)
 		finding.reason = REASON_NOT_IN_FORCE;
-	else if (!is_protected(dentry, roots))
+	else if (!is_protected(job, dentry, roots))
 		return true;
 	describe(d, dentry, &finding);
 	return false;
@@ -100,6 +101,19 @@ static __always_inline enum access fallback_of_open(const struct job *job, const
 	return file->f_mode & FMODE_NOACCOUNT ? ACCESS_WRITE : job->policy->file_default;
 }
 
+/* Why a file is not opened for writing that may be by its name; 0: it is. Not of a layer, see above. */
+static __always_inline __u8 never_opened(const struct job *job, struct file *file)
+{
+	struct inode *inode = file->f_inode;
+
+	if (is_new_setid(inode) && !may_make_setid(job))
+		return REASON_SETID;
+	if (inode->i_nlink && (inode->i_mode & S_IFMT) == S_IFREG && !(file->f_mode & FMODE_NOACCOUNT) &&
+	    has_foreign_name(job, file->f_path.dentry))
+		return REASON_LINKED;
+	return 0;
+}
+
 /* What judge_open() has left, which has found the nearest rule. 0: granted; else what refuses, packed. */
 static __noinline __u64 find_refusal(const struct job *job, struct file *file, __u64 nearest)
 {
@@ -110,11 +124,15 @@ static __noinline __u64 find_refusal(const struct job *job, struct file *file, _
 		find_access(job, &object, nearest, need, fallback_of_open(job, file));
 
 	if (finding.level >= need) {
-		if (!is_write || !is_new_setid(file->f_inode) || may_make_setid(job))
+		if (!is_write)
 			return 0;
-		finding = (struct finding){ .reason = REASON_SETID };
+		finding.reason = never_opened(job, file);
+		if (!finding.reason)
+			return 0;
+		finding = (struct finding){ .reason = finding.reason };
 	}
-	if (is_in_no_tree(object.dentry) || is_under_fake_path(file))
+	if (is_in_no_tree(object.dentry) || is_under_fake_path(file) ||
+	    may_use_device(job, object.dentry))
 		return 0;
 	return finding_pack(finding);
 }
@@ -169,12 +187,14 @@ int BPF_PROG(file_file_truncate, struct file *file, int ret)
 }
 
 /* dev: as mknod() was given it, in the encoding of new_encode_dev(). */
-static __always_inline bool makes_device(__u32 type, __u32 dev)
+static __always_inline __u32 device_of_node(__u32 type, __u32 dev)
 {
 	__u32 major = dev >> 8 & 0xfff, minor = (dev & 0xff) | (dev >> 12 & 0xfff00);
 	__u32 rdev = major << 20 | minor;
 
-	return takes_orders(type, rdev) && (type == S_IFBLK || rdev != DEVICE_WHITEOUT);
+	if (type == S_IFBLK)
+		return NODE_BLOCK;
+	return takes_orders(type, rdev) && rdev != DEVICE_WHITEOUT ? rdev : NODE_NONE;
 }
 
 SEC("lsm/path_mknod")
@@ -186,7 +206,7 @@ int BPF_PROG(file_path_mknod, const struct path *dir, struct dentry *dentry, umo
 	if (ret)
 		return ret;
 	return judge_mode(dentry, dir->mnt, !type || type == S_IFREG ? OP_CREATE : OP_MKNOD,
-			  ACCESS_WRITE, mode, makes_device(type, dev));
+			  ACCESS_WRITE, mode, device_of_node(type, dev));
 }
 
 SEC("lsm/path_mkdir")
@@ -222,6 +242,20 @@ int BPF_PROG(file_path_rmdir, const struct path *dir, struct dentry *dentry, int
 	return judge_removal(dentry, dir->mnt, OP_RMDIR);
 }
 
+/* Before a link is made that is granted. */
+static __noinline void remember_link(const struct job *job, struct dentry *dentry)
+{
+	struct inode *inode = dentry->d_inode;
+	struct own_link link;
+	__u8 one = 1;
+
+	if (!superblock_has_datasets(job->policy, dentry->d_sb->s_dev) || !inode ||
+	    other_names(dentry, inode))
+		return;
+	link = own_link_of(job, dentry, inode);
+	bpf_map_update_elem(&own_links, &link, &one, BPF_ANY);
+}
+
 /* A second name makes the object writable wherever the name is: both places must grant it. */
 SEC("lsm/path_link")
 int BPF_PROG(file_path_link, struct dentry *old_dentry, const struct path *new_dir,
@@ -238,8 +272,10 @@ int BPF_PROG(file_path_link, struct dentry *old_dentry, const struct path *new_d
 		return ret;
 	fallback = job.policy->file_default;
 	if (is_granted(&job, &d, old_dentry, ACCESS_WRITE, fallback) &&
-	    is_granted(&job, &d, new_dentry, ACCESS_WRITE, fallback))
+	    is_granted(&job, &d, new_dentry, ACCESS_WRITE, fallback)) {
+		remember_link(&job, old_dentry);
 		return LSM_ALLOW;
+	}
 	return lsm_refuse(&job, &d);
 }
 

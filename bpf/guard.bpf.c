@@ -257,6 +257,32 @@ int BPF_PROG(guard_task_setrlimit, struct task_struct *task, unsigned int resour
 	return ret ? ret : judge_control(task);
 }
 
+#define CAP_SYS_ADMIN 21
+#define CAP_PERFMON 38
+
+/*
+ * Counters, which also sample what runs at which address. The kernel asks whose process it is only of who has
+ * neither of the two capabilities; and where kernel.perf_event_paranoid says so, it asks for none of them
+ * before a counter of all processes. What a child inherits has been judged when its parent's was made,
+ * and the child has no label yet.
+ */
+SEC("lsm/perf_event_alloc")
+int BPF_PROG(guard_perf_event_alloc, struct perf_event *event, int ret)
+{
+	struct task_struct *target = event->hw.target;
+	struct job job;
+
+	if (ret || event->parent || !lsm_enter(&job, &ret))
+		return ret;
+	if (target)
+		return is_of_job(&job, target) ?
+			       LSM_ALLOW :
+			       refuse(&job, OP_TRACE, REASON_OUTSIDE, target->tgid, 0);
+	if (grants_capability(&job, CAP_PERFMON) || grants_capability(&job, CAP_SYS_ADMIN))
+		return LSM_ALLOW;
+	return refuse(&job, OP_CAPABILITY, REASON_CAPABILITY, CAP_PERFMON, 0);
+}
+
 /* --- the kernel's own machinery --------------------------------------------------------------- */
 
 /* security/keys/request_key_auth.c: a key of this type is made just before the kernel starts its helper. */

@@ -7,24 +7,26 @@
  * descriptor the job would inherit.
  */
 #include "lib/jobcage.bpf.h"
+#include "lib/links.bpf.h"
 #include "lib/walk.bpf.h"
 
 static __always_inline void judge_by_policy(struct dentry *dentry, struct identity *id)
 {
 	struct finding finding = {};
-	struct job job = { .policy_slot = id->request.policy };
+	struct job job = { .policy_slot = id->request.policy, .policy = policy_at(id->request.policy) };
 	void *roots;
 
-	if (!id->request.has_policy || dentry->d_sb->s_flags & SB_NOUSER)
+	if (!job.policy || !id->request.has_policy || dentry->d_sb->s_flags & SB_NOUSER)
 		return;
 	roots = roots_of(&job);
 	if (!roots) {
 		id->access = ACCESS_NONE;
 		return;
 	}
-	walk(dentry, roots, WALK_FILE, &finding);
+	walk(job.policy, dentry, roots, WALK_FILE, &finding);
 	id->access = finding.reason && !finding.level ? ACCESS_NONE : finding.level;
 	id->rule = finding.rule;
+	id->is_linked = has_content(inode_mode(dentry)) && has_foreign_name(&job, dentry);
 }
 
 static __always_inline __u32 family_of(struct file *file)
@@ -54,6 +56,7 @@ int identify_files(struct bpf_iter__task_file *ctx)
 	id.dev = dentry->d_sb->s_dev;
 	id.ino = inode_number(dentry);
 	id.type = inode_mode(dentry) & S_IFMT;
+	id.tree = has_trees(dentry->d_sb) ? tree_of(dentry->d_inode, id.request.btrfs) : 0;
 	id.is_writable = !!(file->f_mode & FMODE_WRITE);
 	id.family = family_of(file);
 	id.is_ring = is_ring(dentry);

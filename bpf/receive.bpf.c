@@ -8,6 +8,7 @@
  * socket the descriptor is left out (MSG_CTRUNC).
  */
 #include "lib/jobcage.bpf.h"
+#include "lib/device.bpf.h"
 #include "lib/file.bpf.h"
 #include "lib/net.bpf.h"
 #include "lib/socket.bpf.h"
@@ -28,11 +29,14 @@ static __noinline bool may_have_file(const struct job *job, struct decision *d, 
 	d->op = is_write ? OP_RECEIVE_WRITE : OP_RECEIVE_READ;
 	d->dentry = file->f_path.dentry;
 	d->mnt = file->f_path.mnt;
-	if (!is_ring(d->dentry))
-		return is_granted(job, d, d->dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
-				  job->policy->file_default);
-	describe(d, d->dentry, &ring);
-	return false;
+	if (is_ring(d->dentry)) {
+		describe(d, d->dentry, &ring);
+		return false;
+	}
+	if (!is_granted(job, d, d->dentry, is_write ? ACCESS_WRITE : ACCESS_READ,
+			job->policy->file_default))
+		return may_use_device(job, d->dentry);
+	return !is_write || may_alter(job, d, d->dentry);
 }
 
 /* --- sockets ---------------------------------------------------------------------------------- */

@@ -52,9 +52,10 @@ enum event_reason {
 	REASON_SETID = 27,    /* a program that would run as its owner, whoever starts it */
 	REASON_ALL_QUOTAS = 28, /* quotas of every file system of the machine */
 	REASON_NODE = 29, /* a node would be a device, wherever it is, under the rule of that place */
-	REASON_BUDGET = 30, /* what rule may send is spent; RULE_NONE: what the job may send */
-	REASON_QUESTION = 31, /* a message to a resolver that is not one plain question for an address */
-	REASON_PRIVATE = 32,  /* a name that a rule opens leads to an address that it does not open */
+	REASON_LINKED = 30, /* the file has another name, which may be in a dataset */
+	REASON_BUDGET = 31, /* what rule may send is spent; RULE_NONE: what the job may send */
+	REASON_QUESTION = 32, /* a message to a resolver that is not one plain question for an address */
+	REASON_PRIVATE = 33,  /* a name that a rule opens leads to an address that it does not open */
 };
 
 /* What was attempted. */

@@ -2,8 +2,9 @@
 /*
  * What a job's evidence has in kernel memory beside its ring: one page, mapped by the controller.
  *
- * A kind of act is (operation, object, name, rule, reason, thread group). Its first FOLD_AFTER acts
- * in a window have a record each. Then it gets a fold, if one of its places is free: the next act's record is the
+ * A kind of act is (operation, object, name, rule, reason; thread group, program, name of the thread,
+ * uid, gid): all that its records would have in common. Its first FOLD_AFTER acts in a window have a
+ * record each. Then it gets a fold, if one of its places is free: the next act's record is the
  * fold's head, and every act after it is one more in the fold's word. The controller turns what the
  * folds have counted into events, each second and when the job ends.
  *
@@ -43,7 +44,7 @@ struct fold {
 	__u64 word;
 	__u64 told;    /* of the acts counted, in events; written by the controller, zero when opened */
 	__u64 hash;    /* of what follows */
-	__u64 name;    /* of the names that the act was about; 0: none */
+	__u64 name;    /* of the names that the act was about, and of who does it */
 	__u64 last_ns; /* CLOCK_BOOTTIME of the last act */
 	struct event event; /* the head without its strings; time_ns: of the first act not yet told */
 };

@@ -9,12 +9,13 @@
 #ifndef JOBCAGE_ABI_IDENTITY_H
 #define JOBCAGE_ABI_IDENTITY_H
 
-#include "types.h"
+#include "policy.h"
 
 /* identify_request: one entry, read when the iterator runs. */
 struct identify_request {
 	__u32 has_policy; /* 1: judge each file by the policy below */
 	__u32 policy;     /* policy slot */
+	union btrfs_layout btrfs;
 };
 
 struct identity {
@@ -27,12 +28,15 @@ struct identity {
 	__u32 type; /* S_IFMT of inode.i_mode */
 	__u32 family; /* of a socket, AF_*; 0: it is none */
 	__u32 is_ring; /* 1: an io_uring */
+	__u32 tree;    /* subvolume of btrfs, or TREE_UNKNOWN; 0: elsewhere */
+	__u32 is_linked; /* 1: judged by a policy, it has another name, see lib/links.bpf.h */
+	__u32 reserved;
 	struct identify_request request; /* by which it was judged: another controller may have
 					    asked at the same time */
 };
 
-_Static_assert(sizeof(struct identify_request) == 8, "identify_request is ABI");
-_Static_assert(sizeof(struct identity) == 48, "identity is ABI");
-_Static_assert(__builtin_offsetof(struct identity, request) == 40, "identity is ABI");
+_Static_assert(sizeof(struct identify_request) == 12, "identify_request is ABI");
+_Static_assert(sizeof(struct identity) == 64, "identity is ABI");
+_Static_assert(__builtin_offsetof(struct identity, request) == 52, "identity is ABI");
 
 #endif

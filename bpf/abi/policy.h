@@ -29,7 +29,7 @@
 #define BUDGET_OF_JOB 0     /* only what may leave in all */
 #define BUDGET_INBOUND 0x7f /* the same, of ingress rules: the other end came in */
 
-/* Enough for every policy of a large site; a slot is 120 bytes. */
+/* Enough for every policy of a large site; a slot is 128 bytes. */
 #define POLICY_SLOTS 4096
 #define POLICY_SLOT_NONE 0xffffffff
 
@@ -49,6 +49,15 @@ enum access {
 	ACCESS_NONE = 1,
 	ACCESS_READ = 2,  /* open for reading, list */
 	ACCESS_WRITE = 3, /* also create, change, rename and remove */
+};
+
+/* Devices by what they are for, wherever their nodes are; bits of policy_value.devices. */
+enum device_group {
+	DEVICE_GPU = 1,  /* what NVIDIA's and AMD's libraries compute with */
+	DEVICE_RDMA = 2, /* verbs, and their connection manager */
+	DEVICE_KVM = 3,
+	DEVICE_FUSE = 4,
+	DEVICE_GROUPS,
 };
 
 enum exec_access {
@@ -80,6 +89,18 @@ enum ingress_default {
 };
 
 /*
+ * Where btrfs keeps the subvolume of an inode, which no type of the kernel's own tells programs:
+ * controllers learn it from the module's.
+ */
+union btrfs_layout {
+	struct {
+		__u16 root_at; /* bytes that the pointer to the subvolume lies before the inode; 0: not known */
+		__u16 id_at;   /* offset of the subvolume's id in what it points to */
+	};
+	__u32 word;
+};
+
+/*
  * policy_by_slot: index is the policy slot. Controllers map the tables, fill a value and store its
  * mode last.
  */
@@ -90,20 +111,22 @@ struct policy_value {
 	__u8 egress_default; /* enum egress_default */
 	__u8 ingress_default; /* enum ingress_default */
 	__u32 dev_cnt; /* entries used in devs; above POLICY_DEVS: too many, every file is walked */
-	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root
-				  */
+	__u32 devs[POLICY_DEVS]; /* super_block.s_dev of every superblock that holds a rule's root, those
+				    of datasets first; the first of them if there are too many */
 	__u32 sockets; /* bit N: sockets of enum socket_class N may be made; abi/socket.h */
 	__u8 unix_default; /* enum unix_access */
 	__u8 mounts;       /* enum mount_default */
 	__u8 is_filled;    /* the controllers': 1 while inner maps may stand under the slot */
 	__u8 user_namespaces; /* 1: the job may make them */
-	__u8 has_names;       /* 1: resolvers are asked, and answers learned from; abi/names.h */
-	__u8 budget_cnt;      /* entries in budget_by_rule, from index 0; 0: nothing is counted */
-	__u8 reserved[2];
+	union btrfs_layout btrfs;
 	__u64 dev_filter;  /* bit DEV_FILTER_BIT(dev) is set for each of devs, and for no others */
 	__u64 file_filter; /* bit FILE_FILTER_BIT(ino) is set for each root that is no directory */
 	__u64 capabilities; /* bit N: the job may use capability N */
 	__u64 rules_id; /* of this publication; never used again, so it may key what is remembered */
+	__u32 dataset_dev_cnt; /* of devs: superblocks with a dataset that the job may not write to */
+	__u16 devices; /* bit N: devices of enum device_group N may be opened */
+	__u8 budget_cnt; /* entries in budget_by_rule, from index 0; 0: nothing is counted */
+	__u8 has_names;  /* 1: resolvers are asked, and answers learned from; abi/names.h */
 };
 
 /* A bit that is not set spares a search; one that is set proves nothing. */
@@ -116,9 +139,18 @@ struct policy_value {
  */
 struct root_key {
 	__u32 dev;  /* super_block.s_dev, kernel encoding (major << 20 | minor) */
-	__u32 type; /* S_IFMT of inode.i_mode: overlayfs numbers directories and files apart */
+	__u32 kind; /* ROOT_KIND() */
 	__u64 ino;  /* inode.i_ino */
 };
+
+/*
+ * What goes with an inode's number. overlayfs numbers directories and files apart, and btrfs each of its
+ * subvolumes, by whose id they are told apart; elsewhere the tree is 0.
+ */
+#define ROOT_KIND(mode, tree) (((mode) >> 12 & 0xf) | (tree) << 4)
+#define ROOT_TYPE(kind) (((kind) & 0xf) << 12)
+
+#define TREE_UNKNOWN 0xfffffff /* of btrfs, but it could not be read, or does not fit: no rule's root */
 
 struct root_value {
 	__u8 access;       /* enum access; ACCESS_UNSET: no file rule here */
@@ -182,13 +214,15 @@ struct budget {
 _Static_assert(sizeof(struct budget_key) == 8, "budget_key is ABI");
 _Static_assert(sizeof(struct budget) == 24, "budget is ABI");
 _Static_assert(__builtin_offsetof(struct budget, rule) == 16, "budget is ABI");
-_Static_assert(sizeof(struct policy_value) == 120, "policy_value is ABI");
+_Static_assert(sizeof(struct policy_value) == 128, "policy_value is ABI");
+_Static_assert(sizeof(union btrfs_layout) == 4, "btrfs_layout is ABI");
 _Static_assert(sizeof(struct root_key) == 16, "root_key is ABI");
 _Static_assert(sizeof(struct root_value) == 16, "root_value is ABI");
 _Static_assert(sizeof(struct net_key) == 20, "net_key is ABI");
 _Static_assert(sizeof(struct net_value) == 8, "net_value is ABI");
 _Static_assert(sizeof(struct port_range) == 12, "port_range is ABI");
 
+_Static_assert(__builtin_offsetof(struct policy_value, btrfs) == 84, "policy_value is ABI");
 _Static_assert(__builtin_offsetof(struct policy_value, rules_id) == 112, "policy_value is ABI");
 _Static_assert(__builtin_offsetof(struct root_key, ino) == 8, "root_key is ABI");
 _Static_assert(__builtin_offsetof(struct root_value, unix_rule) == 12, "root_value is ABI");

@@ -29,17 +29,26 @@ struct walk_memo {
 
 #define WALK_MEMO_BITS 12
 
+/*
+ * device_numbers[enum device_group]: the character devices of each group on this machine, as ranges of
+ * inode.i_rdev, the first number in the upper half and the last in the lower. Drivers are given
+ * numbers when they are loaded, so controllers look them up anew for each policy, and store a
+ * range at once. Zero: none, as nobody can open the device 0.
+ */
+#define DEVICE_RANGES 8
+
 struct tables {
 	struct job_value job_by_slot[JOB_SLOTS];
 	struct policy_value policy_by_slot[POLICY_SLOTS];
 	struct walk_memo memo_of_walk[1 << WALK_MEMO_BITS];
+	__u64 device_numbers[DEVICE_GROUPS][DEVICE_RANGES];
 };
 
 _Static_assert(sizeof(struct walk_memo) == 48, "walk_memo is ABI");
-_Static_assert(sizeof(struct tables) == 1212416, "tables is ABI");
+_Static_assert(sizeof(struct tables) == 1245504, "tables is ABI");
 
 _Static_assert(__builtin_offsetof(struct walk_memo, jiffies) == 40, "walk_memo is ABI");
 _Static_assert(__builtin_offsetof(struct tables, policy_by_slot) == 524288, "tables is ABI");
-_Static_assert(__builtin_offsetof(struct tables, memo_of_walk) == 1015808, "tables is ABI");
+_Static_assert(__builtin_offsetof(struct tables, memo_of_walk) == 1048576, "tables is ABI");
 
 #endif

@@ -5,8 +5,8 @@
 #ifndef JOBCAGE_FILE_BPF_H
 #define JOBCAGE_FILE_BPF_H
 
-#include "lib/walk.bpf.h"
 #include "lib/emit.bpf.h"
+#include "lib/links.bpf.h"
 
 /* include/uapi/linux/magic.h: file systems whose files are the kernel's own knobs. */
 #define CGROUP_SUPER_MAGIC 0x27e0eb
@@ -30,6 +30,9 @@
 
 /* include/uapi/linux/major.h, drivers/char/mem.c and include/linux/kdev_t.h */
 #define DEVICE_WHITEOUT 0 /* of overlays; nobody can open it */
+/* Of nodes that are made. */
+#define NODE_NONE 0
+#define NODE_BLOCK 0xffffffff
 #define DEVICE_NULL (1 << 20 | 3)
 #define DEVICE_ZERO (1 << 20 | 5)
 #define DEVICE_FULL (1 << 20 | 7)
@@ -138,6 +141,20 @@ static __always_inline bool is_device(struct inode *inode)
 	       takes_orders(inode->i_mode & S_IFMT, inode->i_rdev);
 }
 
+/* Is the number of a device that the policy names? */
+static __noinline bool is_named_device(const struct job *job, __u32 rdev)
+{
+	__u32 named = job->policy->devices;
+
+	for (__u32 i = 0; i < DEVICE_GROUPS * DEVICE_RANGES; i++) {
+		__u64 range = (&tables.device_numbers[0][0])[i];
+
+		if (named >> (i / DEVICE_RANGES) & 1 && rdev >= range >> 32 && rdev <= (__u32)range)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Where no rule says what is granted. On the job's own scratch, which was made after its rules,
  * everything is writable. A device is opened by a rule only, never by a default; so is, for writing,
@@ -220,23 +237,42 @@ static __always_inline bool may_make_setid(const struct job *job)
 	       bpf_get_current_task_btf()->cred->user_ns->level;
 }
 
+/* May an object that the job may write to by this name be altered? If not, the decision says why. */
+static __noinline bool may_alter(const struct job *job, struct decision *d, struct dentry *dentry)
+{
+	struct finding linked = { .reason = REASON_LINKED };
+
+	if (!has_content(inode_mode(dentry)) || !has_foreign_name(job, dentry))
+		return true;
+	describe(d, dentry, &linked);
+	return false;
+}
+
+/* Truncating, new modes and owners: whatever is not about a name, or a new file. */
+static __always_inline bool is_alteration(enum event_op op)
+{
+	return op == OP_TRUNCATE || op == OP_CHMOD || op == OP_CHOWN;
+}
+
 /*
- * One object, one need. is_device: a node is made whose place would open it, whatever device it is; so
- * CAP_MKNOD does not help a job.
+ * One object, one need. node: the number of a device whose node is made, which the rule of its place would
+ * open, whatever device it is; so CAP_MKNOD does not help a job. NODE_NONE: no such node.
  */
 static __always_inline int judge_mode(struct dentry *dentry, struct vfsmount *mnt,
 				      enum event_op op, enum access need, __u32 mode,
-				      bool is_device)
+				      __u32 node)
 {
 	struct decision d = { .op = op, .dentry = dentry, .mnt = mnt, .file.mode = mode };
-	struct finding never = { .reason = is_device ? REASON_NODE : REASON_SETID };
+	struct finding never = { .reason = node ? REASON_NODE : REASON_SETID };
 	struct job job;
 	int verdict;
 
 	if (!lsm_enter(&job, &verdict))
 		return verdict;
 	if (is_granted(&job, &d, dentry, need, job.policy->file_default)) {
-		if (!is_device &&
+		if (is_alteration(op) && !may_alter(&job, &d, dentry))
+			return lsm_refuse(&job, &d);
+		if (node ? is_named_device(&job, node) :
 		    ((op != OP_CREATE && op != OP_CHMOD) || !is_setid(inode_mode(dentry), mode) ||
 		     may_make_setid(&job)))
 			return LSM_ALLOW;
@@ -248,7 +284,7 @@ static __always_inline int judge_mode(struct dentry *dentry, struct vfsmount *mn
 static __always_inline int judge(struct dentry *dentry, struct vfsmount *mnt, enum event_op op,
 				 enum access need, __u32 mode)
 {
-	return judge_mode(dentry, mnt, op, need, mode, false);
+	return judge_mode(dentry, mnt, op, need, mode, NODE_NONE);
 }
 
 #endif

@@ -25,11 +25,11 @@ struct kind {
 	struct event_net net;
 	__u32 policy;
 	__u32 rule;
-	__u32 tgid;
+	__u32 reserved;
 	__u8 op;
 	__u8 reason;
 	__u8 verdict;
-	__u8 reserved;
+	__u8 has_task; /* the current task is who does it */
 	__u64 now_ns; /* not a part of it */
 };
 
@@ -54,7 +54,7 @@ static __always_inline void *ring_of(const struct job *job)
 	return bpf_map_lookup_elem(&ring_by_job, &slot);
 }
 
-/* --- kinds ------------------------------------------------------------------------------------ */
+/* --- hashes ----------------------------------------------------------------------------------- */
 
 static __always_inline __u64 mix(__u64 hash, __u64 value)
 {
@@ -65,16 +65,70 @@ static __always_inline __u64 mix(__u64 hash, __u64 value)
 typedef __u64 __attribute__((may_alias)) u64_alias;
 
 _Static_assert(__builtin_offsetof(struct event, net) % 8 == 0, "read by words");
+_Static_assert(__builtin_offsetof(struct event, comm) % 8 == 0, "read by words");
 _Static_assert(__builtin_offsetof(struct kind, net) % 8 == 0, "read by words");
 
-static __always_inline __u64 word_of(const struct event_net *net, int i)
+static __always_inline __u64 word_of(const void *data, int i)
 {
-	return ((const u64_alias *)net)[i];
+	return ((const u64_alias *)data)[i];
 }
+
+/* --- who does it ------------------------------------------------------------------------------ */
+
+/*
+ * Who does it is a part of the kind, as far as a record names them: a count never holds acts that would
+ * be told under another name. The current task is asked each time, because a struct kind stands on a
+ * stack that is full.
+ */
+
+/* uid, and above it gid, which follows it in a struct cred: as bpf_get_current_uid_gid(), which not all programs have. */
+static __always_inline __u64 user_of(struct task_struct *task)
+{
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+	__u64 ids = 0;
+
+	bpf_core_read(&ids, sizeof(ids), &cred->uid);
+	return ids;
+}
+
+/* Alters with an execve, and when a process names another program as its own (PR_SET_MM_EXE_FILE). */
+static __always_inline __u64 program_of(struct task_struct *task)
+{
+	__u64 dentry = (__u64)BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
+
+	return mix(mix(0, dentry), BPF_CORE_READ(task, self_exec_id));
+}
+
+static __noinline __u64 actor_hash(void)
+{
+	struct task_struct *task = current_task();
+	__u64 start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	__u64 hash = mix(start_ns, BPF_CORE_READ(task, tgid));
+	char comm[16];
+
+	BPF_CORE_READ_INTO(&comm, task, comm);
+	hash = mix(mix(hash, word_of(comm, 0)), word_of(comm, 1));
+	return mix(mix(hash, user_of(task)), program_of(task));
+}
+
+/* What a job may choose of it; of the rest, the process and its program, the hash in the fold's name is enough. */
+GLOBAL int is_by_current(const struct event *e)
+{
+	struct task_struct *task = current_task();
+	char comm[16];
+
+	if (!e)
+		return 0;
+	BPF_CORE_READ_INTO(&comm, task, comm);
+	return word_of(e->comm, 0) == word_of(comm, 0) && word_of(e->comm, 1) == word_of(comm, 1) &&
+	       ((__u64)e->gid << 32 | e->uid) == user_of(task);
+}
+
+/* --- kinds ------------------------------------------------------------------------------------ */
 
 static __always_inline __u64 kind_hash(const struct kind *kind)
 {
-	__u64 hash = mix(kind->name, kind->tgid);
+	__u64 hash = kind->name;
 
 	hash = mix(hash, (__u64)kind->policy << 32 | kind->rule);
 	hash = mix(hash, (__u32)kind->op << 16 | (__u32)kind->reason << 8 | kind->verdict);
@@ -85,7 +139,7 @@ static __always_inline __u64 kind_hash(const struct kind *kind)
 	return mix(hash, word_of(&kind->net, 2));
 }
 
-/* name and tgid are set; the rest of what the decision is about follows. */
+/* name is set; the rest of what the decision is about follows. */
 static __always_inline void kind_fill(struct kind *kind, const struct job *job,
 				      const struct decision *d)
 {
@@ -110,8 +164,8 @@ static __always_inline void kind_of(struct kind *kind, const struct job *job, co
 				    bool has_task)
 {
 	if (has_task) {
-		kind->tgid = BPF_CORE_READ(current_task(), tgid);
-		kind->name = mix(name_hash(d->dentry), name_hash(d->dentry2));
+		kind->has_task = 1;
+		kind->name = mix(mix(name_hash(d->dentry), name_hash(d->dentry2)), actor_hash());
 	}
 	kind_fill(kind, job, d);
 }
@@ -127,11 +181,11 @@ static __always_inline bool is_of_kind(const struct fold *fold, const struct kin
 {
 	const struct event *e = &fold->event;
 
-	return fold->hash == kind->hash && fold->name == kind->name && e->tgid == kind->tgid &&
-	       e->policy == kind->policy && e->rule == kind->rule && e->op == kind->op &&
-	       e->reason == kind->reason && e->verdict == kind->verdict &&
-	       e->file.dev == kind->file.dev && e->file.ino == kind->file.ino &&
-	       e->file.mode == kind->file.mode && is_same_net(&e->net, &kind->net);
+	return fold->hash == kind->hash && fold->name == kind->name && e->policy == kind->policy &&
+	       e->rule == kind->rule && e->op == kind->op && e->reason == kind->reason &&
+	       e->verdict == kind->verdict && e->file.dev == kind->file.dev &&
+	       e->file.ino == kind->file.ino && e->file.mode == kind->file.mode &&
+	       is_same_net(&e->net, &kind->net) && (!kind->has_task || is_by_current(e));
 }
 
 /* --- folds ------------------------------------------------------------------------------------ */
@@ -178,17 +232,15 @@ static __always_inline __u32 fold_place(const struct kind *kind, int way)
 }
 
 /* Has the act been counted as a repeat? */
-GLOBAL int fold_add(struct evidence *evidence, const struct kind *kind)
+static __always_inline bool fold_add(struct evidence *evidence, const struct kind *kind)
 {
-	if (!evidence || !kind)
-		return 0;
 	for (int way = 0; way < FOLD_WAYS; way++) {
 		struct fold *fold = &evidence->folds[fold_place(kind, way)];
 
 		if (fold->hash == kind->hash && fold_try(fold, kind))
-			return 1;
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 /* The same for the act whose record was to be the head of the fold. */

@@ -124,6 +124,23 @@ struct {
 	__array(values, struct ports_def);
 } ports_by_policy SEC(".maps") __weak;
 
+/* Files whose names, all but the first, the job has made; see links.bpf.h. */
+struct own_link {
+	struct job_label label;
+	struct root_key file;
+	__u32 generation;
+	__u32 reserved;
+};
+
+#define OWN_LINKS 4096
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, OWN_LINKS);
+	__type(key, struct own_link);
+	__type(value, __u8);
+} own_links SEC(".maps") __weak;
+
 /* What names open: see abi/names.h. */
 struct names_def {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -201,6 +218,7 @@ struct {
 	__type(key, int);
 	__type(value, struct asked);
 } asked_by_sock SEC(".maps") __weak;
+
 /* What budgets allow, and what was sent: see abi/policy.h and abi/job.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

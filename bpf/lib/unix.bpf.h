@@ -23,7 +23,7 @@ static __always_inline void find_unix_rule(const struct job *job, struct dentry 
 		return;
 	roots = roots_of(job);
 	if (roots)
-		walk(dentry, roots, WALK_UNIX, ret_finding);
+		walk(job->policy, dentry, roots, WALK_UNIX, ret_finding);
 	else
 		*ret_finding = (struct finding){ .reason = REASON_NOT_IN_FORCE };
 }

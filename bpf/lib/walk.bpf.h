@@ -87,10 +87,48 @@ static __always_inline bool is_ring(struct dentry *dentry)
 	return !bpf_strncmp(name, sizeof(name), ring_name);
 }
 
-static __always_inline void set_object(struct root_key *key, struct dentry *dentry)
+#define BTRFS_SUPER_MAGIC 0x9123683e /* include/uapi/linux/magic.h */
+#define BTRFS_FIRST_FREE_OBJECTID 256 /* include/uapi/linux/btrfs_tree.h: a subvolume's root */
+
+static __always_inline bool has_trees(const struct super_block *sb)
 {
-	key->type = inode_mode(dentry) & S_IFMT;
+	return (__u32)sb->s_magic == BTRFS_SUPER_MAGIC;
+}
+
+/* The subvolume that an inode of btrfs is in. What cannot be read is in none that a rule is about. */
+static __always_inline __u32 tree_of(struct inode *inode, union btrfs_layout btrfs)
+{
+	__u64 root = 0, id = 0;
+
+	if (!inode || !btrfs.root_at)
+		return TREE_UNKNOWN;
+	bpf_probe_read_kernel(&root, sizeof(root), (void *)inode - btrfs.root_at);
+	bpf_probe_read_kernel(&id, sizeof(id), (void *)(root + btrfs.id_at));
+	return id && id < TREE_UNKNOWN ? id : TREE_UNKNOWN;
+}
+
+/* tree: 0 unless the superblock is one of btrfs. */
+static __always_inline void set_object(struct root_key *key, struct dentry *dentry, __u32 tree)
+{
+	key->kind = ROOT_KIND(inode_mode(dentry), tree);
 	key->ino = inode_number(dentry);
+}
+
+static __always_inline union btrfs_layout layout_for(const struct policy_value *policy,
+						     const struct super_block *sb)
+{
+	union btrfs_layout btrfs = {};
+
+	if (has_trees(sb))
+		btrfs.word = policy->btrfs.word;
+	return btrfs;
+}
+
+static __always_inline __u32 tree_for(const struct policy_value *policy, struct dentry *dentry)
+{
+	union btrfs_layout btrfs = layout_for(policy, dentry->d_sb);
+
+	return btrfs.word ? tree_of(dentry->d_inode, btrfs) : 0;
 }
 
 static __always_inline bool superblock_may_have_rules(const struct policy_value *policy, __u32 dev)
@@ -150,7 +188,16 @@ struct walk {
 	struct finding finding;
 	__u32 class;   /* enum walk_class */
 	__u32 is_over; /* it came to an end before WALK_DEPTH */
+	union btrfs_layout btrfs;
+	__u32 tree; /* that the cursor is in; 0: to be read */
 };
+
+/* Of all that is in a subvolume it is the same, so it is read once. */
+static __always_inline void walk_enter_tree(struct walk *w, struct dentry *dentry)
+{
+	if (w->btrfs.word && (!w->tree || w->key.ino <= BTRFS_FIRST_FREE_OBJECTID))
+		w->tree = tree_of(dentry->d_inode, w->btrfs);
+}
 
 static __always_inline enum walk_step walk_end(struct walk *w)
 {
@@ -168,7 +215,8 @@ static long walk_step(__u32 i, void *ctx)
 	struct dentry *dentry = w->dentry, *parent;
 	struct root_value *root;
 
-	set_object(&w->key, dentry);
+	walk_enter_tree(w, dentry);
+	set_object(&w->key, dentry, w->tree);
 	root = bpf_map_lookup_elem(w->roots, &w->key);
 	if (root && rule_here(root, w->class, &w->finding))
 		return walk_end(w);
@@ -187,8 +235,8 @@ static long walk_step(__u32 i, void *ctx)
  * Fills finding and returns; the caller has put the policy's default there, which stays if no rule
  * is met. roots is the policy's inner map.
  */
-static __noinline int walk(struct dentry *dentry, void *roots, enum walk_class class,
-			   struct finding *finding)
+static __noinline int walk(const struct policy_value *policy, struct dentry *dentry, void *roots,
+			   enum walk_class class, struct finding *finding)
 {
 	struct walk w = {
 		.dentry = dentry,
@@ -197,6 +245,7 @@ static __noinline int walk(struct dentry *dentry, void *roots, enum walk_class c
 		.key.dev = dentry->d_sb->s_dev,
 		.finding = *finding,
 		.class = class,
+		.btrfs = layout_for(policy, dentry->d_sb),
 	};
 
 	bpf_loop(WALK_DEPTH, walk_step, &w, 0);
@@ -320,7 +369,7 @@ static __always_inline struct finding walk_from(const struct job *job, struct de
 		return found;
 	roots = roots_of(job);
 	if (roots)
-		walk(folder, roots, WALK_FILE, &found);
+		walk(job->policy, folder, roots, WALK_FILE, &found);
 	else
 		found.reason = REASON_NOT_IN_FORCE;
 	return found;
@@ -352,7 +401,7 @@ static __noinline __u64 find_own_rule(const struct job *job, struct dentry *dent
 
 	if (!roots)
 		return finding_pack((struct finding){ .reason = REASON_NOT_IN_FORCE });
-	set_object(&key, dentry);
+	set_object(&key, dentry, tree_for(job->policy, dentry));
 	root = bpf_map_lookup_elem(roots, &key);
 	if (root)
 		rule_here(root, WALK_FILE, &finding);
@@ -427,12 +476,12 @@ static __always_inline __u64 find_file_rule(const struct job *job, const struct 
 }
 
 /* A rule's root, or an ancestor of one, keeps its place. */
-static __always_inline bool is_protected(struct dentry *dentry, void *roots)
+static __always_inline bool is_protected(const struct job *job, struct dentry *dentry, void *roots)
 {
 	struct root_key key = { .dev = dentry->d_sb->s_dev };
 	struct root_value *root;
 
-	set_object(&key, dentry);
+	set_object(&key, dentry, tree_for(job->policy, dentry));
 	root = bpf_map_lookup_elem(roots, &key);
 	return root && root->is_protected;
 }

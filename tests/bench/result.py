@@ -15,10 +15,10 @@ class Result:
     def row(self, measure, what, figure, unit, goal=None, **rivals):
         """A figure of ours, the most that it may be, and what others need for the same."""
         self.content["rows"].append({
-            "measure": measure, "what": what, "figure": round(figure, 2), "unit": unit,
-            "goal": None if goal is None else round(goal, 2),
+            "measure": measure, "what": what, "figure": round(figure, 4), "unit": unit,
+            "goal": None if goal is None else round(goal, 4),
             "met": None if goal is None else figure <= goal,
-            "rivals": {name.replace("_", " "): round(rival, 2) for name, rival in rivals.items() if rival is not None}})
+            "rivals": {name.replace("_", " "): round(rival, 4) for name, rival in rivals.items() if rival is not None}})
 
     def steady(self, what, first, second):
         """The same measured twice; too far apart, and nothing between the two can be believed."""

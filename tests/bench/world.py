@@ -19,7 +19,7 @@ ROOT = "/b"
 CGROUPS = "/sys/fs/cgroup"
 ENVIRONMENT = {"PATH": "/usr/bin"}
 SYSTEM = ("true", "sleep", "bwrap", "crun")
-OWN = ("opens", "connects", "talks", "spawns", "landlocked", "denials", "lines")
+OWN = ("opens", "connects", "talks", "spawns", "landlocked", "denials", "lines", "calls")
 
 OPENS = 20000
 # How long the machine is left alone for what it has put off: after boot, and after programs were unloaded.

@@ -133,6 +133,11 @@ static int make_dir(char **argv) { return outcome(mkdir(argv[0], 0700)); }
 static int make_file(char **argv) { return outcome(mknod(argv[0], S_IFREG | NEW_MODE, 0)); }
 static int make_fifo(char **argv) { return outcome(mkfifo(argv[0], NEW_MODE)); }
 static int make_chr(char **argv) { return outcome(mknod(argv[0], S_IFCHR | NEW_MODE, makedev(1, 3))); }
+/* argv: path, major, minor. */
+static int make_dev(char **argv)
+{
+	return outcome(mknod(argv[0], S_IFCHR | NEW_MODE, makedev(atoi(argv[1]), atoi(argv[2]))));
+}
 static int make_sock(char **argv) { return outcome(mknod(argv[0], S_IFSOCK | NEW_MODE, 0)); }
 static int make_symlink(char **argv) { return outcome(symlink(argv[0], argv[1])); }
 static int make_link(char **argv) { return outcome(link(argv[0], argv[1])); }
@@ -270,6 +275,7 @@ const struct act file_acts[] = {
 	{ "mknod_file", 1, make_file },
 	{ "mknod_fifo", 1, make_fifo },
 	{ "mknod_chr", 1, make_chr },
+	{ "mknod_dev", 3, make_dev },
 	{ "mknod_sock", 1, make_sock },
 	{ "bind_unix", 1, bind_unix },
 	{ "symlink", 2, make_symlink },

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/keyctl.h>
+#include <linux/perf_event.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
@@ -68,6 +69,35 @@ static int write_memory(char **argv)
 	struct iovec here = { &byte, 1 }, nowhere = { NULL, 1 };
 
 	return got_through(outcome(process_vm_writev(atoi(argv[0]), &here, 1, &nowhere, 1, 0)), EFAULT);
+}
+
+/* argv: process, of which nothing is counted; -1: every process, on the first processor. */
+static int count_events(char **argv)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_DUMMY };
+	pid_t pid = atoi(argv[0]);
+
+	step("perf_event_open");
+	return close_outcome(syscall(SYS_perf_event_open, &attr, pid, pid < 0 ? 0 : -1, -1, PERF_FLAG_FD_CLOEXEC));
+}
+
+/* Inherited by a child. */
+static int count_own_events(char **argv)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_TASK_CLOCK, .inherit = 1 };
+	int fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC), r;
+	pid_t pid;
+
+	(void)argv;
+	if (step("perf_event_open") && fd < 0)
+		return -errno;
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	step("fork");
+	r = pid < 0 ? -errno : wait_outcome(pid);
+	close(fd);
+	return r;
 }
 
 static int send_signal(char **argv)
@@ -225,6 +255,8 @@ const struct act guard_acts[] = {
 	{ "user_namespace", 0, user_namespace },
 	{ "read_exe", 1, read_exe },
 	{ "write_memory", 1, write_memory },
+	{ "count_events", 1, count_events },
+	{ "count_own_events", 0, count_own_events },
 	{ "signal", 1, send_signal },
 	{ "signal_by_pidfd", 1, send_by_pidfd },
 	{ "take_descriptor", 1, take_descriptor },

@@ -46,6 +46,8 @@ static int descriptor_for(const char *request)
 
 	if (!strcmp(request, "write"))
 		return open(in(ds, "f"), O_RDWR | O_CLOEXEC);
+	if (!strcmp(request, "old-link"))
+		return open(in(out, "old-link"), O_RDWR | O_CLOEXEC);
 	if (!strcmp(request, "read"))
 		return open(in(closed, "p"), O_RDONLY | O_CLOEXEC);
 	if (!strcmp(request, "folder"))

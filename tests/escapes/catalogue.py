@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The table of attempts: who makes them, where, and what the record must say. The programs' own lists are held against it."""
 import containment
-from row import DEFAULT, DEVICE, KERNEL_FILE, MOUNT, NODE, NOT_HERE, OUTSIDE, OVERLAY, PROTECTED, ROOT, Row, rows
+from row import DEFAULT, DEVICE, KERNEL_FILE, LINKED, MOUNT, NODE, NOT_HERE, OUTSIDE, OVERLAY, PROTECTED, ROOT, Row, rows
 
 
 def writes():
@@ -14,7 +14,10 @@ def writes():
         whiteout-out''')
     yield from rows('f02_rename', 'shared', 'root root-out root-exchange parent parent-exchange',
                     rules=('dataset:shared', PROTECTED))
-    yield from rows('f03_link', 'shared', 'out out-symlink out-fd in old-write')
+    yield from rows('f03_link', 'shared', 'out out-symlink out-fd in')
+    yield from rows('f03_link', 'shared', 'old-write old-trunc old-truncate old-chmod old-utimes old-setxattr old-map', rules=(LINKED,))
+    yield from rows('f03_link', 'shared', 'old-chown', who=(ROOT,), rules=(LINKED,))
+    yield from rows('f03_link', 'shared', 'old-unlink', rules=(LINKED,))
     yield from rows('f03_link', 'shared', 'out-closed old-read', rules=('dataset:closed',), changes=False)
     yield from rows('f04_symlink', 'sealed', '''via inner through dotdot create-by-link new-link self-root thread-root proc-cwd
         reopen-read reopen-path''')
@@ -135,14 +138,17 @@ def table():
 
 
 # In the programs' lists, but not in this table: what the runner does itself, in ways of its own.
-ELSEWHERE = {('f09_descriptor', 'inherited-write'), ('f09_descriptor', 'inherited-folder'), ('f12_handle', 'save'),
-             ('f15_race', 'link'), ('f15_race', 'folder'), ('f15_race', 'closed')}
+ELSEWHERE = {('f09_descriptor', 'inherited-write'), ('f09_descriptor', 'inherited-folder'), ('f09_descriptor', 'received-link'),
+             ('f12_handle', 'save'),
+             *(('f03_link', name) for name in ('old-unlinked', 'old-unlinked-chmod', 'old-relinked', 'old-replaced')),
+             ('f15_race', 'link'), ('f15_race', 'folder'), ('f15_race', 'closed'), ('f15_race', 'unlinked'), ('f15_race', 'replaced')}
 
 # Attempts that succeed in a job today, and why. One that is refused after all fails the suite until it is taken from here.
 DEPUTY = 'who does what others ask for in a place where the job may write is outside the cage'
 OPEN = {
     'F05 mount-setattr': 'no hook is asked; only a capability could be refused',
-    'F03 old-write': 'a second name from before the job is another place', 'F03 old-read': 'the same',
+    'F03 old-read': 'a second name from before the job is another place',
+    'F03 old-unlink': 'names go away as ever, and with them one of the count and the time of change',
     **dict.fromkeys((f'F17 {name}' for name in ('fifo', 'folder')), DEPUTY),
     **containment.OPEN,
 }

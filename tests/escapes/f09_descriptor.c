@@ -22,6 +22,7 @@ static int given(int fd)
 }
 
 static int received_write(void) { return write_through(given(accomplice_descriptor("write"))); }
+static int received_link(void) { return write_through(given(accomplice_descriptor("old-link"))); }
 static int inherited_write(void) { return write_through(dup(INHERITED)); }
 static int inherited_at(void) { return write_through(openat(INHERITED, "f", O_WRONLY | O_CLOEXEC)); }
 
@@ -92,6 +93,7 @@ static int proc_fd_write(void)
 
 const struct attempt attempts[] = {
 	{ "received-write", received_write },
+	{ "received-link", received_link },
 	{ "received-map", received_map },
 	{ "received-read", received_read },
 	{ "received-list", received_list },

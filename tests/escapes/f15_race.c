@@ -20,6 +20,7 @@
 static atomic_bool is_over;
 
 struct race {
+	void *(*stir)(void *race);
 	const char *slot, *other; /* exchanged all the time */
 	const char *name;         /* opened all the time */
 	const char *prize;        /* the file it must never be */
@@ -33,6 +34,38 @@ static void *swap(void *arg)
 
 	while (!is_over)
 		renameat2(AT_FDCWD, race->slot, AT_FDCWD, race->other, RENAME_EXCHANGE);
+	return NULL;
+}
+
+/* A name of the dataset's file comes and goes, and one of the adversary's own: when a file has only one name left, which is it? */
+static void come_and_go(const struct race *race, bool is_replaced)
+{
+	int fd = open(in(out, "old-link"), O_RDONLY | O_CLOEXEC);
+	const char *own = is_replaced ? race->other : race->slot;
+	char way[32];
+
+	snprintf(way, sizeof(way), "/proc/self/fd/%d", fd);
+	unlink(in(out, "old-link"));
+	while (!is_over) {
+		linkat(AT_FDCWD, way, AT_FDCWD, race->slot, AT_SYMLINK_FOLLOW);
+		if (!is_replaced)
+			unlink(race->slot);
+		close(open(own, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
+		if (is_replaced)
+			rename(own, race->slot);
+		unlink(race->slot);
+	}
+}
+
+static void *remove_name(void *arg)
+{
+	come_and_go(arg, false);
+	return NULL;
+}
+
+static void *replace_name(void *arg)
+{
+	come_and_go(arg, true);
 	return NULL;
 }
 
@@ -68,7 +101,7 @@ static int run(struct race *race)
 
 	if (step("stat") && stat(race->prize, &prize))
 		return -errno;
-	errno = pthread_create(&thread, NULL, swap, race);
+	errno = pthread_create(&thread, NULL, race->stir ?: swap, race);
 	if (step("pthread_create") && errno)
 		return -errno;
 	while (!is_won && time(NULL) < end)
@@ -103,9 +136,20 @@ static int swap_closed(void)
 				   .prize = in(closed, "p"), .flags = O_RDONLY });
 }
 
+static int race_for_name(void *(*stir)(void *race))
+{
+	return run(&(struct race){ .stir = stir, .slot = in(out, "new"), .other = in(out, "other-new"), .name = in(out, "new"),
+				   .prize = in(ds, "f"), .flags = O_WRONLY });
+}
+
+static int unlinked(void) { return race_for_name(remove_name); }
+static int replaced(void) { return race_for_name(replace_name); }
+
 const struct attempt attempts[] = {
 	{ "link", swap_link },
 	{ "folder", swap_folder },
 	{ "closed", swap_closed },
+	{ "unlinked", unlinked },
+	{ "replaced", replaced },
 	{ NULL, NULL },
 };

@@ -4,9 +4,11 @@ import os
 import re
 import subprocess
 
+from row import LINKED
 import crew
+import links
 
-RACES = {'link': 'dataset:shared', 'folder': 'dataset:shared', 'closed': 'dataset:closed'}
+RACES = {'link': 'dataset:shared', 'folder': 'dataset:shared', 'closed': 'dataset:closed', 'unlinked': LINKED, 'replaced': LINKED}
 
 
 def run(check, cage, world, seconds):
@@ -18,11 +20,11 @@ def run(check, cage, world, seconds):
         outside = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
         check.that(f'F15 {name} is won in no job', ' OK ' in outside, outside)
         world.make('shared', 'nobody')
-        before = place.picture()
+        before = links.content(place)
         job = crew.Job(cage, f'race-{name}', 'nobody')
         _, said = job.run(*words)
         check.that(f'F15 {name} is not won in a job', ' EACCES race' in said, said)
-        check.that(f'F15 {name}: the dataset is as it was', before == place.picture())
+        check.that(f'F15 {name}: the dataset is as it was', before == links.content(place))
         refused = int((re.search(r'(\d+) refused', said) or [0, -1])[1])
         print(f'race {name}: {" ".join(said.split())}')
         judge(check, name, rule, job.events(), refused)

@@ -11,6 +11,7 @@ PROTECTED = 'builtin:protected-path'
 DEFAULT = 'filesystem.default'
 MOUNT, OVERLAY, OUTSIDE = 'mounts', 'builtin:overlay', 'builtin:outside-process'
 KERNEL_FILE, DEVICE, NODE = 'builtin:kernel-files', 'builtin:devices', 'builtin:device-nodes'
+LINKED = 'builtin:hard-link'
 
 # Policies; see Cage in `run`. OPEN_HANDED grants every capability, and all programs may be run, so that it is other rules that are asked.
 OPEN_HANDED, TYPICAL = 'open-handed', 'typical'

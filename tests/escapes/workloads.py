@@ -7,6 +7,7 @@ import subprocess
 
 import crew
 import places
+import toolbox
 
 BASE = '/srv/escapes-work'
 DATA, OUT = f'{BASE}/data', f'{BASE}/out'
@@ -66,29 +67,14 @@ p = m.Process(target=b.buf.__setitem__, args=(0, 42)); p.start(); p.join()
 print(b.buf[0]); b.close(); b.unlink()' ''',
 }
 
-DATALOADER = '''
-    python3 -W ignore - <<"END"
-import os
-import torch
-from torch.utils.data import DataLoader, Dataset
-data, out = os.environ["DATA"], os.environ["OUT"]
-class Files(Dataset):
-    def __len__(self):
-        return 64
-    def __getitem__(self, i):
-        with open(f"{data}/files/{i % 8}", "rb") as file:
-            return torch.tensor(len(file.read()) + i)
-loader = DataLoader(Files(), batch_size=8, num_workers=4)
-total = sum(int(batch.sum()) for epoch in range(2) for batch in loader)
-torch.save({"total": total}, f"{out}/checkpoint.pt")
-print(total, torch.load(f"{out}/checkpoint.pt"))
-END'''
-
-
 def make_data():
     """A dataset: files, a database, and a repository with a C tree."""
-    for path in (f'{DATA}/files', OUT, f'{BASE}/source'):
+    if os.path.isdir(DATA):
+        return
+    for path in (f'{DATA}/files', f'{DATA}/tools', OUT, f'{BASE}/source'):
         os.makedirs(path)
+    for name, text in toolbox.FILES.items():
+        places.write(f'{DATA}/tools/{name}', text.encode(), 0o644)
     for number in range(8):
         places.write(f'{DATA}/files/{number}', bytes([number]) * 1000, 0o644)
     for name, text in (('main.c', PROGRAM_C), ('answer.c', 'int answer(void);\nint answer(void) { return 42; }\n'),
@@ -124,11 +110,14 @@ def contents(folder):
 
 
 MARK = '=== '
+PATIENCE = 900  # seconds, of an emulated machine
 
 
 def whole(scripts):
-    """All of them in one script, which says after each with what status it ended."""
-    return '\n'.join(f'(\n{script}\n) 2>&1; echo "{MARK}$?"' for script in scripts.values())
+    """All of them in one script, which says after each with what status it ended. One that hangs is ended."""
+    for number, script in enumerate(scripts.values()):
+        places.write(f'{DATA}/script-{number}', script.encode(), 0o644)
+    return '\n'.join(f'timeout --kill-after 10 {PATIENCE} sh "$DATA/script-{number}" 2>&1; echo "{MARK}$?"' for number in range(len(scripts)))
 
 
 def split(scripts, said):
@@ -150,25 +139,42 @@ def run_outside(scripts):
     return split(scripts, done.stdout), contents(OUT)
 
 
-def run_inside(cage, scripts):
+def run_inside(cage, name, scripts, **more):
     fresh_out()
     site = cage.write('work-site', {'version': 1, 'datasets': [{'name': 'work', 'path': DATA}]})
     policy = cage.write('work-policy', {
         'version': 1, 'name': 'work', 'extends': [f'{cage.rules}/base.json'], 'datasets': [{'name': 'work', 'access': 'read'}],
-        'filesystem': {'rules': [{'id': 'out', 'path': OUT, 'access': 'write'}]}, 'exec': {'allow': [OUT]}})
-    job = crew.Job(cage, 'work', 'nobody', site=site, policy=policy)
+        'filesystem': {'rules': [{'id': 'out', 'path': OUT, 'access': 'write'}]}, 'exec': {'allow': [OUT]}} | more)
+    job = crew.Job(cage, name, 'nobody', site=site, policy=policy)
     _, said = job.run('sh', '-c', whole(scripts), env=ENVIRONMENT, cwd=OUT)
     return split(scripts, said), contents(OUT), job.events()
 
 
-def run(check, cage, is_soak):
-    scripts = SCRIPTS | ({'DataLoader with 4 workers': DATALOADER} if is_soak else {})
+def compare(check, cage, job, scripts, **more):
+    """more: what the policy says besides"""
     make_data()
     wanted, left = run_outside(scripts)
-    found, after, events = run_inside(cage, scripts)
+    found, after, events = run_inside(cage, job, scripts, **more)
     for name in scripts:
         check.equal(f'{name} works in no job', wanted[name][-1:], [f'{MARK}0'])
         check.equal(f'{name}: the same result in a job', found[name], wanted[name])
     check.equal('nothing is denied', [event['message'] for event in events if 'firewall_rule' in event], [])
     check.equal('the same files are left behind', [path for path in sorted(left.keys() | after.keys())
                                                    if left.get(path) != after.get(path)], [])
+
+
+def run(check, cage):
+    compare(check, cage, 'work', SCRIPTS)
+
+
+def tools(check, cage):
+    compare(check, cage, 'work-tools', toolbox.SCRIPTS)
+
+
+def crowds(check, cage, is_soak):
+    compare(check, cage, 'work-crowds', toolbox.CROWDS | (toolbox.SLOW if is_soak else {}))
+
+
+def containers(check, cage):
+    """That a job makes itself, for which its policy must let it make user namespaces and mount."""
+    compare(check, cage, 'work-containers', toolbox.CONTAINERS, user_namespaces=True, mounts='allow')

@@ -146,9 +146,39 @@ static void docs_have_every_operation(void **state)
 	assert_non_null(strstr(text, "builtin:bpf"));
 }
 
+/* --- devices ------------------------------------------------------------------------------------ */
+
+static void devices_are_bits(void **state)
+{
+	struct policy *policy = parse_good(HEAD "\"devices\": [\"rdma\", \"gpu\", \"gpu\"]}", NULL);
+	struct policy *silent = parse_good(HEAD "\"devices\": []}", NULL), *again;
+
+	(void)state;
+	assert_int_equal(policy->devices, 1 << DEVICE_GPU | 1 << DEVICE_RDMA);
+	assert_non_null(strstr(policy->canonical, "\"devices\":[\"gpu\",\"rdma\"]"));
+	again = parse_good(policy->canonical, NULL);
+	assert_string_equal(again->digest, policy->digest);
+	assert_false(silent->devices);
+	assert_null(strstr(silent->canonical, "devices"));
+	expect_parse_errors(HEAD "\"devices\": [\"gpus\"]}", NULL,
+			    "p.json:2:13: error: unknown group of devices 'gpus'; did you mean 'gpu'? (one of: gpu, rdma, "
+			    "kvm, fuse)\n");
+	policy_free(policy);
+	policy_free(silent);
+	policy_free(again);
+}
+
+static void every_group_has_a_word(void **state)
+{
+	(void)state;
+	for (uint8_t group = DEVICE_GPU; group < DEVICE_GROUPS; group++)
+		assert_non_null(word_text(&device_words, group));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(devices_are_bits),	      cmocka_unit_test(every_group_has_a_word),
 		cmocka_unit_test(capabilities_are_bits),
 		cmocka_unit_test(nothing_is_granted_by_default),
 		cmocka_unit_test(every_capability_has_a_word),

@@ -127,11 +127,11 @@ static void check_text(const char *raw)
 	out_text(&out, NULL, raw);
 	expect_like_jansson(&out, text_json(raw));
 	out_begin_string(&out, NULL);
-	out_add_name(&out, raw);
+	out_add_name(&out, raw, QUOTES_IF_NEEDED);
 	out_end_string(&out);
 	expect_like_jansson(&out, json_string(quoted));
 	out_begin_string(&out, NULL);
-	out_add_quoted(&out, raw);
+	out_add_name(&out, raw, QUOTES_ALWAYS);
 	out_end_string(&out);
 	expect_like_jansson(&out, json_string(always));
 }

@@ -126,10 +126,19 @@ static void test_device_messages(void **state)
 		       "python3 (pid 812) was denied creating the device, FIFO or socket /srv/out/sda: a node would "
 		       "be the device of its number under the rules of its place, so a job makes none but null, "
 		       "zero, full, random, urandom, tty and ptmx. No policy entry can allow it: let a rule name "
-		       "the node in /dev.");
+		       "the node in /dev, or 'devices' what it is for.");
 	expect_message(by_reason(OP_IOCTL, REASON_TERMINAL), "/dev/pts/0", NULL,
 		       "python3 (pid 812) was denied altering /dev/pts/0 by ioctl: whoever reads from the "
 		       "terminal next would take it for typed. No policy entry can allow it.");
+}
+
+static void test_link_message(void **state)
+{
+	(void)state;
+	expect_message(by_reason(OP_OPEN_WRITE, REASON_LINKED), "/out/x", NULL,
+		       "python3 (pid 812) was denied opening /out/x for writing: the file has another name (hard link), "
+		       "which may be in a dataset that the job may not write to. No policy entry can allow it: give the "
+		       "job a copy of the file, or keep its own files on another file system than the datasets.");
 }
 
 static void test_setid_message(void **state)
@@ -403,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_two_paths),
 		cmocka_unit_test(test_mount_messages),
 		cmocka_unit_test(test_device_messages),
+		cmocka_unit_test(test_link_message),
 		cmocka_unit_test(test_setid_message),
 		cmocka_unit_test(test_exec_messages),
 		cmocka_unit_test(test_net_messages),

@@ -314,6 +314,7 @@ static void test_repeats(void **state)
 	assert_int_equal(int_at(json, "time"), int_at(json, "end_time"));
 	assert_int_equal(int_at(json, "unmapped.jobcage.repeats_of"), event.event.sequence);
 	assert_null(at(json, "unmapped.jobcage.record"));
+	assert_null(at(json, "actor.process.tid"));
 	/* The record's own sentence, so that readers put them together. */
 	assert_non_null(strstr(text_at(json, "message"), "/srv/datasets/digits/a for writing: rule"));
 	json_decref(json);

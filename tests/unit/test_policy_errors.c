@@ -81,9 +81,9 @@ static void keys(void **state)
 		  MUST("2:2", "unknown key 'zzz'; a policy has: $schema, version, name, mode, "
 			      "extends, datasets, filesystem, exec, egress, environment, "
 			      "limits, sockets, ingress, unix, mounts, "
-			      "on_audit_loss, spiffe_id, capabilities, user_namespaces") },
+			      "on_audit_loss, spiffe_id, capabilities, user_namespaces, devices") },
 		{ HEAD "\"devices\": {}, \"dns\": {},\n\"capabilities\": [\"CAP_SYS_ADMINN\"], \"user_namespaces\": 1}",
-		  MUST("2:1", "'devices'" NOT_ENFORCED) MUST("2:16", "'dns' belongs to 'egress'")
+		  MUST("2:12", "'devices' must be a list, not an object") MUST("2:16", "'dns' belongs to 'egress'")
 		  MUST("3:18", "unknown capability 'CAP_SYS_ADMINN'; did you mean 'CAP_SYS_ADMIN'?")
 		  MUST("3:56", "'user_namespaces' must be true or false, not a whole number") },
 		{ HEAD "\"egress\": {\"dns\": {}, \"allow\": [{\"tls\": \"required\", "

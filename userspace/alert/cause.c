@@ -76,12 +76,18 @@ static const struct builtin builtins[] = {
 		"builtin:device-nodes",
 		"a node would be the device of its number under the rules of its place, so a job makes none but "
 		"null, zero, full, random, urandom, tty and ptmx",
-		"No policy entry can allow it: let a rule name the node in /dev.",
+		"No policy entry can allow it: let a rule name the node in /dev, or 'devices' what it is for.",
 	},
 	[REASON_TERMINAL] = {
 		"builtin:terminal-input",
 		"whoever reads from the terminal next would take it for typed",
 		"No policy entry can allow it.",
+	},
+	[REASON_LINKED] = {
+		"builtin:hard-link",
+		"the file has another name (hard link), which may be in a dataset that the job may not write to",
+		"No policy entry can allow it: give the job a copy of the file, or keep its own files on another "
+		"file system than the datasets.",
 	},
 	[REASON_INDIRECT] = {
 		"builtin:indirect-ioctl",
@@ -272,7 +278,7 @@ static void write_condition(struct json_out *out, const struct rule *rule)
 	if (rule_is_flow(rule)) {
 		write_net(out, rule);
 	} else {
-		out_add_name(out, rule->path ? rule->path : "");
+		out_add_name(out, rule->path ? rule->path : "", QUOTES_IF_NEEDED);
 		out_add(out, ": ");
 		out_add(out, rule->class == RULE_UNIX ? allow_word(rule->access == UNIX_ALLOW) :
 			     rule->class == RULE_EXEC ? allow_word(rule->access == EXEC_ALLOW) :
@@ -286,7 +292,7 @@ static void write_origin(struct json_out *out, const struct origin *origin)
 {
 	out_begin_string(out, "desc");
 	out_add(out, origin->line ? "written at " : "written in ");
-	out_add_text(out, origin->file ? origin->file : "-");
+	out_add_name(out, origin->file ? origin->file : "-", QUOTES_NEVER);
 	if (origin->line) {
 		out_add(out, ":");
 		out_add_uint(out, origin->line);
@@ -346,7 +352,7 @@ static void explain_rule(struct json_out *out, const struct cause *cause)
 		return;
 	}
 	out_add(out, "rule ");
-	out_add_quoted(out, rule->id);
+	out_add_name(out, rule->id, QUOTES_ALWAYS);
 	if (rule_is_flow(rule)) {
 		out_add(out, " allows it");
 	} else if (rule->class == RULE_UNIX) {
@@ -370,7 +376,7 @@ static void explain_budget(struct json_out *out, const struct cause *cause)
 		out_addf(out, "what rule number %u may send is spent", cause->number);
 	} else {
 		out_add(out, "what a job may send by rule ");
-		out_add_quoted(out, rule->id);
+		out_add_name(out, rule->id, QUOTES_ALWAYS);
 		out_addf(out, " is spent: its max_bytes is %llu",
 			 (unsigned long long)rule->max_bytes);
 	}
@@ -396,5 +402,5 @@ void cause_explain(struct json_out *out, const struct cause *cause)
 		out_add(out, "no rule names it, and ");
 	out_add(out, default_id(cause));
 	out_add(out, " is ");
-	out_add_quoted(out, default_value(cause));
+	out_add_name(out, default_value(cause), QUOTES_ALWAYS);
 }

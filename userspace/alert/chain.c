@@ -100,7 +100,7 @@ static bool take_number(const char **at, uint64_t *ret_number)
 	return !errno;
 }
 
-/* Exactly what print_link() prints, and nothing behind it. */
+/* Exactly what put_link() puts there, and nothing behind it. */
 static bool parse_link(const char *at, struct chain_link *link)
 {
 	*link = (struct chain_link){ 0 };

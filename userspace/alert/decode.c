@@ -35,90 +35,77 @@ static bool may_have_path(const struct event *event)
 		(op_info(event->op)->is_unix || op_info(event->op)->is_name));
 }
 
-/* A rule has its number, a budget may have, everything else has none; and some reasons belong to some kinds only. */
+enum kind_bits {
+	FILES = 1 << EVENT_FILE,
+	EXECS = 1 << EVENT_EXEC,
+	NETS = 1 << EVENT_NET,
+	GUARDS = 1 << EVENT_GUARD,
+	ALL = FILES | EXECS | NETS | GUARDS,
+};
+
+/* The acts that a reason belongs to. */
+struct scope {
+	unsigned int kinds;              /* enum kind_bits; 0: there is no such reason */
+	enum event_op first_op, last_op; /* 0: any of these kinds */
+	bool needs_path;
+};
+
+#define ONE_OP(of_kinds, op) { .kinds = of_kinds, .first_op = op, .last_op = op }
+
+static const struct scope scopes[] = {
+	[REASON_RULE] = { .kinds = ALL & ~GUARDS },
+	[REASON_DEFAULT] = { .kinds = ALL & ~GUARDS },
+	[REASON_WALK_LIMIT] = { .kinds = ALL, .needs_path = true },
+	[REASON_DISCONNECTED] = { .kinds = ALL, .needs_path = true },
+	[REASON_NAMELESS] = { .kinds = EXECS },
+	[REASON_PROTECTED] = { .kinds = FILES },
+	[REASON_FAMILY] = { .kinds = NETS },
+	[REASON_NOT_IN_FORCE] = { .kinds = ALL },
+	[REASON_OWN] = { .kinds = FILES },
+	[REASON_SOCKET] = { .kinds = NETS },
+	[REASON_LEFT_CGROUP] = { .kinds = NETS },
+	[REASON_HEADER] = { .kinds = NETS },
+	[REASON_MOUNTS] = { .kinds = FILES },
+	[REASON_KERNEL_FILE] = { .kinds = FILES },
+	[REASON_INDIRECT] = { .kinds = FILES },
+	[REASON_RING] = { .kinds = FILES },
+	[REASON_OVERLAY] = { .kinds = FILES },
+	[REASON_FOREIGN_SOCKET] = { .kinds = NETS },
+	[REASON_CAPABILITY] = ONE_OP(GUARDS, OP_CAPABILITY),
+	[REASON_USER_NAMESPACE] = ONE_OP(GUARDS, OP_USER_NAMESPACE),
+	[REASON_OUTSIDE] = { .kinds = GUARDS, .first_op = OP_TRACE, .last_op = OP_CONTROL },
+	[REASON_BPF] = ONE_OP(GUARDS, OP_BPF),
+	[REASON_DEVICE] = { .kinds = FILES },
+	[REASON_TERMINAL] = { .kinds = FILES },
+	[REASON_HELPER] = ONE_OP(GUARDS, OP_KEY_REQUEST),
+	[REASON_OWNER] = ONE_OP(GUARDS, OP_SIGNAL),
+	[REASON_SETID] = { .kinds = FILES },
+	[REASON_ALL_QUOTAS] = ONE_OP(GUARDS, OP_QUOTA_SYNC),
+	[REASON_NODE] = ONE_OP(FILES, OP_MKNOD),
+	[REASON_LINKED] = { .kinds = FILES },
+	[REASON_BUDGET] = { .kinds = NETS },
+	[REASON_QUESTION] = ONE_OP(NETS, OP_RESOLVE),
+	[REASON_PRIVATE] = { .kinds = NETS, .first_op = OP_CONNECT, .last_op = OP_RECEIVE_SOCKET },
+};
+
+static bool is_in_scope(const struct event *event, const struct scope *scope)
+{
+	bool is_its_op = !scope->first_op ||
+			 (event->op >= scope->first_op && event->op <= scope->last_op);
+
+	return scope->kinds >> event->kind & 1 && is_its_op &&
+	       (!scope->needs_path || may_have_path(event));
+}
+
+/* A rule has its number, a budget may have, everything else has none; and only what the policy says allows. */
 static bool reason_ok(const struct event *event)
 {
-	if (event->reason != REASON_BUDGET &&
-	    (event->reason == REASON_RULE) != (event->rule != RULE_NONE))
-		return false;
-	switch (event->reason) {
-	case REASON_RULE:
-	case REASON_DEFAULT: return event->kind != EVENT_GUARD;
-	case REASON_NOT_IN_FORCE: break;
-	case REASON_WALK_LIMIT:
-	case REASON_DISCONNECTED:
-		if (!may_have_path(event))
-			return false;
-		break;
-	case REASON_NAMELESS:
-		if (event->kind != EVENT_EXEC)
-			return false;
-		break;
-	case REASON_PROTECTED:
-	case REASON_OWN:
-	case REASON_MOUNTS:
-	case REASON_KERNEL_FILE:
-	case REASON_DEVICE:
-	case REASON_TERMINAL:
-	case REASON_SETID:
-	case REASON_INDIRECT:
-	case REASON_RING:
-	case REASON_OVERLAY:
-		if (event->kind != EVENT_FILE)
-			return false;
-		break;
-	case REASON_FAMILY:
-	case REASON_SOCKET:
-	case REASON_LEFT_CGROUP:
-	case REASON_HEADER:
-	case REASON_FOREIGN_SOCKET:
-	case REASON_BUDGET:
-		if (event->kind != EVENT_NET)
-			return false;
-		break;
-	case REASON_QUESTION:
-		if (event->op != OP_RESOLVE)
-			return false;
-		break;
-	case REASON_PRIVATE:
-		if (event->kind != EVENT_NET || op_info(event->op)->is_name)
-			return false;
-		break;
-	case REASON_CAPABILITY:
-		if (event->op != OP_CAPABILITY)
-			return false;
-		break;
-	case REASON_USER_NAMESPACE:
-		if (event->op != OP_USER_NAMESPACE)
-			return false;
-		break;
-	case REASON_OUTSIDE:
-		if (event->op < OP_TRACE || event->op > OP_CONTROL)
-			return false;
-		break;
-	case REASON_OWNER:
-		if (event->op != OP_SIGNAL)
-			return false;
-		break;
-	case REASON_HELPER:
-		if (event->op != OP_KEY_REQUEST)
-			return false;
-		break;
-	case REASON_NODE:
-		if (event->op != OP_MKNOD)
-			return false;
-		break;
-	case REASON_ALL_QUOTAS:
-		if (event->op != OP_QUOTA_SYNC)
-			return false;
-		break;
-	case REASON_BPF:
-		if (event->op != OP_BPF)
-			return false;
-		break;
-	default: return false;
-	}
-	return event->verdict != VERDICT_ALLOW;
+	bool is_by_rule = event->reason == REASON_RULE;
+	bool may_allow = is_by_rule || event->reason == REASON_DEFAULT;
+
+	return event->reason < ARRAY_SIZE(scopes) && is_in_scope(event, &scopes[event->reason]) &&
+	       (event->reason == REASON_BUDGET || is_by_rule == (event->rule != RULE_NONE)) &&
+	       (may_allow || event->verdict != VERDICT_ALLOW);
 }
 
 static bool header_ok(const struct event *event)

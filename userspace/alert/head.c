@@ -12,6 +12,7 @@
 #include <openssl/pem.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #define SIGNATURE_LEN 64
 #define MESSAGE_MAX 128
@@ -107,6 +108,16 @@ bool head_verify(const struct head_key *key, const struct head *head)
 			      message_len) == 1;
 	EVP_MD_CTX_free(ctx);
 	return ok;
+}
+
+char *head_machine_id(void)
+{
+	char *text;
+
+	if (file_read("/etc/machine-id", 4096, &text, NULL))
+		return NULL;
+	text[strcspn(text, "\n")] = '\0';
+	return text;
 }
 
 /* A host may be renamed, its machine's id stays. */

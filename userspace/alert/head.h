@@ -36,6 +36,9 @@ void head_key_free(struct head_key *key);
 int head_sign(const struct head_key *key, struct head *head);
 bool head_verify(const struct head_key *key, const struct head *head);
 
+/* /etc/machine-id: a new string, or NULL. */
+char *head_machine_id(void);
+
 /* What heads of that file on that machine (NULL: not known, by its name as a host) have in of. */
 void head_name(const char *file, const char *machine, const char *host,
 	       char ret_of[static HEAD_OF_SIZE]);

@@ -191,45 +191,35 @@ static const char *clip(const struct json_out *out, const char *raw, char room[s
 	return room;
 }
 
-void out_add_text(struct json_out *out, const char *given)
+/* What needs no escape is copied: nearly all names. */
+static bool is_ready(const char *raw, enum out_quotes quotes)
 {
-	char room[OUT_SHORT_MAX];
-	const char *raw = clip(out, given, room);
-	size_t len = ordinary_span(raw);
-
-	if (raw[len])
-		add_new(out, text_escape(raw));
-	else
-		out_bytes(out, raw, len);
+	return quotes == QUOTES_NEVER ? !raw[ordinary_span(raw)] : text_is_word(raw);
 }
 
-void out_add_name(struct json_out *out, const char *given)
+static void add_ready(struct json_out *out, const char *raw, enum out_quotes quotes)
 {
-	char room[OUT_SHORT_MAX];
-	const char *raw = clip(out, given, room);
-
-	if (text_is_word(raw))
-		out_add(out, raw);
-	else
-		add_new(out, text_quote(raw));
+	if (quotes == QUOTES_ALWAYS)
+		out_add(out, "\\\"");
+	out_add(out, raw);
+	if (quotes == QUOTES_ALWAYS)
+		out_add(out, "\\\"");
 }
 
-static void wrap(struct json_out *out, const char *word)
+void out_add_name(struct json_out *out, const char *given, enum out_quotes quotes)
 {
-	out_bytes(out, "\\\"", 2);
-	out_add(out, word);
-	out_bytes(out, "\\\"", 2);
-}
-
-void out_add_quoted(struct json_out *out, const char *given)
-{
+	static char *(*const escapes[])(const char *raw) = {
+		[QUOTES_NEVER] = text_escape,
+		[QUOTES_IF_NEEDED] = text_quote,
+		[QUOTES_ALWAYS] = text_quote_always,
+	};
 	char room[OUT_SHORT_MAX];
 	const char *raw = clip(out, given, room);
 
-	if (text_is_word(raw))
-		wrap(out, raw);
+	if (is_ready(raw, quotes))
+		add_ready(out, raw, quotes);
 	else
-		add_new(out, text_quote_always(raw));
+		add_new(out, escapes[quotes](raw));
 }
 
 void out_text(struct json_out *out, const char *key, const char *raw)
@@ -237,7 +227,7 @@ void out_text(struct json_out *out, const char *key, const char *raw)
 	if (!raw)
 		return;
 	out_begin_string(out, key);
-	out_add_text(out, raw);
+	out_add_name(out, raw, QUOTES_NEVER);
 	out_end_string(out);
 }
 

@@ -91,11 +91,15 @@ static inline void out_word(struct json_out *out, const char *key, const char *w
 	out_end_string(out);
 }
 
+/* How a name stands in a sentence: as text_escape(), text_quote() or text_quote_always() has it. */
+enum out_quotes {
+	QUOTES_NEVER,
+	QUOTES_IF_NEEDED,
+	QUOTES_ALWAYS,
+};
+
 void out_add_string(struct json_out *out, const char *text); /* as out_string() */
-void out_add_text(struct json_out *out, const char *raw);    /* as out_text() */
-/* For sentences: in quotes as text_quote() has it, or always. */
-void out_add_name(struct json_out *out, const char *raw);
-void out_add_quoted(struct json_out *out, const char *raw);
+void out_add_name(struct json_out *out, const char *raw, enum out_quotes quotes);
 /* As printf() does, of numbers and constants: nothing is escaped. At most 255 bytes. */
 __attribute__((format(printf, 2, 3))) void out_addf(struct json_out *out, const char *format, ...);
 

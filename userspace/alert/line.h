@@ -6,6 +6,7 @@
 #define JOBCAGE_ALERT_LINE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct line {
 	int64_t time_ms;       /* Unix time */
 	struct tally *tally;   /* a reference; NULL: the event is about no job */
 	char code[32];         /* metadata.event_code */
+	bool is_decision;      /* of which a job makes as many as it likes */
 	size_t len;
 	char text[]; /* JSON in one line without its newline; "unmapped", an object, comes last */
 };

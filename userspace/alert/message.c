@@ -24,7 +24,7 @@ static void add_actor(struct json_out *out, const struct event *event)
 		return;
 	}
 	if (event->comm[0])
-		out_add_name(out, event->comm);
+		out_add_name(out, event->comm, QUOTES_IF_NEEDED);
 	else
 		out_add(out, "a process");
 	out_add(out, " (pid ");
@@ -35,7 +35,7 @@ static void add_actor(struct json_out *out, const struct event *event)
 static void add_path(struct json_out *out, const char *path)
 {
 	if (path)
-		out_add_name(out, path);
+		out_add_name(out, path, QUOTES_IF_NEEDED);
 	else
 		out_add(out, "a file without a recorded path");
 }
@@ -94,7 +94,7 @@ static void add_question(struct json_out *out, const struct decoded_event *event
 
 	out_addf(out, "%s for ", end.ip);
 	if (event->path)
-		out_add_name(out, event->path);
+		out_add_name(out, event->path, QUOTES_IF_NEEDED);
 	else
 		out_add(out, "what could not be read");
 }

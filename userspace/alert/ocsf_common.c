@@ -169,7 +169,7 @@ static void write_metadata(struct json_out *out, const struct alert_job *job,
 	out_close_list(out);
 	write_product(out, "product", class_info(head->class)->feature);
 	out_begin_string(out, "uid");
-	out_add_text(out, job->id);
+	out_add_name(out, job->id, QUOTES_NEVER);
 	out_add(out, ":");
 	out_add_uint(out, head->sequence);
 	out_end_string(out);

@@ -227,7 +227,8 @@ static void write_process(struct json_out *out, const struct decision *decision)
 	out_end_string(out);
 	write_own_user(out, decision);
 	out_text(out, "sandbox", decision->job->id);
-	out_int(out, "tid", event->tid);
+	if (!decision->decoded->is_fold) /* which may be of many threads */
+		out_int(out, "tid", event->tid);
 	if (event->start_ns)
 		write_time(out, "created_time", unix_ms(decision, event->start_ns));
 	write_parent(out, decision);
@@ -530,6 +531,8 @@ int ocsf_decision(const struct alert_job *job, const struct decoded_event *decod
 	r = write_bounded(&out, &decision, &head);
 	if (!r)
 		r = line_of_text(out.text, out.len, head.severity, head.time_ms, head.code, ret_line);
+	if (!r)
+		(*ret_line)->is_decision = true;
 	out_free(&out);
 	return r;
 }

@@ -91,7 +91,7 @@ void sink_put(struct sink *sink, struct line *line, bool is_record)
 
 	if (is_record && line->tally)
 		line->tally->waiting++;
-	if (sink->queue.bytes + line->len > sink->config.queue_bytes ||
+	if (!queue_has_room(&sink->queue, line, sink->config.queue_bytes) ||
 	    queue_push(&sink->queue, item))
 		settle(sink, item, false);
 }

@@ -14,22 +14,11 @@
 #include "alert/text.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
 
 #define TICK_MS 1000
 #define LAST_FLUSH_MS 1000
 
 /* --- who and where ---------------------------------------------------------------------------- */
-
-static char *machine_id(void)
-{
-	char *text;
-
-	if (file_read("/etc/machine-id", 4096, &text, NULL))
-		return NULL;
-	text[strcspn(text, "\n")] = '\0';
-	return text;
-}
 
 static int fill_host(struct alert_job *host)
 {
@@ -39,7 +28,7 @@ static int fill_host(struct alert_job *host)
 		return -errno;
 	host->host = strdup(uts.nodename);
 	host->kernel = strdup(uts.release);
-	host->machine_id = machine_id();
+	host->machine_id = head_machine_id();
 	return host->host && host->kernel ? 0 : -ENOMEM;
 }
 
@@ -58,6 +47,13 @@ int sinks_new(struct error *err, struct sinks **ret_sinks)
 	}
 	*ret_sinks = sinks;
 	return 0;
+}
+
+void sinks_name_host(const struct sinks *sinks, struct alert_job *about)
+{
+	about->host = sinks->host.host;
+	about->machine_id = sinks->host.machine_id;
+	about->kernel = sinks->host.kernel;
 }
 
 /* --- polling ---------------------------------------------------------------------------------- */

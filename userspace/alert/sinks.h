@@ -23,6 +23,9 @@ struct sinks {
 /* Returns 0 or -errno. */
 int sinks_new(struct error *err, struct sinks **ret_sinks);
 
+/* Says in about where it is; what is set there is borrowed. */
+void sinks_name_host(const struct sinks *sinks, struct alert_job *about);
+
 /* The last heads, a last attempt at what waits, and the end. */
 void sinks_free(struct sinks *sinks);
 

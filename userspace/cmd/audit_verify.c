@@ -13,7 +13,6 @@
 #include "alert/rotate.h"
 #include "alert/text.h"
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 
@@ -185,12 +184,10 @@ static bool print_result(const struct audit_result *result, bool is_json)
 /* The log's name if it stands where it was written. */
 static void name_of_place(const char *path, char ret_of[static HEAD_OF_SIZE])
 {
-	_cleanup_free_ char *absolute = realpath(path, NULL), *machine = NULL;
+	_cleanup_free_ char *absolute = realpath(path, NULL), *machine = head_machine_id();
 	struct utsname uts = { 0 };
 
 	uname(&uts);
-	if (!file_read("/etc/machine-id", 4096, &machine, NULL))
-		machine[strcspn(machine, "\n")] = '\0';
 	head_name(absolute ? absolute : path, machine, uts.nodename, ret_of);
 }
 

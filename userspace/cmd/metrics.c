@@ -82,10 +82,36 @@ static void print_by_kind(FILE *out, const json_t *jobs, const char *metric, con
 	}
 }
 
-/* Of each job's record. */
-static const struct {
+/* Each series of a family is one member of something that is listed: a job, a sink. */
+struct family {
 	const char *metric, *member, *type, *help;
-} record_metrics[] = {
+};
+
+typedef void print_labels(FILE *out, const json_t *item);
+
+static long long number_or_bool(const json_t *value)
+{
+	return json_is_boolean(value) ? json_is_true(value) : (long long)json_integer_value(value);
+}
+
+static void print_family(FILE *out, const struct family *family, const json_t *items, const char *object,
+			 print_labels *labels)
+{
+	json_t *item;
+	size_t i;
+
+	print_head(out, family->metric, family->type, family->help);
+	json_array_foreach(items, i, item)
+	{
+		const json_t *holder = object ? json_object_get(item, object) : item;
+
+		fprintf(out, "jobcage_%s", family->metric);
+		labels(out, item);
+		fprintf(out, "} %lld\n", number_or_bool(json_object_get(holder, family->member)));
+	}
+}
+
+static const struct family record_families[] = {
 	{ "record_decisions_total", "decisions", "counter", "Decisions that were to be recorded." },
 	{ "record_delivered_total", "delivered", "counter", "Decisions that events tell of." },
 	{ "record_folded_total", "folded", "counter",
@@ -99,25 +125,11 @@ static const struct {
 
 static void print_records(FILE *out, const json_t *jobs)
 {
-	for (size_t m = 0; m < ARRAY_SIZE(record_metrics); m++) {
-		json_t *job;
-		size_t i;
-
-		print_head(out, record_metrics[m].metric, record_metrics[m].type,
-			   record_metrics[m].help);
-		json_array_foreach(jobs, i, job)
-		{
-			fprintf(out, "jobcage_%s", record_metrics[m].metric);
-			print_job_labels(out, job);
-			fprintf(out, "} %lld\n",
-				number(json_object_get(job, "record"), record_metrics[m].member));
-		}
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(record_families); i++)
+		print_family(out, &record_families[i], jobs, "record", print_job_labels);
 }
 
-static const struct {
-	const char *metric, *member, *type, *help;
-} sink_metrics[] = {
+static const struct family sink_families[] = {
 	{ "sink_written_total", "written", "counter", "Events that the sink took." },
 	{ "sink_dropped_total", "dropped", "counter", "Events that the sink did not get." },
 	{ "sink_opened_total", "opened", "counter", "How often the sink was opened." },
@@ -126,24 +138,15 @@ static const struct {
 	{ "sink_up", "ok", "gauge", "1: the sink takes events." },
 };
 
+static void print_sink_label(FILE *out, const json_t *sink)
+{
+	print_label(out, "sink", ask_text(sink, "sink"), "{");
+}
+
 static void print_sinks(FILE *out, const json_t *sinks)
 {
-	for (size_t m = 0; m < ARRAY_SIZE(sink_metrics); m++) {
-		json_t *sink;
-		size_t i;
-
-		print_head(out, sink_metrics[m].metric, sink_metrics[m].type, sink_metrics[m].help);
-		json_array_foreach(sinks, i, sink)
-		{
-			const json_t *value = json_object_get(sink, sink_metrics[m].member);
-
-			fprintf(out, "jobcage_%s", sink_metrics[m].metric);
-			print_label(out, "sink", ask_text(sink, "sink"), "{");
-			fprintf(out, "} %lld\n",
-				json_is_boolean(value) ? json_is_true(value)
-						       : (long long)json_integer_value(value));
-		}
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(sink_families); i++)
+		print_family(out, &sink_families[i], sinks, NULL, print_sink_label);
 }
 
 static void print_kernel(FILE *out, const json_t *kernel)

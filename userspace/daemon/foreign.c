@@ -91,9 +91,7 @@ static int put_finding(struct sinks *sinks, const struct job *job, const struct 
 
 	if (r)
 		return r;
-	about.host = sinks->host.host;
-	about.machine_id = sinks->host.machine_id;
-	about.kernel = sinks->host.kernel;
+	sinks_name_host(sinks, &about);
 	r = ocsf_finding(&about, "End without an account",
 			 "the job has ended under a build of jobcage that cannot read its tables: "
 			 "its counts, and events that had not been written, are lost",

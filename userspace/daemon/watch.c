@@ -6,13 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include "alert/ocsf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "daemon/controller.h"
 #include "daemon/journal.h"
 #include "daemon/spent.h"
@@ -33,33 +30,6 @@
 
 /* --- who and where, for every event ----------------------------------------------------------- */
 
-static char *read_line(const char *path)
-{
-	char *text;
-
-	if (file_read(path, 4096, &text, NULL))
-		return NULL;
-	text[strcspn(text, "\n")] = '\0';
-	return text;
-}
-
-static char *host_name(void)
-{
-	char name[256];
-
-	if (gethostname(name, sizeof(name)))
-		strcpy(name, "localhost");
-	name[sizeof(name) - 1] = '\0';
-	return strdup(name);
-}
-
-static char *kernel_release(void)
-{
-	struct utsname uts;
-
-	return strdup(uname(&uts) ? "unknown" : uts.release);
-}
-
 struct alert_job watch_about(const struct job *job, const struct policy *policy)
 {
 	return (struct alert_job){
@@ -76,13 +46,10 @@ struct alert_job watch_about(const struct job *job, const struct policy *policy)
 	};
 }
 
-static int fill_about(struct watch *watch)
+static void fill_about(struct watch *watch)
 {
 	watch->about = watch_about(watch->job, watch->job->rules->policy);
-	watch->about.host = host_name();
-	watch->about.machine_id = read_line("/etc/machine-id");
-	watch->about.kernel = kernel_release();
-	return watch->about.host && watch->about.kernel ? 0 : -ENOMEM;
+	sinks_name_host(watch->controller->sinks, &watch->about);
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -313,9 +280,6 @@ void watch_drop(struct watch *watch)
 	tally_unref(watch->tally);
 	kinds_free(&watch->kinds);
 	cleanup_fd(&watch->tell_fd);
-	free((char *)watch->about.host);
-	free((char *)watch->about.machine_id);
-	free((char *)watch->about.kernel);
 	free(watch);
 }
 
@@ -330,12 +294,9 @@ int watch_new(struct controller *controller, struct job *job, struct sink *sink,
 	watch->controller = controller;
 	watch->job = job;
 	watch->tell_fd = -1;
+	fill_about(watch);
 	watch->tally = tally_new();
-	r = watch->tally ? fill_about(watch) : -ENOMEM;
-	if (r)
-		error_errno(err, r, "cannot watch the job");
-	else
-		r = open_ring(watch, err);
+	r = watch->tally ? open_ring(watch, err) : error_errno(err, -ENOMEM, "cannot watch the job");
 	if (r) {
 		watch_drop(watch);
 		return r;

@@ -30,7 +30,7 @@ struct watch {
 	struct folds folds;       /* repeats that the kernel counts, until events tell of them */
 	struct kinds kinds;       /* what was denied since this controller looks after it */
 	int tell_fd;              /* where the first of each kind is said; -1: nowhere */
-	struct alert_job about;   /* host, machine_id and kernel are owned, the rest is job's */
+	struct alert_job about;   /* borrowed from job and the controller's sinks */
 	json_t *self_test; /* what it came to, for the record; NULL if there was none */
 	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
 	bool is_failing;   /* could not be ended; said already */

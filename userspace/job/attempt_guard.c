@@ -12,6 +12,7 @@
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
+#include <linux/perf_event.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -61,6 +62,22 @@ static int read_process(const struct attempt *attempt, struct attempt_result *re
 	(void)attempt, (void)result;
 	snprintf(path, sizeof(path), "/proc/%d/exe", getppid());
 	return act_outcome(readlink(path, target, sizeof(target)));
+}
+
+/* Of nothing: it counts no event, and would be closed at once. */
+static int count_events(const struct attempt *attempt, struct attempt_result *result)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
+					.size = sizeof(attr),
+					.config = PERF_COUNT_SW_DUMMY,
+					.disabled = 1 };
+	int fd = (int)syscall(SYS_perf_event_open, &attr, getppid(), -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	(void)attempt, (void)result;
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 static int send_signal(const struct attempt *attempt, struct attempt_result *result)
@@ -163,6 +180,17 @@ static int sync_quotas(const struct attempt *attempt, struct attempt_result *res
 const struct act guard_acts[] = {
 	OUTSIDE_ACT("ptrace_access_check", "readlink() of the controller's /proc/PID/exe",
 		    read_process, OP_TRACE),
+	{
+		.name = "perf_event_alloc",
+		.hook = "perf_event_alloc",
+		.what = "perf_event_open() of the controller",
+		.run = count_events,
+		.refusal = EACCES,
+		.op = OP_TRACE,
+		.reason = REASON_OUTSIDE,
+		/* Else the kernel asks as for tracing, by another hook. */
+		.capabilities = 1ULL << CAP_PERFMON,
+	},
 	OUTSIDE_ACT("task_kill", "kill() of the controller with an ignored signal", send_signal,
 		    OP_SIGNAL),
 	GUARD_ACT("file_fcntl", "fcntl() that has a pipe signal the controller", set_owner, EACCES, OP_SIGNAL,

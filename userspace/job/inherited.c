@@ -23,6 +23,8 @@ static const char *why_not(const struct identity *id)
 		return "which the policy closes";
 	if (id->is_writable && id->access == ACCESS_READ)
 		return "open for writing, which the policy lets the job only read";
+	if (id->is_writable && id->is_linked)
+		return "open for writing, which has another name (hard link) that may be in a dataset";
 	return NULL;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "kern/iter.h"
+#include "kern/trees.h"
 
 /* How often to ask again when another controller asked in between. */
 #define TRIES 100
@@ -33,6 +34,14 @@ static bool is_answer(const struct identity *identities, size_t cnt,
 	return true;
 }
 
+static bool has_tree(const struct identity *identities, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++)
+		if (identities[i].tree)
+			return true;
+	return false;
+}
+
 static int by_fd(const void *a, const void *b)
 {
 	const struct identity *x = a, *y = b;
@@ -44,7 +53,8 @@ int identify_files(struct kern *kern, pid_t tgid, long policy_slot, size_t max, 
 		   struct identity **ret_identities, size_t *ret_cnt)
 {
 	struct identify_request request = { .has_policy = policy_slot >= 0,
-					    .policy = policy_slot >= 0 ? policy_slot : 0 };
+					    .policy = policy_slot >= 0 ? policy_slot : 0,
+					    .btrfs = trees_known(kern) };
 
 	for (int i = 0; i < TRIES; i++) {
 		_cleanup_free_ void *data = NULL;
@@ -60,6 +70,9 @@ int identify_files(struct kern *kern, pid_t tgid, long policy_slot, size_t max, 
 			return error_errno(err, r, "cannot read the file identities of process %d",
 					   tgid);
 		if (!is_answer(data, len / sizeof(struct identity), &request))
+			continue;
+		if (!request.btrfs.word && has_tree(data, len / sizeof(struct identity)) &&
+		    !trees_learn(kern, &request.btrfs))
 			continue;
 		*ret_cnt = len / sizeof(struct identity);
 		qsort(data, *ret_cnt, sizeof(struct identity), by_fd);

@@ -87,6 +87,7 @@ struct kern {
 	struct tables *tables;         /* mapped */
 	struct job_value *jobs;        /* in there: job_by_slot, JOB_SLOTS of them */
 	struct policy_value *policies; /* policy_by_slot, POLICY_SLOTS of them */
+	__u32 _Atomic btrfs;           /* union btrfs_layout; 0 until a file of btrfs was named */
 };
 
 /*

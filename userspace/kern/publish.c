@@ -12,6 +12,8 @@
 #include "kern/barrier.h"
 #include "kern/names.h"
 #include "kern/budget.h"
+#include "kern/devices.h"
+#include "kern/trees.h"
 
 static void cleanup_egress(struct egress_tables *tables)
 {
@@ -187,7 +189,7 @@ static void publish_filters(struct policy_value *value, const struct roots *root
 	for (size_t i = 0; i < roots->dev_cnt; i++)
 		value->dev_filter |= 1ULL << DEV_FILTER_BIT(roots->devs[i]);
 	for (size_t i = 0; i < roots->cnt; i++)
-		if (roots->items[i].key.type != S_IFDIR)
+		if (ROOT_TYPE(roots->items[i].key.kind) != S_IFDIR)
 			value->file_filter |= 1ULL << FILE_FILTER_BIT(roots->items[i].key.ino);
 }
 
@@ -207,13 +209,17 @@ static void publish_value(struct kern *kern, __u32 slot, const struct policy *po
 	value->mounts = policy->mounts;
 	value->sockets = policy->sockets;
 	value->capabilities = policy->capabilities;
+	value->devices = policy->devices;
 	value->user_namespaces = policy->user_namespaces;
+	if (policy->devices)
+		devices_publish(kern->tables);
+	value->btrfs = trees_known(kern);
 	value->rules_id = new_rules_id(slot);
 	publish_filters(value, roots);
 	value->dev_cnt = roots->dev_cnt;
-	if (roots->dev_cnt <= POLICY_DEVS)
-		for (size_t i = 0; i < roots->dev_cnt; i++)
-			value->devs[i] = roots->devs[i];
+	value->dataset_dev_cnt = roots->dataset_dev_cnt;
+	for (size_t i = 0; i < roots->dev_cnt && i < POLICY_DEVS; i++)
+		value->devs[i] = roots->devs[i];
 	__atomic_store_n(&value->mode, policy->mode, __ATOMIC_RELEASE);
 }
 

@@ -88,12 +88,31 @@ static int merge(struct root *root, const struct held_place *place, const struct
 	return 0;
 }
 
-static void add_dev(struct roots *roots, __u32 dev)
+static size_t find_dev(const struct roots *roots, __u32 dev)
 {
-	for (size_t i = 0; i < roots->dev_cnt; i++)
-		if (roots->devs[i] == dev)
-			return;
-	roots->devs[roots->dev_cnt++] = dev;
+	size_t i = 0;
+
+	while (i < roots->dev_cnt && roots->devs[i] != dev)
+		i++;
+	return i;
+}
+
+static bool is_guarded(const struct rule *rule)
+{
+	return rule && rule->class == RULE_DATASET && rule->access != ACCESS_WRITE;
+}
+
+/* Those of datasets first. */
+static void add_dev(struct roots *roots, __u32 dev, bool has_dataset)
+{
+	size_t at = find_dev(roots, dev);
+
+	if (at == roots->dev_cnt)
+		roots->devs[roots->dev_cnt++] = dev;
+	if (!has_dataset || at < roots->dataset_dev_cnt)
+		return;
+	roots->devs[at] = roots->devs[roots->dataset_dev_cnt];
+	roots->devs[roots->dataset_dev_cnt++] = dev;
 }
 
 /* A place under its identity. */
@@ -109,6 +128,15 @@ static int name_order(const void *a, const void *b)
 	int order = memcmp(&x->key, &y->key, sizeof(x->key));
 
 	return order ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+static int no_tree(const struct held_place *place, struct error *err)
+{
+	return error_set(err, -EOPNOTSUPP,
+			 "%s is on btrfs, and this kernel does not say where that keeps an inode's "
+			 "subvolume; use a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y, as "
+			 "distributions' stock kernels are",
+			 place->path);
 }
 
 static int name_places(struct kern *kern, const struct places *places, struct error *err,
@@ -127,8 +155,10 @@ static int name_places(struct kern *kern, const struct places *places, struct er
 		id = identity_of_fd(ids, id_cnt, place->fd);
 		if (!id)
 			return error_set(err, -ESTALE, "the kernel does not name %s", place->path);
+		if (id->tree == TREE_UNKNOWN)
+			return no_tree(place, err);
 		names[cnt++] = (struct named_place){
-			.key = { .dev = id->dev, .type = id->type, .ino = id->ino },
+			.key = { .dev = id->dev, .kind = ROOT_KIND(id->type, id->tree), .ino = id->ino },
 			.place = place,
 		};
 	}
@@ -147,7 +177,7 @@ static int merge_names(struct roots *roots, const struct named_place *names, siz
 		if (!i || memcmp(&names[i].key, &names[i - 1].key, sizeof(names[i].key)))
 			roots->items[roots->cnt++] = (struct root){ .key = names[i].key };
 		if (place->rule || place->is_own)
-			add_dev(roots, names[i].key.dev);
+			add_dev(roots, names[i].key.dev, is_guarded(place->rule));
 		r = merge(&roots->items[roots->cnt - 1], place, policy, err);
 	}
 	return r;

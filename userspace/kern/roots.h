@@ -36,6 +36,7 @@ struct roots {
 	size_t cnt;
 	__u32 *devs; /* superblocks that hold a rule's root, each once */
 	size_t dev_cnt;
+	size_t dataset_dev_cnt; /* of these, the first: with a dataset that the job may not write to */
 	int *fds;    /* of every root, O_PATH: overlayfs gives an inode a new number once it is evicted */
 	size_t fd_cnt;
 	uid_t owner; /* whose descriptors they count as: the policy's */

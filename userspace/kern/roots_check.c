@@ -163,7 +163,7 @@ static struct root_key key_of(const struct identity *ids, size_t id_cnt, int fd)
 
 	if (!id)
 		return (struct root_key){ 0 };
-	return (struct root_key){ .dev = id->dev, .type = id->type, .ino = id->ino };
+	return (struct root_key){ .dev = id->dev, .kind = ROOT_KIND(id->type, id->tree), .ino = id->ino };
 }
 
 static int name_findings(struct kern *kern, struct findings *findings, struct error *err)

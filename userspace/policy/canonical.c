@@ -288,6 +288,7 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
 	if (policy->spiffe_id)
 		put(writer, root, "spiffe_id", json_string(policy->spiffe_id));
 	put_bits(writer, root, "sockets", &socket_words, policy->sockets);
+	put_bits(writer, root, "devices", &device_words, policy->devices);
 	put_bits(writer, root, "capabilities", &capability_words, policy->capabilities);
 	if (policy->user_namespaces)
 		put(writer, root, "user_namespaces", json_true());

@@ -3,7 +3,7 @@
  * A policy in the making.
  *
  * load.c finds the files and reads them in the order of merging, parse.c turns each into rules of
- * the draft (environment.c and limits.c read the sections of their names), merge.c settles which of
+ * the draft (flow.c, domain.c, environment.c and limits.c read some of its sections), merge.c settles which of
  * them stand and makes the rule table, canonical.c writes the result down.
  */
 #ifndef JOBCAGE_POLICY_DRAFT_H
@@ -49,6 +49,9 @@ struct draft {
 extern const struct shape environment_shape;
 extern const struct shape limits_shape;
 extern const struct shape dns_shape;
+extern const struct shape net_shape; /* of an egress rule */
+extern const struct shape egress_shape;
+extern const struct shape ingress_shape;
 extern const struct shape policy_shape;
 extern const struct shape allowlist_shape;
 
@@ -72,6 +75,7 @@ enum policy_field {
 	POLICY_SPIFFE_ID,
 	POLICY_CAPABILITIES,
 	POLICY_USER_NAMESPACES,
+	POLICY_DEVICES,
 	POLICY_FIELD_CNT,
 };
 
@@ -85,6 +89,9 @@ void read_limits(struct draft *draft, const struct cursor *at);
 bool read_destination(const struct cursor *at, const struct node *cidr, const struct node *domain,
 		      const struct node *private, struct rule *rule);
 void read_dns(struct draft *draft, const struct cursor *at);
+void read_net_rule(struct draft *draft, const struct cursor *at, uint8_t access);
+void read_egress(struct draft *draft, const struct cursor *at);
+void read_ingress(struct draft *draft, const struct cursor *at);
 
 /*
  * Reads an egress allowlist. ret_name may be NULL, else it gets the name (free it) if there is

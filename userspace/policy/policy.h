@@ -131,6 +131,7 @@ struct policy {
 	enum mount_default mounts;
 	enum audit_loss on_audit_loss;
 	uint32_t sockets; /* bit N: enum socket_class N is named */
+	uint32_t devices; /* bit N: enum device_group N is named */
 	uint64_t capabilities; /* bit N: capability N is named */
 	bool user_namespaces;
 	struct rule *rules;

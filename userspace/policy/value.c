@@ -92,6 +92,13 @@ static const struct word capability_word[] = {
 	{ "CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE },
 };
 
+static const struct word device_word[] = {
+	{ "gpu", DEVICE_GPU },
+	{ "rdma", DEVICE_RDMA },
+	{ "kvm", DEVICE_KVM },
+	{ "fuse", DEVICE_FUSE },
+};
+
 #define VOCABULARY(what, words) { what, words, ARRAY_SIZE(words) }
 
 const struct vocabulary mode_words = VOCABULARY("mode", mode_word);
@@ -104,6 +111,7 @@ const struct vocabulary protocol_words = VOCABULARY("protocol", protocol_word);
 const struct vocabulary mounts_words = VOCABULARY("value of mounts", mounts_word);
 const struct vocabulary audit_loss_words = VOCABULARY("value of on_audit_loss", audit_loss_word);
 const struct vocabulary socket_words = VOCABULARY("kind of socket", socket_word);
+const struct vocabulary device_words = VOCABULARY("group of devices", device_word);
 const struct vocabulary capability_words = VOCABULARY("capability", capability_word);
 
 const char *word_text(const struct vocabulary *vocabulary, uint8_t value)

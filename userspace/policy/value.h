@@ -47,6 +47,7 @@ extern const struct vocabulary protocol_words; /* enum protocol_word */
 extern const struct vocabulary mounts_words;   /* enum mount_default */
 extern const struct vocabulary audit_loss_words; /* enum audit_loss */
 extern const struct vocabulary socket_words;   /* enum socket_class, those that can be named */
+extern const struct vocabulary device_words;   /* enum device_group */
 extern const struct vocabulary capability_words; /* CAP_* */
 
 /* The word of a value, or NULL. */

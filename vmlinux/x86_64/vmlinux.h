@@ -30,6 +30,12 @@ typedef unsigned int fmode_t;
 typedef u32 dev_t;
 typedef short unsigned int sa_family_t;
 
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+typedef atomic64_t atomic_long_t;
+
 struct list_head;
 struct super_block;
 struct inode;
@@ -49,7 +55,10 @@ struct upid;
 struct pid;
 struct proc_inode;
 struct mm_struct;
+struct hw_perf_event;
+struct perf_event;
 struct task_struct;
+struct files_struct;
 struct nsproxy;
 struct css_set;
 struct kernfs_node;
@@ -80,6 +89,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_CGROUP_STORAGE = 19,
@@ -91,6 +101,7 @@ enum bpf_map_type {
 enum {
 	false = 0,
 	true = 1,
+	BPF_ANY = 0,
 	BPF_F_NO_PREALLOC = 1,
 	BPF_F_INNER_MAP = 4096,
 	BPF_F_MMAPABLE = 1024,
@@ -116,6 +127,10 @@ struct super_block {
 	struct list_head s_mounts;
 };
 
+struct rw_semaphore {
+	atomic_long_t owner;
+};
+
 struct inode {
 	umode_t i_mode;
 	struct super_block *i_sb;
@@ -123,6 +138,7 @@ struct inode {
 	const unsigned int i_nlink;
 	dev_t i_rdev;
 	__u32 i_generation;
+	struct rw_semaphore i_rwsem;
 };
 
 struct iattr {
@@ -139,6 +155,7 @@ struct hlist_bl_node {
 };
 
 struct dentry {
+	unsigned int d_flags;
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
@@ -205,6 +222,15 @@ struct mm_struct {
 	struct file *exe_file;
 };
 
+struct hw_perf_event {
+	struct task_struct *target;
+};
+
+struct perf_event {
+	struct hw_perf_event hw;
+	struct perf_event *parent;
+};
+
 struct task_struct {
 	struct mm_struct *mm;
 	int pid;
@@ -226,6 +252,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct hlist_node pid_links[4];
 	struct files_struct *files;
+	u64 self_exec_id;
 };
 
 struct files_struct {
@@ -255,6 +282,7 @@ struct user_namespace {
 };
 
 struct cred {
+	struct { unsigned int val; } uid;
 	struct { unsigned int val; } euid;
 	struct kernel_cap_struct cap_effective;
 	struct user_namespace *user_ns;

@@ -24,7 +24,7 @@ ALLOW, FOREIGN = (f"{PROJECT}/build/tests/{name}.bpf.o" for name in ("allow", "f
 
 # bpf/abi/tables.h: where they begin, entries, the size of one
 Table = collections.namedtuple("Table", "start cnt size")
-TABLES = {"job": Table(0, 16384, 32), "policy": Table(16384 * 32, 4096, 120)}
+TABLES = {"job": Table(0, 16384, 32), "policy": Table(16384 * 32, 4096, 128)}
 
 # bpf/abi/policy.h
 MODE_AUDIT = 2
@@ -168,7 +168,7 @@ def last_policy():
 def remove_root(path):
     """The rule for that directory is not in the kernel."""
     info = os.stat(path)
-    key = ROOT_KEY.pack(os.major(info.st_dev) << 20 | os.minor(info.st_dev), stat.S_IFMT(info.st_mode), info.st_ino)
+    key = ROOT_KEY.pack(os.major(info.st_dev) << 20 | os.minor(info.st_dev), stat.S_IFMT(info.st_mode) >> 12, info.st_ino)
     fd = bpf(MAP_GET_FD_BY_ID, "<I", last_policy()[1])
     if not map_call(MAP_DELETE_ELEM, fd, key):
         raise RuntimeError(f"no rule for {path} in the kernel")

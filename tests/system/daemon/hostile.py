@@ -212,6 +212,14 @@ def in_cgroup_of(job_id, pid):
         return f"jobcage-{job_id}" in stream.read()
 
 
+def runs(pid, program):
+    """While a thread executes it the process has none for a moment: that of its first thread is gone already."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe") == program
+    except FileNotFoundError:
+        return False
+
+
 def raised_meanwhile(check, house):
     """The same with a program: one that gives root's rights is not the job's first, whatever the policy says of it."""
     plain = shutil.copy("/bin/sleep", f"{house.root}/sleep-plain")
@@ -227,11 +235,10 @@ def raised_meanwhile(check, house):
 
         with slow_move(house, f"{traces.CGROUP_ROOT}/jobcage-{job}", 3):
             pid, fd = child(ALICE, launch)
-            runs = wait_for(lambda: os.readlink(f"/proc/{pid}/exe") == program)
-            check.that(f"{program}: runs before the launcher is in the job", runs and not in_cgroup_of(job, pid))
+            check.that(f"{program}: runs before the launcher is in the job", wait_for(lambda: runs(pid, program)) and not in_cgroup_of(job, pid))
             entered = wait_for(lambda: house.ask("whois", str(pid)).returncode == 0, 10 if is_job else 6)
         check.equal(f"{program}: is in the job", (bool(entered), in_cgroup_of(job, pid)), (is_job, is_job))
-        check.that(f"{program}: lives", os.readlink(f"/proc/{pid}/exe") == program)
+        check.that(f"{program}: lives", runs(pid, program))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         os.close(fd)

@@ -6,6 +6,7 @@ import json
 import os
 import time
 
+from eventfile import END_OF_LINE, whole_lines
 from harness import wait_for
 from house import ALICE, EVERYBODY, ROOT, User
 
@@ -58,12 +59,14 @@ def at_once(check, house, cnt):
 def accounted(check, house, ids):
     """Of each: its start, what it was denied, its end, complete."""
     codes, complete = collections.defaultdict(list), set()
-    with open(house.site_alerts, encoding="utf-8") as stream:
-        for event in map(json.loads, stream):
-            job = event["metadata"].get("correlation_uid")
-            if job in ids:
-                codes[job].append(event["metadata"]["event_code"])
-                complete |= {event["unmapped"]["jobcage"]["complete"]} if codes[job][-1] == "job_end" else set()
+    for line in whole_lines(house.site_alerts):
+        if not line.endswith(END_OF_LINE):
+            continue  # what a daemon left that was killed
+        event = json.loads(line)
+        job = event["metadata"].get("correlation_uid")
+        if job in ids:
+            codes[job].append(event["metadata"]["event_code"])
+            complete |= {event["unmapped"]["jobcage"]["complete"]} if codes[job][-1] == "job_end" else set()
     check.equal("the record of each", collections.Counter(map(tuple, codes.values())),
                 {("job_start", "file_open_write", "file_open_read", "job_end"): len(ids)})
     check.equal("each is complete", complete, {True})

@@ -11,9 +11,8 @@ from hostile import CLONE_NEWNS, CLONE_NEWUSER, may_write, unshare
 from house import ALICE, BOB
 from protocol import CLOSED, OWN, Client, child, error_of, name_myself, result_of
 
-# So many, and the daemon's look at one's descriptors takes some milliseconds.
+# So many that the daemon's look at them takes some milliseconds.
 FILES = 400
-LOOK_MS = 60
 
 
 @contextlib.contextmanager
@@ -77,10 +76,13 @@ def stopped(check, house, cnt):
 
     def stop(number):
         pid, fd = child(ALICE, lambda: launch(number))
-        time.sleep(chance.random() * LOOK_MS / 1000)
+        time.sleep(chance.random() * undisturbed)
         os.kill(pid, signal.SIGSTOP)
         return pid, fd
 
+    start = time.monotonic()
+    check.equal("who is not stopped is under the policy", result_of(*child(ALICE, lambda: launch("not"))), ["ok", False, FILES])
+    undisturbed = time.monotonic() - start
     with served_meanwhile(check, house, "stopped"):
         clients = [stop(number) for number in range(cnt)]
         time.sleep(0.5)

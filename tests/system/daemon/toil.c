@@ -53,8 +53,11 @@ struct account {
 	_Atomic uint64_t unforked; /* children that there were none of */
 };
 
+/* The child that an act is for could not be made: it was not tried. */
+#define UNTRIED (-1)
+
 struct act {
-	int (*run)(const char *argument); /* 0 or an errno */
+	int (*run)(const char *argument); /* 0, an errno or UNTRIED */
 	const char *argument;
 	uint64_t bit;
 	bool is_for_child;
@@ -126,7 +129,7 @@ static int act_exec(const char *path)
 		_exit(0);
 	}
 	if (pid < 0)
-		return errno;
+		return UNTRIED;
 	waitpid(pid, NULL, 0);
 	return error;
 }
@@ -178,10 +181,15 @@ static bool parse_acts(char **words)
 
 /* --- rounds ----------------------------------------------------------------------------------- */
 
-static void count(const struct act *act, bool is_wrong, _Atomic uint64_t *all,
-		  _Atomic uint64_t *wrong)
+static void run(const struct act *act, int wanted, _Atomic uint64_t *all, _Atomic uint64_t *wrong)
 {
-	if (is_wrong) {
+	int error = act->run(act->argument);
+
+	if (error == UNTRIED) {
+		atomic_fetch_add(&account->unforked, 1);
+		return;
+	}
+	if (error != wanted) {
 		atomic_fetch_add(wrong, 1);
 		atomic_fetch_or(&account->wrong, act->bit);
 	}
@@ -192,12 +200,10 @@ static void go_through(bool is_child)
 {
 	for (const struct act *act = forbidden; act->run; act++)
 		if (is_child || !act->is_for_child)
-			count(act, act->run(act->argument) != EACCES, &account->attempts,
-			      &account->breaches);
+			run(act, EACCES, &account->attempts, &account->breaches);
 	for (const struct act *act = allowed; act->run; act++)
 		if (is_child || !act->is_for_child)
-			count(act, act->run(act->argument) != 0, &account->uses,
-			      &account->refusals);
+			run(act, 0, &account->uses, &account->refusals);
 }
 
 static void go_through_in_child(void)

@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ from harness import WAIT_S, wait_for
 from watched import KILLPOINT
 
 FLOOD = os.environ.get("JOBCAGE_FLOOD", f"{PROJECT}/build/tests/flood")
+MASKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "masks.py")
 
 # A queue holds 8 MiB for one sink; the rest is what the daemon has anyway.
 MEMORY_KIB = 32 * 1024
@@ -143,6 +145,28 @@ def repeats(check, house, _):
     tidy(house)
 
 
+def masked(check, house, _):
+    """Repeats by a process that becomes another, in name, group, user or program, are told under what it was at each."""
+    other, python = f"{house.root}/other-python", os.path.realpath("/usr/bin/python3")
+    shutil.copy(python, other)
+    job = house.start(python, "-B", MASKS, f"{house.digits}/a", "300", other, alerts=f"{house.log}/masked.jsonl").finish()
+    wait_for(job.end)
+    told, folded = collections.Counter(), collections.Counter()
+    for event in job.events():
+        if event["metadata"]["event_code"] != "file_open_write":
+            continue
+        process = event["actor"]["process"]
+        who = process["name"], event["unmapped"]["jobcage"]["gid"], process["user"]["uid"], process["file"]["path"]
+        told[who] += event["count"]
+        folded[who] += event["count"] > 1
+    name = os.path.basename(python)
+    expected = [(name, 0, "0", python), ("mask", 0, "0", python), ("mask", 4001, "0", python), ("mask", 4001, "4001", python),
+                ("mask", 4001, "4001", other)]
+    check.equal("masked: each is told of what it did", told, dict.fromkeys(expected, 300))
+    check.that("masked: in counts", all(folded[who] for who in expected), folded)
+    check.equal("masked: nothing is lost", (job.end()["lost"], job.end()["complete"]), (0, True))
+
+
 def orphaned(check, house, _):
     """What was counted while there was no controller is told by the next one."""
     job = start(house, 3000, 10)
@@ -185,6 +209,44 @@ def stopped_at_loss(check, house, _):
         job.process.wait()
         wait_for(lambda: end_of(job))
     check.equal("loss: only the lenient one's record has a hole", (end_of(quiet)["complete"], end_of(lenient)["complete"]), (True, False))
+    tidy(house)
+
+
+def full_queue(check, house, _):
+    """The log of all jobs takes nothing, and one floods it: who does not loses no line, and is not stopped for what others lose."""
+    house.policy("strict", on_audit_loss="stop")
+
+    def begin(policy, names, go):
+        job_id = house.new_id()
+        return house.start("sh", "-c", f"{FLOOD} $0 0 {names} $1/{go} $1/done-{job_id}; while [ ! -e $1/end ]; do sleep 0.05; done",
+                           house.digits, house.out, job_id=job_id, policy=policy)
+
+    def log():
+        return next(sink for sink in house.status(quiet.id)["sinks"] if sink["sink"] == house.site_alerts)
+
+    flooder, quiet = begin("plain", 6000, "go-flood"), begin("strict", 30, "go-quiet")
+    check.that("full queue: they run", wait_for(lambda: house.running(flooder) and house.running(quiet)))
+    moved = f"{house.alerts}/moved"
+    os.rename(house.site_alerts, moved)
+    os.mkdir(house.site_alerts)
+    house.touch("go-flood")
+    check.that("full queue: all is attempted", house.appears(f"done-{flooder.id}"))
+    check.that("full queue: lines are dropped", wait_for(lambda: log()["dropped"]))
+    house.touch("go-quiet")
+    check.that("full queue: the quiet one does its acts", house.appears(f"done-{quiet.id}"))
+    time.sleep(4) # a job is stopped within two seconds
+    check.equal("full queue: who lost nothing runs", quiet.process.poll(), None)
+    os.rmdir(house.site_alerts)
+    os.rename(moved, house.site_alerts)
+    check.that("full queue: what waited is written", wait_for(lambda: log()["ok"] and not log()["waiting"]))
+    house.touch("end")
+    for job in (flooder, quiet):
+        job.finish()
+        wait_for(job.end)
+    decisions = [event for event in quiet.events() if is_decision(event)]
+    check.equal("full queue: its record is whole", (len(decisions), quiet.end()["complete"], quiet.end()["write_failures"]), (34, True, 0))
+    check.that("full queue: the flood's has a hole, which is counted", not flooder.end()["complete"] and
+               flooder.end()["write_failures"] > 0, flooder.end())
     tidy(house)
 
 

@@ -247,9 +247,22 @@ def descriptor_cases():
     yield Case('type-ahead', 'here type_ahead', alerts=(Alert('file_ioctl', 'builtin:terminal-input', '*'),))
     yield Case('device', 'here open_read /dev/cpu_dma_latency', 'here open_read /dev/zero',
                alerts=(Alert('file_open_read', 'builtin:devices', '/dev/cpu_dma_latency'),))
+    yield from device_cases()
     for act in ('receive_read', 'receive_path', 'get_flags', 'ask_terminal'):
         here = places(TMPFS, 'ds', f'only-{act}')
         yield Case(f'only-{act}', '', f'here {act} {here["t"]}/f', folders=(here['t'],))
+
+
+def device_cases():
+    """The policy names the devices of FUSE. Where no rule is near, at a place that a rule closes, and as nodes that are made."""
+    yield Case('device-named', f'here open_read {TMPFS}/nodes/latency', f'here open_rdwr {TMPFS}/nodes/fuse',
+               alerts=(Alert('file_open_read', 'builtin:devices', f'{TMPFS}/nodes/latency'),))
+    yield own_case('device-closed', 'here open_read {o}/keep/fuse', 'here open_rdwr {o}/fuse', 'file_open_read', 'device-closed',
+                   '{o}/keep/fuse', rules=[('device-closed', '{o}/keep', 'none')])
+    yield own_case('device-node', 'here mknod_dev {o}/new 10 232', 'here mknod_dev {o}/new2 10 229', 'file_mknod', 'builtin:device-nodes',
+                   '{o}/new')
+    # What a device may be told is open with it, but its node is not the job's to change.
+    yield Case('device-mode', f'here chmod {TMPFS}/nodes/fuse', alerts=(Alert('file_chmod', 'filesystem.default', f'{TMPFS}/nodes/fuse'),))
 
 
 def rule_cases():
@@ -513,7 +526,7 @@ def received_socket_cases():
 # Acts on a process outside the job, which is PID 1: (name, line, event).
 OUTSIDE = [
     ('read-exe', 'read_exe', 'guard_trace'), ('write-memory', 'write_memory', 'guard_trace'),
-    ('take-descriptor', 'take_descriptor', 'guard_trace'), ('signal', 'signal', 'guard_signal'),
+    ('take-descriptor', 'take_descriptor', 'guard_trace'), ('counters', 'count_events', 'guard_trace'), ('signal', 'signal', 'guard_signal'),
     ('signal-by-pidfd', 'signal_by_pidfd', 'guard_signal'), ('nice', 'set_nice', 'guard_control'),
     ('io-priority', 'set_io_priority', 'guard_control'), ('scheduler', 'set_scheduler', 'guard_control'),
     ('limit', 'set_limit', 'guard_control'),
@@ -535,6 +548,8 @@ def guard_cases():
         yield Case(f'signal-by-{way}', f'here signal_by_{way} 1',
                    alerts=(Alert('guard_signal', 'builtin:signal-owner', kernel='whom a descriptor signals'),))
     yield Case('signal-oneself', '', 'here signal_oneself')
+    yield Case('counters-own', '', 'here count_own_events')
+    yield Case('counters-granted', '', 'here count_events -1')
     yield Case('request-key', 'here request_key', alerts=(Alert('guard_key_request', 'builtin:kernel-helper', kernel='key request'),))
 
 
@@ -579,6 +594,6 @@ def policy(cases, act, mode='enforce'):
             'filesystem': {'default': 'read', 'rules': rules},
             'exec': {'allow': ['/usr', act, {'id': 'bin', 'path': f'{TMPFS}/bin'}],
                      'deny': [{'id': 'no-closed', 'path': f'{TMPFS}/bin/closed'}]},
-            'capabilities': CAPABILITIES,
+            'capabilities': [*CAPABILITIES, 'CAP_PERFMON'], 'devices': ['fuse'],
             'egress': {'allow': list(egress_rules())}, 'sockets': ['mptcp', 'udplite', 'ping'],
             'unix': {'allow': [{'id': 'open-sockets', 'path': UNIX_PLACES[1]}]}}

@@ -39,6 +39,7 @@ HOOKS = {
     'guard_capable': ('out', 'here capability', 'EPERM', 'OK'),
     'guard_userns_create': ('out', 'here user_namespace', 'EACCES', 'OK'),
     'guard_ptrace_access_check': ('out', 'here read_exe 1', 'EACCES', 'OK'),
+    'guard_perf_event_alloc': ('out', 'here count_events 1', 'EACCES', 'OK'),
     'guard_task_kill': ('out', 'here signal 1', 'EACCES', 'OK'),
     'guard_task_setnice': ('out', 'here set_nice 1', 'EACCES', 'OK'),
     'guard_task_setioprio': ('out', 'here set_io_priority 1', 'EACCES', 'OK'),

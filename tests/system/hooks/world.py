@@ -9,6 +9,7 @@ import subprocess
 from cases import PLAIN, QUOTA, QUOTA_OUT, ROOT, TMPFS
 
 TREES = ('ds', 'closed', 'out')
+FUSE = os.makedev(10, 229)
 DEPTH = 300  # more than the kernel programs walk
 PROGRAM = '/usr/bin/true'
 BPFTOOL = next((path for path in ('/usr/sbin/bpftool', '/usr/local/sbin/bpftool') if os.path.exists(path)), 'bpftool')
@@ -61,8 +62,17 @@ def copy_program(path):
     shutil.copy(PROGRAM, path)
 
 
+def make_node(path, device):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if not os.path.lexists(path):
+        os.mknod(path, stat.S_IFCHR | 0o666, device)
+
+
 def make_fixed():
     """What every case may use and none alters."""
+    run('modprobe', '-a', 'fuse')
+    make_node(f'{TMPFS}/nodes/fuse', FUSE)
+    make_node(f'{TMPFS}/nodes/latency', os.stat('/dev/cpu_dma_latency').st_rdev)
     write(f'{PLAIN}/f')
     write(f'{TMPFS}/unnamed')
     copy_program(f'{TMPFS}/bin/tool')
@@ -93,6 +103,7 @@ def make_object(path, case):
     makers = {
         'f': lambda: write(path), 'g': lambda: write(path, 'other data\n'),
         'd': lambda: os.makedirs(path), 'keep2': lambda: os.makedirs(path),
+        'fuse': lambda: make_node(path, FUSE),
         'keep': lambda: write(f'{path}/f'),
         'l': lambda: os.symlink('f', path),
         'tool': lambda: copy_program(path), 'true': lambda: copy_program(path),
