@@ -29,7 +29,7 @@ ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line
 JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup cgroup_limit content \
 	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup origin outputs process replace ruleset \
 	       scratch selftest selftest_check selftest_json state
-DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds foreign journal kinds limits lock loop message monitor notify peer prepare reload renew \
+DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds foreign journal kinds learned limits lock loop message monitor notify peer prepare reload renew \
 	       report request request_run server session spent teardown tell tick turns watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_devices test_diag test_dns test_egress_compile test_error test_folds \

@@ -102,10 +102,13 @@ static __always_inline void dns_scratch_give(struct dns_scratch *s)
 	*(volatile __u32 *)&s->is_busy = 0;
 }
 
-static __always_inline void count_lost(void)
+static __always_inline void count_lost(const struct job *job)
 {
-	struct kernel_stats *stats = kernel_stats_get();
+	struct kernel_stats *of_all = kernel_stats_get();
+	struct job_stats *stats = stats_of(job);
 
+	if (of_all)
+		count(&of_all->names_lost);
 	if (stats)
 		count(&stats->names_lost);
 }
@@ -382,7 +385,7 @@ int dns_egress(struct __sk_buff *skb)
 		return CGROUP_ALLOW;
 	s = dns_scratch_take(DIRECTION_OUT);
 	if (!s) {
-		count_lost();
+		count_lost(&job);
 		return CGROUP_DENY;
 	}
 	s->name_cnt = 0;
@@ -548,7 +551,7 @@ static __always_inline bool learn_all(struct dns_scratch *s, const struct job *j
 	make_room(s);
 	walk_all(s);
 	if (s->lesson.lost_cnt)
-		count_lost();
+		count_lost(job);
 	return true;
 }
 
@@ -593,6 +596,6 @@ int dns_ingress(struct __sk_buff *skb)
 		dns_scratch_give(s);
 	if (is_read)
 		return CGROUP_ALLOW;
-	count_lost();
+	count_lost(&job);
 	return job.policy->mode == MODE_AUDIT ? CGROUP_ALLOW : CGROUP_DENY;
 }

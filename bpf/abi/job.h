@@ -79,6 +79,7 @@ struct job_stats {
 	__u64 fork_failures; /* forks refused: the child could not be labelled, or would leave,
 				or the job is at its end */
 	__u64 path_failures; /* records sent without their path */
+	__u64 names_lost; /* addresses of names that there was no room for, and answers not read */
 };
 
 /*
@@ -167,13 +168,13 @@ _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
 _Static_assert(sizeof(struct task_label) == 16, "task_label is ABI");
 _Static_assert(sizeof(union job_force) == 8, "job_force is ABI");
 _Static_assert(sizeof(struct job_value) == 32, "job_value is ABI");
-_Static_assert(sizeof(struct job_stats) == 160, "job_stats is ABI");
+_Static_assert(sizeof(struct job_stats) == 168, "job_stats is ABI");
 
 _Static_assert(__builtin_offsetof(struct job_label, generation) == 4, "job_label is ABI");
 _Static_assert(__builtin_offsetof(struct task_label, lifted) == 8, "task_label is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, force) == 8, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, cgroup_id) == 16, "job_value is ABI");
-_Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 152, "job_stats is ABI");
+_Static_assert(__builtin_offsetof(struct job_stats, names_lost) == 160, "job_stats is ABI");
 _Static_assert(__builtin_offsetof(struct kernel_stats, names_lost) == 24, "kernel_stats is ABI");
 
 #endif

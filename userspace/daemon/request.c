@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "daemon/bodies.h"
+#include "daemon/learned.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
 #include "daemon/request_run.h"
@@ -85,6 +86,8 @@ static int request_status(struct daemon *daemon, struct request *request, struct
 		return r;
 	watch_drain(watch);
 	report = report_status(watch);
+	if (report && json_object_set_new(report, "names", learned_report(watch->job)))
+		return error_errno(err, -ENOMEM, "cannot tell where its names lead");
 	/* Where a site keeps its evidence is not for everybody. */
 	if (report && !request->peer.uid &&
 	    json_object_set_new(report, "sinks", sinks_report(daemon->controller->sinks)))

@@ -147,8 +147,7 @@ void job_withdraw(struct kern *kern, struct job_label label)
 	}
 	spent_remove(kern, label);
 	value->scratch_dev = 0;
-	if (names_are_in(kern, read_force(value).policy))
-		names_end(kern, label);
+	names_end(kern, label);
 	store_force(value, 0, 0);
 	if (label.slot > RING_SLOTS_KEPT)
 		evidence_release(kern, label.slot);

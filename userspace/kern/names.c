@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -119,7 +120,55 @@ int names_begin(struct kern *kern, struct job_label label, struct error *err)
 	return 0;
 }
 
+static int open_learned(const struct kern *kern, struct job_label label)
+{
+	__u32 id;
+	int fd;
+
+	if (bpf_map_lookup_elem(kern->map_fd[MAP_LEARNED_BY_JOB], &label.slot, &id))
+		return -errno;
+	fd = bpf_map_get_fd_by_id(id);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The job may learn meanwhile: what is seen twice, or not at all, does not matter. */
+static size_t collect_learned(int fd, struct learned_address *addresses)
+{
+	const __u8 *key = NULL;
+	size_t cnt = 0;
+
+	for (size_t i = 0; i < LEARNED_PER_JOB; i++) {
+		struct learned_address *at = &addresses[cnt];
+
+		if (bpf_map_get_next_key(fd, key, at->addr))
+			break;
+		if (!bpf_map_lookup_elem(fd, at->addr, &at->learned))
+			cnt++;
+		key = at->addr;
+	}
+	return cnt;
+}
+
+int names_read(struct kern *kern, struct job_label label, struct learned_address **ret_addresses,
+	       size_t *ret_cnt)
+{
+	_cleanup_free_ struct learned_address *addresses = NULL;
+	_cleanup_fd_ int fd = open_learned(kern, label);
+
+	if (fd < 0 && fd != -ENOENT)
+		return fd;
+	addresses = calloc(LEARNED_PER_JOB, sizeof(*addresses));
+	if (!addresses)
+		return -ENOMEM;
+	*ret_cnt = fd < 0 ? 0 : collect_learned(fd, addresses);
+	*ret_addresses = TAKE_PTR(addresses);
+	return 0;
+}
+
 void names_end(struct kern *kern, struct job_label label)
 {
-	bpf_map_delete_elem(kern->map_fd[MAP_LEARNED_BY_JOB], &label.slot);
+	__u32 id;
+
+	if (!bpf_map_lookup_elem(kern->map_fd[MAP_LEARNED_BY_JOB], &label.slot, &id))
+		bpf_map_delete_elem(kern->map_fd[MAP_LEARNED_BY_JOB], &label.slot);
 }

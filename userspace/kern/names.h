@@ -22,7 +22,19 @@ bool names_are_in(const struct kern *kern, __u32 slot);
 /* An empty table of addresses for the job, in the place of what was there. */
 int names_begin(struct kern *kern, struct job_label label, struct error *err);
 
-/* Removes the table of a job that is over. */
+struct learned_address {
+	__u8 addr[16]; /* IPv4 mapped */
+	struct learned learned;
+};
+
+/*
+ * What the job's answers have brought: LEARNED_PER_JOB addresses at most, in no order, and what is out of
+ * date among them. Of a job without a table: nothing. Returns 0 and the addresses (free them), or -errno.
+ */
+int names_read(struct kern *kern, struct job_label label, struct learned_address **ret_addresses,
+	       size_t *ret_cnt);
+
+/* Removes the table of a job that is over, if it has one: its last rules may be without names. */
 void names_end(struct kern *kern, struct job_label label);
 
 #endif

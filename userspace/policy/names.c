@@ -33,8 +33,7 @@ static bool is_wildcard(const char *text)
 	return !strncmp(text, WILDCARD, strlen(WILDCARD));
 }
 
-/* Other than 0, the same in every policy. */
-static __u64 id_of(const char *text)
+__u64 domain_id(const char *text)
 {
 	unsigned char digest[SHA256_DIGEST_LENGTH];
 	SHA256_CTX ctx;
@@ -176,8 +175,8 @@ static void add_name(struct egress_tables *tables, const struct domains *domains
 	below = find(domains, text);
 	name_to_wire(name, &tables->name_keys[tables->name_cnt]);
 	tables->name_values[tables->name_cnt++] = (struct name_value){
-		.exact = exact ? id_of(exact->text) : 0,
-		.below = below ? id_of(below->text) : 0,
+		.exact = exact ? domain_id(exact->text) : 0,
+		.below = below ? domain_id(below->text) : 0,
 	};
 }
 
@@ -192,7 +191,7 @@ int names_compile(const struct policy *policy, struct builder *b, struct egress_
 		err = add_spans(policy, b, &domains);
 	for (size_t i = 0; !err && i < domains.cnt; i++) {
 		add_name(tables, &domains, &items[i]);
-		tables->domain_ids[tables->domain_cnt] = id_of(items[i].text);
+		tables->domain_ids[tables->domain_cnt] = domain_id(items[i].text);
 		tables->domain_values[tables->domain_cnt++] =
 			(struct domain_value){ .span = items[i].span };
 	}

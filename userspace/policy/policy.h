@@ -230,6 +230,9 @@ void egress_tables_free(struct egress_tables *tables);
 /* Whether the job asks resolvers, and reaches what the kernel learns from their answers. */
 bool policy_has_names(const struct policy *policy);
 
+/* By which the kernel knows a domain: other than 0, the same in every policy. */
+__u64 domain_id(const char *text);
+
 /*
  * What is open by a name that the kernel meets, lower case, without a dot at its end: the domain's entry in
  * the tables. NULL: no rule names it.
