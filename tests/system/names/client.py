@@ -2,8 +2,11 @@
 """What a job does with names: each part named on the command line, and what came of it, as JSON.
 
 usage: client.py PART...
+       client.py serve FOLDER
 """
 import errno
+import ipaddress
+import itertools
 import json
 import os
 import socket
@@ -14,7 +17,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__))]
-from world import (LIAR, LIE, METADATA, OTHER, OTHER_PORT, PORT, PRIVATE, PRIVATE_LISTED, RESOLVER, SECOND_LIE, STORE4,  # noqa: E402
+from world import (LIAR, LIE, METADATA, OTHER, OTHER_PORT, PORT, PRIVATE, PRIVATE_LISTED, RESOLVER, RESOLVER6, SECOND_LIE, STORE4, STORE6,  # noqa: E402
                    TRUTH, UNLISTED_RESOLVER)
 
 A, NULL, TXT, AAAA, SRV, HTTPS, ANY = 1, 10, 16, 28, 33, 65, 255
@@ -70,7 +73,7 @@ COOKIE, SUBNET = struct.pack('>HH', 10, 8) + b'cookie!!', struct.pack('>HHHBB', 
 
 def ask(message, resolver=RESOLVER, port=53, options=(), seconds=2):
     """'answer', 'silence' or the error."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    with socket.socket(socket.AF_INET6 if ':' in resolver else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for option in options:
             sock.setsockopt(*option)
         sock.settimeout(seconds)
@@ -154,8 +157,57 @@ def expiry():
     return rows | {'asked anew': outcome(fetch, 'store.example.test')}
 
 
+def six():
+    """A resolver that is asked over IPv6."""
+    store = 'store.example.test'
+    return {'before': outcome(get, STORE4), 'unlisted': outcome(ask, question('secret.tunnel.test'), RESOLVER6),
+            'TXT': outcome(ask, question(store, TXT), RESOLVER6), 'A': outcome(ask, question(store), RESOLVER6), 'after': outcome(get, STORE4),
+            'AAAA': outcome(ask, question(store, AAAA), RESOLVER6), 'over IPv6': outcome(get, STORE6),
+            'over IPv4': outcome(ask, question(store), RESOLVER)}
+
+
+def is_open(address):
+    """Nothing is sent: a policy that refuses does so at once."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        return sock.connect_ex((str(address), PORT)) != errno.EACCES
+
+
+def many(label, first, cnt, turns):
+    """How many are open, of how many, after that many answers; and whether the last answer did arrive."""
+    came = [outcome(ask, question(f'{label}.liar.test'), LIAR) for _ in range(turns)]
+    return [sum(is_open(ipaddress.IPv4Address(first) + i) for i in range(cnt)), came[-1]]
+
+
+def rotation():
+    return {'some': many('rotate', '192.0.2.1', 500, 2), 'all': many('rotate', '192.0.2.1', 500, 18), 'first': outcome(get, '192.0.2.1'),
+            'last': outcome(get, '192.0.3.244'), 'the next': is_open('192.0.3.245')}
+
+
+def full():
+    """More than a job has room for: what is open stays open, what does not fit is refused."""
+    return {'open': many('fill', '192.1.0.0', 6000, 240), 'a name beside': outcome(ask, question('store.example.test')),
+            'its address': outcome(get, STORE4)}
+
+
+def serve(folder):
+    """Does what the files N.order in the folder name, [what, arguments], one after the other; what came of it is in N.answer."""
+    acts = {'get': get, 'fetch': fetch, 'resolve': resolve}
+    for number in itertools.count():
+        while not os.path.exists(f'{folder}/{number}.order'):
+            time.sleep(0.05)
+        with open(f'{folder}/{number}.order', encoding='utf-8') as stream:
+            what, *arguments = json.load(stream)
+        with open(f'{folder}/answer', 'w', encoding='utf-8') as stream:
+            json.dump(outcome(acts[what], *arguments), stream)
+        os.rename(f'{folder}/answer', f'{folder}/{number}.answer')
+
+
 def main():
-    parts = {'plain': plain, 'questions': questions, 'lies': lies, 'rebinding': rebinding, 'expiry': expiry}
+    if sys.argv[1] == 'serve':
+        serve(sys.argv[2])
+    parts = {'plain': plain, 'questions': questions, 'lies': lies, 'rebinding': rebinding, 'expiry': expiry, 'six': six,
+             'rotation': rotation, 'full': full}
     print(json.dumps({part: parts[part]() for part in sys.argv[1:]}))
 
 

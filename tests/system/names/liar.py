@@ -2,12 +2,19 @@
 """A resolver whose answers are forged, broken or too large, as the first label of the name that is asked for says; then the truth
 for "good" only.
 
+"rotate" and "fill" are no lies: each question is answered with the next addresses of 500, or of 6,000.
+
 usage: liar.py ADDRESS
 """
+import ipaddress
+import itertools
 import socket
 import struct
 import sys
 
+AT_ONCE = 25  # addresses of an answer
+MANY = {'rotate': ('192.0.2.1', 500), 'fill': ('192.1.0.0', 6000)}
+turns = {label: itertools.count() for label in MANY}
 TRUTH, LIE, SECOND_LIE = (socket.inet_aton(f'198.51.100.{i}') for i in (20, 13, 14))
 
 
@@ -26,11 +33,20 @@ def answer(question, records, number=None, name=None, kind=1, count=None, flags=
         name or question[12:end]) + struct.pack('>HH', kind, 1) + b''.join(records)
 
 
+def addresses(label):
+    """The next ones."""
+    first, cnt = MANY[label]
+    turn = next(turns[label])
+    return [(ipaddress.IPv4Address(first) + (turn * AT_ONCE + i) % cnt).packed for i in range(AT_ONCE)]
+
+
 def answers(question):
     """What is sent for it, in this order."""
     label = question[13:13 + question[12]].decode().lower()
     number = struct.unpack('>H', question[:2])[0]
     lie = [record(LIE)]
+    if label in MANY:
+        return [answer(question, [record(address) for address in addresses(label)])]
     return {
         'good': [answer(question, [record(TRUTH)])],
         'id': [answer(question, lie, number=number ^ 1)],

@@ -13,6 +13,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SPACE, LINK4, LINK6 = 'names', '198.51.100.1', '2001:db8:1::1'
 RESOLVER, LIAR, UNLISTED_RESOLVER = '198.51.100.2', '198.51.100.4', '198.51.100.3'
+RESOLVER6, ROTATING = '2001:db8:1::2', '192.0.2.0/23'
 STORE4, STORE6, OTHER, WILD, LIE, SECOND_LIE = ('198.51.100.10', '2001:db8:1::10', '198.51.100.11', '198.51.100.12',
                                                 '198.51.100.13', '198.51.100.14')
 PRIVATE, PRIVATE_LISTED, METADATA = '10.66.0.5', '10.66.0.6', '169.254.169.254'
@@ -47,9 +48,12 @@ def prepare():
     for address in (PRIVATE, PRIVATE_LISTED, METADATA, *(f'203.0.113.{i}' for i in range(1, 41))):
         ip('-n', SPACE, 'address', 'add', f'{address}/32', 'dev', 'eth0')
         ip('route', 'add', f'{address}/32', 'dev', 'names')
-    ip('-n', SPACE, '-6', 'address', 'add', f'{STORE6}/64', 'dev', 'eth0', 'nodad')
+    for address in (STORE6, RESOLVER6):
+        ip('-n', SPACE, '-6', 'address', 'add', f'{address}/64', 'dev', 'eth0', 'nodad')
     ip('-n', SPACE, 'link', 'set', 'eth0', 'up')
     ip('-n', SPACE, 'link', 'set', 'lo', 'up')
+    ip('-n', SPACE, 'route', 'add', 'local', ROTATING, 'dev', 'lo')
+    ip('route', 'add', ROTATING, 'via', STORE4, 'dev', 'names')
     for path, text in (('/etc/resolv.conf', f'nameserver {RESOLVER}\nsearch .\noptions timeout:5 attempts:2 edns0\n'),
                        ('/etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n')):
         with open(path, 'w', encoding='ascii') as stream:
@@ -66,7 +70,7 @@ class World:
             stream.write(NGINX.format(folder=folder))
         self.servers = [self.start('/usr/sbin/nginx', '-e', 'stderr', '-c', f'{folder}/nginx.conf'),
                         self.start('/usr/sbin/dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts',
-                                   '--user=root', '--pid-file=', '--bind-interfaces', f'--listen-address={RESOLVER}',
+                                   '--user=root', '--pid-file=', '--bind-interfaces', f'--listen-address={RESOLVER}', f'--listen-address={RESOLVER6}',
                                    f'--listen-address={UNLISTED_RESOLVER}', '--local-ttl=5', '--log-queries',
                                    f'--log-facility={self.log}', *RECORDS),
                         self.start(sys.executable, f'{HERE}/liar.py', LIAR)]
