@@ -61,7 +61,7 @@ void job_forget_next_rules(struct job *job)
 	try_update_state(job);
 }
 
-/* The first rules of a job's that have resolvers. */
+/* The first rules of a job's that have resolvers. In a cgroup that is gone nobody makes sockets. */
 static int prepare_names(struct job *job, const struct ruleset *rules, struct error *err)
 {
 	struct kern *kern = job->rulesets->kern;
@@ -70,7 +70,7 @@ static int prepare_names(struct job *job, const struct ruleset *rules, struct er
 	if (!names_are_in(kern, rules->slot) || names_are_in(kern, job->rules->slot))
 		return 0;
 	r = names_begin(kern, job->label, err);
-	return r ? r : kern_attach_dns(kern, job->cgroup.fd, err);
+	return r || job->cgroup.fd < 0 ? r : kern_attach_dns(kern, job->cgroup.fd, err);
 }
 
 int job_replace(struct job *job, struct ruleset *rules, struct error *err, struct ruleset **ret_old)
