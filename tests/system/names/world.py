@@ -4,6 +4,7 @@ it is asked, and one that lies (liar.py).
 
 The job's machine has no other way to a name.
 """
+import itertools
 import os
 import socket
 import subprocess
@@ -76,6 +77,7 @@ class World:
                         self.start(sys.executable, f'{HERE}/liar.py', LIAR)]
         self.wait()
         self.outsider = socket.create_server(('127.0.0.1', PORT))
+        self.outsider.setblocking(False)
 
     def start(self, *words):
         return subprocess.Popen(['ip', 'netns', 'exec', SPACE, *words], stdin=subprocess.DEVNULL)
@@ -96,6 +98,14 @@ class World:
             stream.seek(self.seen)
             words = [line.split() for line in stream if ': query[' in line]
         return {(line[line.index('from') - 2].split('[')[1].rstrip(']'), line[line.index('from') - 1]) for line in words}
+
+    def calls(self):
+        """How many have connected to the outsider since it was last asked for."""
+        for cnt in itertools.count():
+            try:
+                self.outsider.accept()[0].close()
+            except BlockingIOError:
+                return cnt
 
     def forget(self):
         self.seen = os.path.getsize(self.log)
