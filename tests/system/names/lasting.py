@@ -6,6 +6,7 @@ import os
 from cage import PROJECT
 from harness import WAIT_S, wait_for
 from house import House
+import traces
 from world import OTHER, PORT, RESOLVER, STORE4
 
 CLIENT = f'{PROJECT}/tests/system/names/client.py'
@@ -94,6 +95,7 @@ def replaced(check, house):
 
 
 def lasting(check, _):
+    wait_for(lambda: not os.path.exists(traces.PIN_ROOT) or not os.listdir(traces.PIN_ROOT))
     house = House(f'{PROJECT}/build/jobcage')
     with house.served():
         kept(check, house)
