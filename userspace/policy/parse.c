@@ -106,13 +106,16 @@ static const struct field net_fields[] = {
 	[NET_MAX_BYTES] = { "max_bytes", KIND_STRING },
 };
 
+/* max_bytes, which is the last of both lists, is for egress rules alone. */
 static const struct refused_key net_refused[] = {
 	{ "domain", NOT_ENFORCED },
 	{ "domains", NOT_ENFORCED },
 	{ "tls", NOT_ENFORCED },
+	{ "max_bytes", "is a key of egress rules: what comes in is not counted" },
 };
 
-static const struct shape net_shape = { "an egress rule", FIELDS(net_fields), FIELDS(net_refused) };
+static const struct shape net_shape = { "an egress rule", FIELDS(net_fields), net_refused,
+					ARRAY_SIZE(net_refused) - 1 };
 
 enum { EGRESS_DEFAULT, EGRESS_INCLUDE, EGRESS_ALLOW_LIST, EGRESS_FIELD_CNT };
 
@@ -131,16 +134,8 @@ static const struct refused_key egress_refused[] = {
 static const struct shape egress_shape = { "'egress'", FIELDS(egress_fields),
 					   FIELDS(egress_refused) };
 
-static const struct refused_key peer_refused[] = {
-	{ "domain", NOT_ENFORCED },
-	{ "domains", NOT_ENFORCED },
-	{ "tls", NOT_ENFORCED },
-	{ "max_bytes", "is a key of egress rules: what comes in is not counted" },
-};
-
-/* All but max_bytes. */
 static const struct shape peer_shape = { "an ingress rule", net_fields, NET_MAX_BYTES,
-					 FIELDS(peer_refused) };
+					 FIELDS(net_refused) };
 
 enum { INGRESS_DEFAULT_WORD, INGRESS_ALLOW_LIST, INGRESS_FIELD_CNT };
 
