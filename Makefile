@@ -22,14 +22,14 @@ BPF_SRCS := tables file receive attr mount renames exec guard sock egress packet
 BASE_SRCS   := diag error fds file path quota
 POLICY_SRCS := amount budget canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
 	       shape site value
-KERN_SRCS   := backend barrier budget devices evidence features hooks identify iter jobs links load member mounts need pins places probe publish ring \
+KERN_SRCS   := backend barrier budget devices evidence features flows hooks identify iter jobs links load member mounts need pins places probe publish ring \
 	       roots roots_check trees
 ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
 JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup cgroup_limit content \
 	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup origin outputs process ruleset \
 	       scratch selftest selftest_check selftest_json state
-DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds foreign journal kinds limits lock loop message monitor notify peer prepare reload renew \
+DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds foreign journal kinds limits lock loop message monitor notify peer prepare reload renew resets \
 	       report request request_run server session spent teardown tell tick turns watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
 UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_devices test_diag test_egress_compile test_error test_folds \

@@ -12,8 +12,9 @@
  * it comes from where the job may send. The job's own sockets reach each other.
  *
  * These programs run for the socket, in whatever task the processor happens to be: a record names no
- * process. A datagram that is refused on its way out fails with EPERM. TCP would send anew in vain, but
- * connect() has refused before. Who knocks from outside in vain hears nothing.
+ * process. A datagram that is refused on its way out fails with EPERM. TCP would send anew in vain:
+ * connect() has refused before, and a connection that was open is cut. Who knocks from outside in vain
+ * hears nothing.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/own.bpf.h"
@@ -362,6 +363,31 @@ static __noinline bool spend(struct __sk_buff *skb, const struct job *job, const
 	return false;
 }
 
+/* --- a connection that cannot go on ----------------------------------------------------------- */
+
+/*
+ * TCP would send what was refused again and again, and whoever uses the socket would wait for it: the
+ * controller resets the connection. A listener, whose answer to a SYN was refused, stays.
+ */
+static __noinline int cut(struct __sk_buff *skb, const struct job *job)
+{
+	struct job_stats *stats = stats_of(job);
+	struct kernel_stats *sum = kernel_stats_get();
+	struct bpf_sock *sk = skb->sk;
+	struct sock_mark *mark;
+
+	if (!sk || sk->state == TCP_STATE_LISTEN)
+		return 0;
+	mark = bpf_sk_storage_get(&mark_by_sock, sk, 0, 0);
+	if (!mark || __sync_fetch_and_or(&mark->flags, SOCK_IS_CUT) & SOCK_IS_CUT)
+		return 0;
+	if (stats)
+		count(&stats->cut);
+	if (sum)
+		count(&sum->cut);
+	return 0;
+}
+
 /*
  * What is not open without being counted. What leads to the job's own sockets does not leave: it is
  * counted if a rule names it, and never too much.
@@ -388,9 +414,11 @@ int packet_egress(struct __sk_buff *skb)
 	if (job.policy->egress_default == EGRESS_COUNTED && refusal.reason != REASON_BUDGET &&
 	    spend(skb, &job, &p, RULE_NONE, &refusal))
 		return CGROUP_ALLOW;
-	if (is_told(skb, &job))
+	if (is_told(skb, &job) || refuse(&job, &p, &refusal) == CGROUP_ALLOW)
 		return CGROUP_ALLOW;
-	return refuse(&job, &p, &refusal);
+	if (p.net.protocol == IPPROTO_TCP)
+		cut(skb, &job);
+	return CGROUP_DENY;
 }
 
 /* --- in --------------------------------------------------------------------------------------- */

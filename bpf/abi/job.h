@@ -79,6 +79,7 @@ struct job_stats {
 	__u64 fork_failures; /* forks refused: the child could not be labelled, or would leave,
 				or the job is at its end */
 	__u64 path_failures; /* records sent without their path */
+	__u64 cut;           /* TCP connections that are to be reset, see SOCK_IS_CUT */
 };
 
 /*
@@ -120,11 +121,28 @@ struct destination_value {
 #define DESTINATIONS_PER_JOB 64
 #define DESTINATIONS_MAX 65536
 
+/*
+ * mark_by_sock: the job's own IPv4 and IPv6 sockets; set when one is made, and copied to those that it
+ * accepts.
+ */
+struct sock_mark {
+	struct job_label label;
+	__u32 flags; /* enum sock_flags */
+	__u32 reserved;
+};
+
+enum sock_flags {
+	SOCK_PEER_IS_OWN = 1, /* TCP over the loopback: the other end is the job's own, too */
+	SOCK_IS_TOLD = 2,     /* audit mode: where it sends has been told */
+	SOCK_IS_CUT = 4,      /* TCP: a packet of its was refused, so the controller resets it */
+};
+
 /* kernel_stats: one entry, about no job in particular. */
 struct kernel_stats {
 	__u64 not_in_force; /* acts denied because the task's label named no published job */
 	__u64 label_misses; /* labels found by cgroup because the task's own storage was busy */
 	__u64 enter_failures; /* tasks that entered a job's cgroup and could not be labelled */
+	__u64 cut;            /* job_stats.cut of all jobs that there were */
 };
 
 /*
@@ -158,7 +176,8 @@ _Static_assert(sizeof(struct spent_key) == 16, "spent_key is ABI");
 _Static_assert(sizeof(struct spent) == 24, "spent is ABI");
 _Static_assert(sizeof(struct destination_key) == 32, "destination_key is ABI");
 _Static_assert(sizeof(struct destination_value) == 24, "destination_value is ABI");
-_Static_assert(sizeof(struct kernel_stats) == 24, "kernel_stats is ABI");
+_Static_assert(sizeof(struct sock_mark) == 16, "sock_mark is ABI");
+_Static_assert(sizeof(struct kernel_stats) == 32, "kernel_stats is ABI");
 _Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
 _Static_assert(sizeof(struct job_member) == 32, "job_member is ABI");
 _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
@@ -166,13 +185,14 @@ _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
 _Static_assert(sizeof(struct task_label) == 16, "task_label is ABI");
 _Static_assert(sizeof(union job_force) == 8, "job_force is ABI");
 _Static_assert(sizeof(struct job_value) == 32, "job_value is ABI");
-_Static_assert(sizeof(struct job_stats) == 160, "job_stats is ABI");
+_Static_assert(sizeof(struct job_stats) == 168, "job_stats is ABI");
 
 _Static_assert(__builtin_offsetof(struct job_label, generation) == 4, "job_label is ABI");
 _Static_assert(__builtin_offsetof(struct task_label, lifted) == 8, "task_label is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, force) == 8, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, cgroup_id) == 16, "job_value is ABI");
-_Static_assert(__builtin_offsetof(struct job_stats, path_failures) == 152, "job_stats is ABI");
-_Static_assert(__builtin_offsetof(struct kernel_stats, enter_failures) == 16, "kernel_stats is ABI");
+_Static_assert(__builtin_offsetof(struct job_stats, cut) == 160, "job_stats is ABI");
+_Static_assert(__builtin_offsetof(struct sock_mark, flags) == 8, "sock_mark is ABI");
+_Static_assert(__builtin_offsetof(struct kernel_stats, cut) == 24, "kernel_stats is ABI");
 
 #endif

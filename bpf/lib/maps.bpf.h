@@ -193,21 +193,7 @@ struct {
 	__type(value, struct kernel_build);
 } kernel_build SEC(".maps") __weak;
 
-/*
- * The job's own IPv4 and IPv6 sockets: set when one is made, and copied to those that it accepts.
- * Only programs of the cgroup use it, so it does not need the LSM's blob.
- */
-struct sock_mark {
-	struct job_label label;
-	__u32 flags; /* enum sock_flags */
-	__u32 reserved;
-};
-
-enum sock_flags {
-	SOCK_PEER_IS_OWN = 1, /* TCP over the loopback: the other end is the job's own, too */
-	SOCK_IS_TOLD = 2,     /* audit mode: where it sends has been told */
-};
-
+/* Only programs of the cgroup use it, so it does not need the LSM's blob. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);

@@ -9,6 +9,7 @@
 #include "daemon/adopt.h"
 #include "daemon/lock.h"
 #include "daemon/renew.h"
+#include "daemon/resets.h"
 #include "job/state.h"
 
 /* How often jobs are looked after; and while one waits for what no descriptor tells: the end of tasks
@@ -90,14 +91,12 @@ static int mend_labels_of(struct watch *watch, bool is_told)
  * Tasks that came into a job's cgroup while the kernel had no memory for a label: they are under no
  * rules until they get it here, so that is tried at every tick until it is done.
  */
-static void mend_labels(struct controller *controller)
+static void mend_labels(struct controller *controller, const struct kernel_stats *stats)
 {
 	_cleanup_fd_ int lock = -1;
-	struct kernel_stats stats;
 	bool is_failing = false;
 
-	if (kern_read_stats(controller->kern, &stats) ||
-	    stats.enter_failures == controller->enter_failures)
+	if (stats->enter_failures == controller->enter_failures)
 		return;
 	lock = state_lock(NULL);
 	if (lock < 0)
@@ -107,7 +106,17 @@ static void mend_labels(struct controller *controller)
 			is_failing = true;
 	controller->is_mending = is_failing;
 	if (!is_failing)
-		controller->enter_failures = stats.enter_failures;
+		controller->enter_failures = stats->enter_failures;
+}
+
+static void look_at_counts(struct controller *controller)
+{
+	struct kernel_stats stats;
+
+	if (!controller->watches || kern_read_stats(controller->kern, &stats))
+		return;
+	mend_labels(controller, &stats);
+	resets_make(controller, &stats);
 }
 
 static void look_for_orphans(struct controller *controller)
@@ -152,8 +161,7 @@ int controller_tick(struct controller *controller)
 		controller->tick_ms = now + every;
 	if (is_due(now, &controller->tick_ms, every)) {
 		look_after(controller);
-		if (controller->watches)
-			mend_labels(controller);
+		look_at_counts(controller);
 	}
 	if (controller->watches && is_due(now, &controller->roots_ms, RENEW_MS))
 		renew_roots(controller);

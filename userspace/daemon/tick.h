@@ -8,7 +8,7 @@
 #include "daemon/controller.h"
 
 /*
- * Does what is due now: limits, strays, labels, roots, orphans, memory to give back. Returns ms until
+ * Does what is due now: limits, strays, labels, connections to reset, roots, orphans, memory to give back. Returns ms until
  * it wants to be called again.
  */
 int controller_tick(struct controller *controller);

@@ -35,7 +35,9 @@ struct watch {
 	bool has_strays;   /* its cgroup is empty, but a task outside carries its label */
 	bool is_failing;   /* could not be ended; said already */
 	bool is_limit_told; /* its limit on processes was found lifted; said already */
+	bool is_reset_told; /* its connections cannot be reset; said already */
 	bool is_end_owed;  /* over, and its last event waits for the sink */
+	uint64_t cut;      /* connections of job_stats.cut that were looked for */
 	int64_t end_due_ms; /* until when it may wait; CLOCK_MONOTONIC */
 	bool is_step_begun; /* events are being put together; see journal.h */
 	uint64_t skip;      /* records at the ring's beginning that became events already: by a

@@ -12,7 +12,7 @@ const char *const pin_map_names[KERN_MAPS] = {
 	[MAP_LABEL_REQ] = "label_req",           [MAP_KERNEL_BUILD] = "kernel_build",
 	[MAP_EVIDENCE_BY_GROUP] = "evidence_by_group",
 	[MAP_BUDGET_BY_RULE] = "budget_by_rule", [MAP_SPENT_BY_JOB] = "spent_by_job",
-	[MAP_DESTINATION_BY_JOB] = "destination_by_job",
+	[MAP_DESTINATION_BY_JOB] = "destination_by_job", [MAP_MARK_BY_SOCK] = "mark_by_sock",
 };
 
 const char *const pin_prog_names[KERN_PROGS] = {

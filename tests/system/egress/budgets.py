@@ -151,6 +151,7 @@ def tcp(check, world, make_job, policy):
         is_refused(check, name, spent, 'bucket', limit)
         check.equal(f'{name}: of the rule and in all', spent.budgets['bucket']['bytes'], spent.budgets['limits.egress_bytes']['bytes'])
         check.that(f'{name}: the receiver got most of it, and no more', limit / 2 < spent.taken['tcp'] <= limit, spent.taken)
+        check.equal(f'{name}: what a connection that cannot go on is answered', set(spent.said['errors']) - {'EACCES'}, {'ECONNABORTED'})
         check.equal(f'{name}: a later connection', spent.said['late'][0], 'EACCES')
         check.equal(f'{name}: connections', [row['connections'] for row in spent.destinations if row['protocol'] == 'tcp'], [SOCKETS])
 

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Connections that are cut; see flows.h. */
+#include "kern/flows.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+
+/* A listener stays, and what has no socket any more is nobody's. */
+#define STATES                                                                                     \
+	(1U << TCP_ESTABLISHED | 1U << TCP_SYN_SENT | 1U << TCP_SYN_RECV | 1U << TCP_FIN_WAIT1 |  \
+	 1U << TCP_FIN_WAIT2 | 1U << TCP_CLOSE_WAIT | 1U << TCP_LAST_ACK | 1U << TCP_CLOSING)
+
+/* As the kernel likes to fill them. */
+#define REPLY_SIZE 32768
+
+struct question {
+	struct nlmsghdr head;
+	struct inet_diag_req_v2 sockets;
+	struct rtattr storages;
+	struct rtattr map;
+	__u32 map_fd;
+};
+
+struct order {
+	struct nlmsghdr head;
+	struct inet_diag_req_v2 socket;
+};
+
+/* What a dump has found so far. */
+struct finds {
+	struct inet_diag_msg *found;
+	size_t cnt;
+};
+
+/* --- which they are ---------------------------------------------------------------------------- */
+
+static const struct rtattr *attribute_of(const struct rtattr *attribute, int len, int type)
+{
+	for (; RTA_OK(attribute, len); attribute = RTA_NEXT(attribute, len))
+		if ((attribute->rta_type & NLA_TYPE_MASK) == type)
+			return attribute;
+	return NULL;
+}
+
+/* Of one within another. */
+static const struct rtattr *attribute_in(const struct rtattr *outer, int type)
+{
+	return outer ? attribute_of(RTA_DATA(outer), RTA_PAYLOAD(outer), type) : NULL;
+}
+
+static bool is_cut(const struct inet_diag_msg *socket, int len)
+{
+	const struct rtattr *first = (const void *)(socket + 1), *value;
+	struct sock_mark mark;
+
+	if (len < (int)sizeof(*socket))
+		return false;
+	value = attribute_of(first, len - (int)sizeof(*socket), INET_DIAG_SK_BPF_STORAGES);
+	value = attribute_in(value, SK_DIAG_BPF_STORAGE);
+	value = attribute_in(value, SK_DIAG_BPF_STORAGE_MAP_VALUE);
+	if (!value || RTA_PAYLOAD(value) < sizeof(mark))
+		return false;
+	memcpy(&mark, RTA_DATA(value), sizeof(mark));
+	return mark.flags & SOCK_IS_CUT;
+}
+
+static int keep(struct finds *finds, const struct inet_diag_msg *socket)
+{
+	struct inet_diag_msg *grown =
+		reallocarray(finds->found, finds->cnt + 1, sizeof(*finds->found));
+
+	if (!grown)
+		return -ENOMEM;
+	finds->found = grown;
+	finds->found[finds->cnt++] = *socket;
+	return 0;
+}
+
+/* Returns 0: there is more; 1: that was the last; or -errno. */
+static int read_reply(const struct nlmsghdr *head, int len, struct finds *finds)
+{
+	for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
+		const struct inet_diag_msg *socket = NLMSG_DATA(head);
+		int r = 0;
+
+		if (head->nlmsg_type == NLMSG_DONE)
+			return 1;
+		if (head->nlmsg_type == NLMSG_ERROR)
+			return ((const struct nlmsgerr *)NLMSG_DATA(head))->error ?: 1;
+		if (is_cut(socket, NLMSG_PAYLOAD(head, 0)))
+			r = keep(finds, socket);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int read_replies(int netlink, struct finds *finds)
+{
+	_cleanup_free_ void *reply = malloc(REPLY_SIZE);
+	int r = reply ? 0 : -ENOMEM;
+
+	while (!r) {
+		ssize_t n = recv(netlink, reply, REPLY_SIZE, 0);
+
+		if (n < 0 && errno != EINTR)
+			r = -errno;
+		else if (n >= 0)
+			r = read_reply(reply, (int)n, finds);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int find(struct kern *kern, int netlink, __u8 family, struct finds *finds)
+{
+	struct question question = {
+		.head = { .nlmsg_len = sizeof(question), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.sockets = { .sdiag_family = family, .sdiag_protocol = IPPROTO_TCP,
+			     .idiag_states = STATES },
+		.storages = { .rta_len = sizeof(question) - offsetof(struct question, storages),
+			      .rta_type = NLA_F_NESTED | INET_DIAG_REQ_SK_BPF_STORAGES },
+		.map = { .rta_len = sizeof(question) - offsetof(struct question, map),
+			 .rta_type = SK_DIAG_BPF_STORAGE_REQ_MAP_FD },
+		.map_fd = kern->map_fd[MAP_MARK_BY_SOCK],
+	};
+
+	if (send(netlink, &question, sizeof(question), 0) < 0)
+		return -errno;
+	return read_replies(netlink, finds);
+}
+
+/* --- their end --------------------------------------------------------------------------------- */
+
+/* One that ended by itself meanwhile is as good. */
+static int reset(int netlink, const struct inet_diag_msg *socket)
+{
+	struct order order = {
+		.head = { .nlmsg_len = sizeof(order), .nlmsg_type = SOCK_DESTROY,
+			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
+		.socket = { .sdiag_family = socket->idiag_family, .sdiag_protocol = IPPROTO_TCP,
+			    .id = socket->id },
+	};
+	struct {
+		struct nlmsghdr head;
+		struct nlmsgerr error;
+	} answer = { .error.error = -EIO };
+
+	if (send(netlink, &order, sizeof(order), 0) < 0 ||
+	    recv(netlink, &answer, sizeof(answer), MSG_TRUNC) < 0)
+		return -errno;
+	return answer.error.error == -ENOENT ? 0 : answer.error.error;
+}
+
+static int reset_family(struct kern *kern, int netlink, __u8 family, size_t *cnt)
+{
+	struct finds finds = { 0 };
+	int r = find(kern, netlink, family, &finds);
+
+	for (size_t i = 0; !r && i < finds.cnt; i++) {
+		r = reset(netlink, &finds.found[i]);
+		*cnt += !r;
+	}
+	free(finds.found);
+	return r;
+}
+
+static int reset_through(struct kern *kern, int netlink, size_t *cnt)
+{
+	int r = reset_family(kern, netlink, AF_INET, cnt);
+	int r6 = reset_family(kern, netlink, AF_INET6, cnt);
+
+	return r ?: r6;
+}
+
+static int open_netlink(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int flows_reset(struct kern *kern, size_t *ret_cnt)
+{
+	_cleanup_fd_ int netlink = open_netlink();
+
+	return netlink < 0 ? netlink : reset_through(kern, netlink, ret_cnt);
+}
+
+/* A controller that is in another's network must not go on. */
+static int open_netlink_of(int pidfd)
+{
+	_cleanup_fd_ int own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	int netlink;
+
+	if (own < 0 || setns(pidfd, CLONE_NEWNET))
+		return -errno;
+	netlink = open_netlink();
+	if (setns(own, CLONE_NEWNET))
+		abort();
+	return netlink;
+}
+
+int flows_reset_of(struct kern *kern, int pidfd, size_t *ret_cnt)
+{
+	_cleanup_fd_ int netlink = open_netlink_of(pidfd);
+
+	return netlink < 0 ? netlink : reset_through(kern, netlink, ret_cnt);
+}
