@@ -181,9 +181,8 @@ static int reset_family(struct kern *kern, int netlink, __u8 family, size_t *cnt
 static int reset_through(struct kern *kern, int netlink, size_t *cnt)
 {
 	int r = reset_family(kern, netlink, AF_INET, cnt);
-	int r6 = reset_family(kern, netlink, AF_INET6, cnt);
 
-	return r ?: r6;
+	return r ?: reset_family(kern, netlink, AF_INET6, cnt);
 }
 
 static int open_netlink(void)
