@@ -285,35 +285,6 @@ int BPF_PROG(guard_perf_event_alloc, struct perf_event *event, int ret)
 
 /* --- the kernel's own machinery --------------------------------------------------------------- */
 
-/* security/keys/request_key_auth.c: a key of this type is made just before the kernel starts its helper. */
-static const char request_type[] = ".request_key_auth";
-
-static __always_inline bool is_request(struct key *key)
-{
-	char name[sizeof(request_type)] = {};
-
-	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(key, type, name));
-	return !bpf_strncmp(name, sizeof(name), request_type);
-}
-
-/*
- * request_key() of a key that is not there has the kernel start /sbin/request-key, as root and outside the
- * job, with words of the job's: it asks name servers, for one. What file systems ask for (names of users,
- * tickets) they ask for with credentials of their own.
- */
-SEC("lsm/key_alloc")
-int BPF_PROG(guard_key_alloc, struct key *key, const struct cred *cred, unsigned long flags, int ret)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct job job;
-
-	if (ret || !lsm_enter(&job, &ret))
-		return ret;
-	if (!is_request(key) || (task->cred != task->real_cred && !uses_uring(task)))
-		return LSM_ALLOW;
-	return refuse(&job, OP_KEY_REQUEST, REASON_HELPER, 0, 0);
-}
-
 /*
  * Whoever may use it could take these programs out of the kernel again. Its arguments changed in 6.15, and
  * with them the place of the verdict so far, which is always 0: the kernel asks no program after one that

@@ -65,7 +65,16 @@ const struct hook hooks[] = {
 	HOOK("guard_task_setioprio", "task_setioprio", "I/O priorities of other processes"),
 	HOOK("guard_task_setscheduler", "task_setscheduler", "scheduling of other processes"),
 	HOOK("guard_task_setrlimit", "task_setrlimit", "limits of other processes"),
-	HOOK("guard_key_alloc", "key_alloc", "keys that a helper of the kernel's fetches"),
+	HOOK("key_key_alloc", "key_alloc", "keys that a helper of the kernel's fetches, and whose keys are"),
+	HOOK("key_key_permission", "key_permission", "keys of others"),
+	{ "key_key_free", NULL, "security_key_free", "whose keys are", NULL },
+	HOOK("ipc_ipc_permission", "ipc_permission", "System V objects of others"),
+	HOOK("ipc_shm_shmctl", "shm_shmctl", "changing shared memory of others"),
+	HOOK("ipc_sem_semctl", "sem_semctl", "changing semaphores of others"),
+	HOOK("ipc_msg_queue_msgctl", "msg_queue_msgctl", "changing message queues of others"),
+	{ "ipc_addid", NULL, "ipc_addid", "whose System V objects are", NULL },
+	{ "ipc_addid_failed", NULL, "ipc_addid", "whose System V objects are", NULL },
+	{ "ipc_rmid", NULL, "ipc_rmid", "whose System V objects are", NULL },
 	HOOK("guard_bpf", "bpf", "bpf()"),
 };
 

@@ -47,7 +47,7 @@ HOOKS = {
     'guard_task_setrlimit': ('out', 'here set_limit 1', 'EACCES', 'OK'),
     'guard_bpf': ('out', 'here bpf', 'EACCES', 'OK'),
     'guard_file_fcntl': ('out', 'here signal_by_owner 1', 'EACCES', 'OK'),
-    'guard_key_alloc': ('out', 'here request_key', 'EACCES', 'OK'),
+    'key_key_alloc': ('out', 'here request_key', 'EACCES', 'OK'),
     'exec_mmap_file': ('out', 'here map {o}/tool', 'EACCES', 'OK'),
     'exec_file_mprotect': ('out', 'here map_late {o}/tool', 'EACCES', 'OK'),
     'exec_bprm_check': ('out', 'here exec {o}/tool', 'EACCES', 'OK'),
