@@ -75,16 +75,18 @@ static void make_queue(void)
 		perror("objects: POSIX queue");
 }
 
+static void permit(long key)
+{
+	if (key < 0 || keyctl(KEYCTL_SETPERM, key, KEY_OF_USER, 0))
+		perror("objects: key");
+}
+
 /* One in the user's keyring, for all processes of that user; one in a session that has a name, by which others join it. */
 static void make_keys(void)
 {
-	long key = syscall(SYS_add_key, "user", KEY_NAME, "x", 1, KEY_SPEC_USER_KEYRING);
-	long ring = keyctl(KEYCTL_JOIN_SESSION_KEYRING, (long)KEYRING_NAME, 0, 0);
-	long in_ring = syscall(SYS_add_key, "user", KEYRING_NAME, "x", 1, KEY_SPEC_SESSION_KEYRING);
-
-	if (key < 0 || keyctl(KEYCTL_SETPERM, key, KEY_OF_USER, 0) || ring < 0 || keyctl(KEYCTL_SETPERM, ring, KEY_OF_USER, 0) ||
-	    in_ring < 0 || keyctl(KEYCTL_SETPERM, in_ring, KEY_OF_USER, 0))
-		perror("objects: key");
+	permit(syscall(SYS_add_key, "user", KEY_NAME, "x", 1, KEY_SPEC_USER_KEYRING));
+	permit(keyctl(KEYCTL_JOIN_SESSION_KEYRING, (long)KEYRING_NAME, 0, 0));
+	permit(syscall(SYS_add_key, "user", KEYRING_NAME, "x", 1, KEY_SPEC_SESSION_KEYRING));
 }
 
 void objects_make(void)
