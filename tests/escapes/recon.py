@@ -25,7 +25,9 @@ KNOBS = '''/proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/ker
     /sys/fs/cgroup/cgroup.subtree_control /proc/1/oom_score_adj /proc/1/attr/current /proc/1/mem /etc/shadow /etc/passwd /etc/crontab
     /etc/ld.so.preload /root/.ssh/authorized_keys /var/spool/cron/crontabs/root'''.split()
 # Memory of the kernel and of all.
-MEMORY = '/proc/kcore /proc/kmsg /dev/mem /dev/kmem /dev/port /dev/kmsg /proc/kpageflags /proc/kpagecount /proc/kpagecgroup /sys/kernel/debug/kernel_page_tables'.split()
+MEMORY = '/proc/kcore /proc/kmsg /dev/mem /dev/kmem /dev/port /dev/kmsg /sys/kernel/debug/kernel_page_tables'.split()
+# What they tell of it to root.
+TOLD = '/proc/kpageflags /proc/kpagecount /proc/kpagecgroup /proc/kallsyms /proc/iomem /proc/modules /proc/slabinfo /proc/vmallocinfo /proc/self/pagemap'.split()
 SOCKETS = '''/run/docker.sock /var/run/docker.sock /run/containerd/containerd.sock /run/crio/crio.sock /run/podman/podman.sock /run/buildkit/buildkitd.sock
     /run/systemd/private /run/systemd/notify /run/systemd/journal/socket /run/systemd/io.system.ManagedOOM /run/dbus/system_bus_socket /run/munge/munge.socket.2
     /run/slurmctld.socket /run/slurmd/slurmd.socket /run/lxd.socket /run/libvirt/libvirt-sock /run/snapd.socket /run/acpid.socket /run/udev/control
@@ -45,7 +47,7 @@ CALLS = {
     'mount': (165, 0, 0, 0, 0, 0), 'umount2': (166, b'/no/such', 0), 'pivot_root': (155, b'/no/such', b'/no/such'), 'chroot': (161, b'/'), 'swapon': (167, b'/no/such', 0),
     'swapoff': (168, b'/no/such'), 'reboot': (169, 0xfee1dead, 672274793, 0x1234), 'kexec_load': (246, 0, 0, 0, 0), 'kexec_file_load': (320, -1, -1, 0, 0, 1),
     'init_module': (175, 0, 0, b''), 'finit_module': (313, -1, b'', 0), 'delete_module': (176, b'no_such_module', 0), 'acct': (163, b'/no/such'),
-    'bpf': (321, 7, 0, 0), 'perf_event_open': (298, 0, 0, -1, -1, 0), 'ptrace': (101, 16, 1, 0, 0), 'process_vm_readv': (310, 1, 0, 0, 0, 0, 0),
+    'bpf': (321, 7, 0, 0), 'perf_event_open': (298, 0, 0, -1, -1, 0), 'ptrace': (101, 16, 1, 0, 0), 
     'kcmp': (312, 1, 1, 0, 0, 0), 'pidfd_open': (434, 1, 0), 'setns': (308, -1, 0), 'open_by_handle_at': (304, -1, 0, 0), 'name_to_handle_at': (303, -1, 0, 0, 0, 0),
     'userfaultfd': (323, 0), 'iopl': (172, 3), 'ioperm': (173, 0x80, 1, 1), 'settimeofday': (164, 0, 0), 'sethostname': (170, 0, -1), 'setdomainname': (171, 0, -1),
     'quotactl': (179, 0x80000100, 0, 0, 0), 'lookup_dcookie': (212, 0, 0, 0), 'syslog': (103, 10, 0, 0), 'add_key': (248, 0, 0, 0, 0, 0),
@@ -124,6 +126,8 @@ def files():
         tell('way out: write', path, opened(path, os.O_WRONLY))
     for path in MEMORY:
         tell('way out: read', path, opened(path, os.O_RDONLY))
+    for path in TOLD:
+        tell('read', path, opened(path, os.O_RDONLY))
     for path in glob.glob('/sys/fs/cgroup/*/release_agent') + glob.glob('/sys/fs/cgroup/release_agent'):
         tell('way out: write', path, opened(path, os.O_WRONLY))
 
@@ -182,13 +186,13 @@ def calls():
 
 def main():
     others = [('1', 1)] + [('other', int(pid)) for pid in sys.argv[1:]]
-    oneself()
     files()
     devices()
     daemons()
     processes(others)
     namespaces()
     calls()
+    oneself()  # last: a look at a file may mount something
 
 
 if __name__ == '__main__':
