@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """System V objects and a key of this process, which is in no job; and how many of those that jobs made are remembered."""
 import ctypes
-import glob
 import json
 import subprocess
 
@@ -13,7 +12,7 @@ SYS_ADD_KEY, SYS_KEYCTL = 248, 250
 KEY_SPEC_PROCESS_KEYRING, KEYCTL_SETPERM = -2, 5
 KEY_OF_USER = 0x3f3f0000
 SHMMNI = '/proc/sys/kernel/shmmni'
-MAP = '/sys/fs/bpf/jobcage/*/maker_by_object'
+MAP = 'maker_by_object'
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -56,7 +55,7 @@ class no_more_segments:
 
 
 def remembered():
-    dump = subprocess.run([world.BPFTOOL, '-j', 'map', 'dump', 'pinned', glob.glob(MAP)[0]], check=True, stdout=subprocess.PIPE).stdout
+    dump = subprocess.run([world.BPFTOOL, '-j', 'map', 'dump', 'name', MAP], check=True, stdout=subprocess.PIPE).stdout
     return len(json.loads(dump))
 
 
