@@ -3,6 +3,7 @@
 import ctypes
 import json
 import subprocess
+import time
 
 from harness import wait_for
 import world
@@ -59,7 +60,17 @@ def remembered():
     return len(json.loads(dump))
 
 
+def settled():
+    """The same when it has not changed for a second: keys are freed a moment after they were thrown away."""
+    before, since = remembered(), time.monotonic()
+    while time.monotonic() < since + 1:
+        now = remembered()
+        if now != before:
+            before, since = now, time.monotonic()
+        time.sleep(0.1)
+    return before
+
+
 def settles_at(cnt):
-    """Keys are freed a moment after they were thrown away."""
     wait_for(lambda: remembered() == cnt, 10)
     return remembered()
