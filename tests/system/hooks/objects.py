@@ -5,7 +5,6 @@ import json
 import subprocess
 import time
 
-from harness import wait_for
 import world
 
 IPC_PRIVATE, IPC_CREAT, IPC_RMID = 0, 0o1000, 0
@@ -70,7 +69,3 @@ def settled():
         time.sleep(0.1)
     return before
 
-
-def settles_at(cnt):
-    wait_for(lambda: remembered() == cnt, 10)
-    return remembered()
