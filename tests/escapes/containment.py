@@ -142,6 +142,7 @@ def objects():
     yield from rows('x08_object', 'caged', '''segment-by-key segment-by-number segment-lock segment-set segment-remove queue-by-key queue-receive
         queue-send queue-remove semaphore-add semaphore-get semaphore-set semaphore-remove key-link key-update key-permit key-put key-throw-away
         ring-link session-join session-put''', **how)
+    yield from rows('x08_object', 'caged', 'key-put-first', **how | {'who': (ROOT,)})
     # To reach the accomplice is allowed there.
     yield from rows('x08_object', 'sealed', 'leave-segment leave-message leave-semaphore leave-key', **how)
     yield from rows('x08_object', 'sealed', 'leave-name', **how | {'rules': (SILENT,)})

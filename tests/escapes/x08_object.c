@@ -17,6 +17,8 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 
+#define UNUSED_USERS 1000000
+
 /* --- System V, of the accomplice */
 
 static int attach(int segment)
@@ -183,6 +185,16 @@ static int key_put(void)
 	return outcome(syscall(SYS_add_key, "user", PUT_NAME, "y", 1, KEY_SPEC_USER_KEYRING));
 }
 
+/* Into the keyring of a user of whom the job is the first process: it is that user's all the same. */
+static int key_put_first(void)
+{
+	uid_t uid = UNUSED_USERS + getpid();
+
+	if (step("setresuid") && setresuid(uid, uid, uid))
+		return -errno;
+	return key_put();
+}
+
 /* The keyring of the user is one's own to link, as pam_keyinit does; not what is in it to read. */
 static int ring_link(void)
 {
@@ -219,6 +231,7 @@ static int key_throw_away(void)
 	return outcome(keyctl(KEYCTL_INVALIDATE, key, 0, 0));
 }
 
+static int child_key_put_first(void) { return in_child(key_put_first); }
 static int child_key_link(void) { return in_child(key_link); }
 static int child_ring_link(void) { return in_child(ring_link); }
 static int child_session_join(void) { return in_child(session_join); }
@@ -395,6 +408,7 @@ const struct attempt attempts[] = {
 	{ "key-update", key_update },
 	{ "key-permit", key_permit },
 	{ "key-put", key_put },
+	{ "key-put-first", child_key_put_first },
 	{ "key-throw-away", key_throw_away },
 	{ "ring-link", child_ring_link },
 	{ "session-join", child_session_join },
