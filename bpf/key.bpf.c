@@ -146,7 +146,8 @@ static __noinline int judge(struct key *key, const struct cred *cred, enum key_n
 	struct job job;
 	enum use use = use_of(key, &job);
 
-	if (use == USE_OWN || (use == USE_FOREIGN ? is_harmless(key, cred, need) : tells_nothing(need)))
+	if (use == USE_OWN ||
+	    (use == USE_FOREIGN ? is_harmless(key, cred, need) : tells_nothing(need)))
 		return LSM_ALLOW;
 	if (use == USE_DENIED)
 		return LSM_DENY;
@@ -167,5 +168,6 @@ int BPF_PROG(key_key_permission, void *key_ref, const struct cred *cred, enum ke
 	bpf_get_func_arg(ctx, 0, &address);
 	if (is_for_kernel())
 		return LSM_ALLOW;
-	return judge((struct key *)(address & ~KEY_REF_POSSESSED), cred, need) ? KEY_DENY : LSM_ALLOW;
+	return judge((struct key *)(address & ~KEY_REF_POSSESSED), cred, need) ? KEY_DENY
+									       : LSM_ALLOW;
 }

@@ -99,17 +99,18 @@ static int read_key(const struct attempt *attempt, struct attempt_result *result
 	return act_outcome(keyctl(KEYCTL_READ, attempt->objects->key, (long)text, sizeof(text)));
 }
 
-#define OBJECT_ACT(act_hook, act_what, act_fn, act_refusal, act_op)                            \
-	{                                                                                      \
-		.name = act_hook, .hook = act_hook, .what = act_what, .run = act_fn,           \
-		.refusal = act_refusal, .op = act_op, .reason = REASON_OBJECT                  \
+#define OBJECT_ACT(act_hook, act_what, act_fn, act_refusal, act_op)                  \
+	{                                                                            \
+		.name = act_hook, .hook = act_hook, .what = act_what, .run = act_fn, \
+		.refusal = act_refusal, .op = act_op, .reason = REASON_OBJECT        \
 	}
 
 const struct act object_acts[] = {
-	OBJECT_ACT("ipc_permission", "shmat() of the controller's shared memory", attach, EACCES, OP_IPC),
+	OBJECT_ACT("ipc_permission", "shmat() of the controller's shared memory", attach, EACCES,
+		   OP_IPC),
 	OBJECT_ACT("shm_shmctl", "shmctl() that removes it", remove_segment, EACCES, OP_IPC),
-	OBJECT_ACT("sem_semctl", "semctl() that removes the controller's semaphore", remove_semaphores,
-		   EACCES, OP_IPC),
+	OBJECT_ACT("sem_semctl", "semctl() that removes the controller's semaphore",
+		   remove_semaphores, EACCES, OP_IPC),
 	OBJECT_ACT("msg_queue_msgctl", "msgctl() that removes the controller's message queue",
 		   remove_queue, EACCES, OP_IPC),
 	OBJECT_ACT("key_permission", "keyctl() that reads the controller's key", read_key, EPERM,
@@ -145,9 +146,13 @@ static int read_own_key(const struct attempt *attempt, struct attempt_result *re
 }
 
 const struct act allowed_object_acts[] = {
-	{ .name = "own shared memory", .what = "shmat() of its own shared memory", .run = use_own_segment,
+	{ .name = "own shared memory",
+	  .what = "shmat() of its own shared memory",
+	  .run = use_own_segment,
 	  .op = OP_IPC },
-	{ .name = "own key", .what = "keyctl() that reads its own key", .run = read_own_key,
+	{ .name = "own key",
+	  .what = "keyctl() that reads its own key",
+	  .run = read_own_key,
 	  .op = OP_KEY_USE },
 };
 const size_t allowed_object_act_cnt = ARRAY_SIZE(allowed_object_acts);
