@@ -16,14 +16,16 @@ KERNEL_TESTS = [
     ('memfd', './memfd_test'), ('exec', './execveat'), ('exec', './non-regular'), ('exec', './recursion-depth'),
     ('exec', './null-argv'), ('exec', './load_address.0x1000'), ('exec', './load_address.0x200000'), ('exec', './load_address.0x1000000'),
     ('exec', './binfmt_script.py'), ('memfd', './run_hugetlbfs_test.sh'),
-    *(('pidfd', f'./pidfd_{name}') for name in ('test', 'fdinfo_test', 'open_test', 'poll_test', 'wait', 'getfd_test', 'setns_test')),
-    ('seccomp', './seccomp_bpf'),
+    *(('pidfd', f'./pidfd_{name}') for name in ('fdinfo_test', 'open_test', 'poll_test', 'wait', 'getfd_test', 'setns_test', 'test')),
     *(('cgroup', f'./test_{name}') for name in ('core', 'freezer', 'kill', 'cpu', 'kmem', 'memcontrol')),
+    ('seccomp', './seccomp_bpf'),
     ('landlock', './base_test'), ('landlock', './fs_test'), ('landlock', './ptrace_test'),
 ]
 DEVICES = ['gpu', 'rdma', 'kvm', 'fuse']
 SOCKETS = ['ping', 'mptcp', 'sctp', 'dccp', 'udplite', 'smc', 'raw', 'packet', 'netlink', 'vsock', 'xdp', 'alg', 'rds', 'tipc']
 SUITES = 'build/kselftest/tools/testing/selftests'
+# One test makes processes until their numbers come round.
+PID_MAX, PIDS = '/proc/sys/kernel/pid_max', '4096'
 TEST_SECONDS = 900  # on a machine that is busy
 RACES = {'./rename_attack_test': 60}  # go on for as long as they may
 STRESS_SECONDS = 2  # for each stressor
@@ -54,6 +56,8 @@ def results(text):
 
 def kernel_tests(check, cage, only):
     tests = f'{cage.project}/{SUITES}'
+    with open(PID_MAX, 'w', encoding='ascii') as file:
+        file.write(PIDS)
     for suite, command in KERNEL_TESTS:
         if not fnmatch.fnmatchcase(f'{suite} {command}', only):
             continue
