@@ -58,6 +58,8 @@ const struct hook hooks[] = {
 	{ "guard_userns_create", "userns_create", "security_create_user_ns", "user namespaces",
 	  NULL },
 	HOOK("guard_ptrace_access_check", "ptrace_access_check", "tracing and reading other processes"),
+	{ "guard_mm_access", NULL, "mm_access", "memory of others, with CAP_PERFMON", NULL },
+	{ "guard_mm_accessed", NULL, "mm_access", "memory of others, with CAP_PERFMON", NULL },
 	HOOK("guard_perf_event_alloc", "perf_event_alloc", "counting and sampling other processes"),
 	HOOK("guard_task_kill", "task_kill", "signals to other processes"),
 	HOOK("guard_file_fcntl", "file_fcntl", "signals that descriptors send to other processes"),
