@@ -17,7 +17,7 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := tables file receive attr mount renames exec guard sock egress packet unix task identify member enter
+BPF_SRCS := tables file receive attr mount renames exec guard ipc key sock egress packet unix task identify member enter
 
 BASE_SRCS   := diag error fds file path quota
 POLICY_SRCS := amount budget canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
@@ -26,7 +26,7 @@ KERN_SRCS   := backend barrier budget devices evidence features flows hooks iden
 	       roots roots_check trees
 ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
 	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
-JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_packet attempt_rule attempt_unix canary cgroup cgroup_limit content \
+JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_object attempt_packet attempt_rule attempt_unix canary cgroup cgroup_limit content \
 	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup origin outputs process ruleset \
 	       scratch selftest selftest_check selftest_json state
 DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds foreign journal kinds limits lock loop message monitor notify peer prepare reload renew resets \
@@ -41,8 +41,8 @@ BENCH_PROGS := opens connects talks spawns calls landlocked denials hold
 
 ESCAPES := f01_write f02_rename f03_link f04_symlink f05_mount f06_overlay f07_names f08_attributes f09_descriptor f10_data \
 	   f11_uring f12_handle f13_device f14_read f15_race f17_deputy f18_kernel x01_exec x02_nameless x03_code x04_privileged \
-	   x05_process x06_leave x07_runner x08_bpf x08_machine x09_entry x10_storm accomplice
-ESCAPE_SRCS := $(addprefix tests/escapes/,escape.c program.c reach.c uring.c)
+	   x05_process x06_leave x07_runner x08_bpf x08_machine x08_object x09_entry x10_storm accomplice
+ESCAPE_SRCS := $(addprefix tests/escapes/,escape.c objects.c program.c reach.c uring.c)
 
 FUZZ_DECODE_SRCS := tests/fuzz/fuzz_decode.c tests/ocsf/fixture.c $(BASE_SRCS:%=userspace/base/%.c) \
 		    $(POLICY_SRCS:%=userspace/policy/%.c) $(ALERT_SRCS:%=userspace/alert/%.c)

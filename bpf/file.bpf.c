@@ -158,7 +158,8 @@ static __noinline int judge_open(struct file *file, struct task_struct *task)
 		found = find_file_rule(&job, &object);
 	}
 	level = found ? packed_level(found) : job.policy->file_default;
-	if (level >= ACCESS_READ && !may_be_for_writing(file) && !is_device_node(object.inode))
+	if (level >= ACCESS_READ && !may_be_for_writing(file) && !is_device_node(object.inode) &&
+	    object.inode->i_sb->s_magic != MQUEUE_MAGIC)
 		return LSM_ALLOW;
 	found = find_refusal(&job, file, found);
 	return found ? refuse_open(&job, file, found) : LSM_ALLOW;

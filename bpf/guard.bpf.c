@@ -17,6 +17,8 @@
 #define PTRACE_MODE_NOAUDIT 0x04
 #define CAP_DAC_OVERRIDE 1
 #define CAP_DAC_READ_SEARCH 2
+#define CAP_SYS_ADMIN 21
+#define CAP_PERFMON 38
 
 /* kernel/user_namespace.c: not deeper than 32 below the initial one. */
 #define USER_NS_LEVELS 33
@@ -103,6 +105,48 @@ static __always_inline bool is_of_no_consequence(const struct job *job, int cap,
 	       (cap == CAP_DAC_READ_SEARCH && grants_capability(job, CAP_DAC_OVERRIDE));
 }
 
+/* Of the task itself; NULL: in no job. */
+static __always_inline struct task_label *own_label(void)
+{
+	return bpf_task_storage_get(&job_by_task, bpf_get_current_task_btf(), 0, 0);
+}
+
+/*
+ * Whom the kernel may not let trace a process it asks for CAP_PERFMON then (7.3 does, 6.12 does not), which opens
+ * the process' environment and maps. The hook that is asked does not learn for what: these tell it.
+ */
+SEC("fentry/mm_access")
+int BPF_PROG(guard_mm_access, struct task_struct *task)
+{
+	struct task_label *own = is_outsider() ? NULL : own_label();
+	struct job_label label;
+
+	if (own)
+		own->is_at_other = !label_of(task, &label) || !job_label_equal(&label, &own->label);
+	return 0;
+}
+
+SEC("fexit/mm_access")
+int BPF_PROG(guard_mm_accessed, struct task_struct *task)
+{
+	struct task_label *own = is_outsider() ? NULL : own_label();
+
+	if (own)
+		own->is_at_other = 0;
+	return 0;
+}
+
+/* What opens others' memory is refused as tracing them was, which is in the record. */
+static __always_inline bool is_instead_of_tracing(int cap)
+{
+	struct task_label *own;
+
+	if (cap != CAP_PERFMON && cap != CAP_SYS_ADMIN)
+		return false;
+	own = own_label();
+	return own && own->is_at_other;
+}
+
 SEC("lsm/capable")
 int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, int cap,
 	     unsigned int opts, int ret)
@@ -111,6 +155,8 @@ int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, 
 
 	if (ret || !lsm_enter(&job, &ret))
 		return ret;
+	if (is_instead_of_tracing(cap))
+		return job.policy->mode == MODE_AUDIT ? LSM_ALLOW : LSM_DENY;
 	if (grants_capability(&job, cap) || is_own_namespace(&job, cred, ns) || is_for_another(cred) ||
 	    is_lifted(cap) || !is_effective(cred, ns, cap))
 		return LSM_ALLOW;
@@ -257,9 +303,6 @@ int BPF_PROG(guard_task_setrlimit, struct task_struct *task, unsigned int resour
 	return ret ? ret : judge_control(task);
 }
 
-#define CAP_SYS_ADMIN 21
-#define CAP_PERFMON 38
-
 /*
  * Counters, which also sample what runs at which address. The kernel asks whose process it is only of who has
  * neither of the two capabilities; and where kernel.perf_event_paranoid says so, it asks for none of them
@@ -284,35 +327,6 @@ int BPF_PROG(guard_perf_event_alloc, struct perf_event *event, int ret)
 }
 
 /* --- the kernel's own machinery --------------------------------------------------------------- */
-
-/* security/keys/request_key_auth.c: a key of this type is made just before the kernel starts its helper. */
-static const char request_type[] = ".request_key_auth";
-
-static __always_inline bool is_request(struct key *key)
-{
-	char name[sizeof(request_type)] = {};
-
-	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(key, type, name));
-	return !bpf_strncmp(name, sizeof(name), request_type);
-}
-
-/*
- * request_key() of a key that is not there has the kernel start /sbin/request-key, as root and outside the
- * job, with words of the job's: it asks name servers, for one. What file systems ask for (names of users,
- * tickets) they ask for with credentials of their own.
- */
-SEC("lsm/key_alloc")
-int BPF_PROG(guard_key_alloc, struct key *key, const struct cred *cred, unsigned long flags, int ret)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct job job;
-
-	if (ret || !lsm_enter(&job, &ret))
-		return ret;
-	if (!is_request(key) || (task->cred != task->real_cred && !uses_uring(task)))
-		return LSM_ALLOW;
-	return refuse(&job, OP_KEY_REQUEST, REASON_HELPER, 0, 0);
-}
 
 /*
  * Whoever may use it could take these programs out of the kernel again. Its arguments changed in 6.15, and

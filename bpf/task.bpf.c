@@ -16,14 +16,6 @@
 #define SIGKILL 9 /* include/uapi/asm-generic/signal.h */
 #define CLONE_INTO_CGROUP 0x200000000ULL /* include/uapi/linux/sched.h */
 
-/* The job that the label names, or NULL: it is over, and its slot may be another's by now. */
-static __always_inline struct job_value *job_of_label(const struct job_label *label)
-{
-	struct job_value *value = job_at(label->slot);
-
-	return value && value->force.generation == label->generation ? value : NULL;
-}
-
 static __always_inline int count_fork_failure(const struct job_label *label, int err)
 {
 	__u32 slot = label->slot;

@@ -54,6 +54,8 @@ enum event_reason {
 	REASON_NODE = 29, /* a node would be a device, wherever it is, under the rule of that place */
 	REASON_LINKED = 30, /* the file has another name, which may be in a dataset */
 	REASON_BUDGET = 31, /* what rule may send is spent; RULE_NONE: what the job may send */
+	REASON_OBJECT = 32, /* a System V object or key that the job has not made, or that a job has */
+	REASON_QUEUE = 33,  /* a POSIX message queue, which only a rule can open */
 };
 
 /* What was attempted. */
@@ -106,6 +108,8 @@ enum event_op {
 	OP_MAP_EXEC = 46, /* map it as code, or make code of what is mapped of it */
 	OP_QUOTA = 47,       /* set, switch or remove quotas; path: the top of the file system */
 	OP_QUOTA_SYNC = 48,  /* have the quotas of all file systems written; guard.number: 0 */
+	OP_IPC = 49, /* use, change or remove a System V object; guard.number: its id */
+	OP_KEY_USE = 50, /* read, change or link a key; guard.number: serial; guard.detail: KEY_NEED_* */
 };
 
 enum event_flags {

@@ -32,6 +32,8 @@ struct task_label {
 	 * so that what it attempts reaches the hook that is to be proved; children inherit it.
 	 */
 	__u64 lifted;
+	__u32 is_at_other; /* 1: the kernel is asking whether it may see the memory of who is not of the job */
+	__u32 reserved;
 };
 
 /* What a job is in force by; read and stored as one word, so no hook ever meets half a change. */
@@ -182,7 +184,7 @@ _Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
 _Static_assert(sizeof(struct job_member) == 32, "job_member is ABI");
 _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
 _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
-_Static_assert(sizeof(struct task_label) == 16, "task_label is ABI");
+_Static_assert(sizeof(struct task_label) == 24, "task_label is ABI");
 _Static_assert(sizeof(union job_force) == 8, "job_force is ABI");
 _Static_assert(sizeof(struct job_value) == 32, "job_value is ABI");
 _Static_assert(sizeof(struct job_stats) == 168, "job_stats is ABI");

@@ -25,6 +25,7 @@
 #define EFIVARFS_MAGIC 0xde5e81e4
 #define SELINUX_MAGIC 0xf97cff8c
 #define PROC_SUPER_MAGIC 0x9fa0
+#define MQUEUE_MAGIC 0x19800202 /* POSIX message queues */
 
 #define CAP_SETFCAP 31 /* include/uapi/linux/capability.h */
 
@@ -157,8 +158,9 @@ static __noinline bool is_named_device(const struct job *job, __u32 rdev)
 
 /*
  * Where no rule says what is granted. On the job's own scratch, which was made after its rules,
- * everything is writable. A device is opened by a rule only, never by a default; so is, for writing,
- * what controls the kernel or processes of others.
+ * everything is writable. A device is opened by a rule only, never by a default, and so is a message queue, of
+ * which whoever reads takes what is for others; so is, for writing, what controls the kernel or processes of
+ * others.
  */
 static __always_inline void find_default(const struct job *job, const struct object *object,
 					 enum access need, struct finding *finding)
@@ -174,6 +176,8 @@ static __always_inline void find_default(const struct job *job, const struct obj
 		return;
 	if (is_device(object->inode))
 		*finding = (struct finding){ .reason = REASON_DEVICE };
+	else if (object->dentry->d_sb->s_magic == MQUEUE_MAGIC)
+		*finding = (struct finding){ .reason = REASON_QUEUE };
 	else if (need > ACCESS_READ && controls_kernel(object->dentry))
 		*finding = (struct finding){ .reason = REASON_KERNEL_FILE };
 }

@@ -182,6 +182,14 @@ static __always_inline struct job_value *job_at(__u32 slot)
 	return index < JOB_SLOTS ? &tables.job_by_slot[index] : NULL;
 }
 
+/* The job that the label names, or NULL: it is over, and its slot may be another's by now. */
+static __always_inline struct job_value *job_of_label(const struct job_label *label)
+{
+	struct job_value *value = job_at(label->slot);
+
+	return value && value->force.generation == label->generation ? value : NULL;
+}
+
 static __always_inline struct policy_value *policy_at(__u32 slot)
 {
 	__u64 index = index_of(slot);

@@ -12,6 +12,7 @@
 #include <bpf/bpf_tracing.h>
 
 /* include/uapi/asm-generic/errno*.h: numbers that BTF does not carry. */
+#define EPERM 1
 #define E2BIG 7
 #define ENOMEM 12
 #define EACCES 13

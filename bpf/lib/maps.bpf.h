@@ -140,6 +140,23 @@ struct {
 	__type(value, __u8);
 } own_links SEC(".maps") __weak;
 
+/* Who made what outlives its maker, by its address; see maker.bpf.h. */
+struct maker {
+	struct job_label label;
+	__u32 is_audit; /* it was made in audit mode */
+	__u32 reserved;
+};
+
+#define OBJECTS_MAX 65536
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, OBJECTS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct maker);
+} maker_by_object SEC(".maps") __weak;
+
 /* What budgets allow, and what was sent: see abi/policy.h and abi/job.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -302,7 +302,7 @@ static const struct context {
 
 static const struct act *find_act(const char *name)
 {
-	static const struct act *const tables[] = { file_acts, attr_acts, exec_acts, guard_acts, net_acts, uring_acts };
+	static const struct act *const tables[] = { file_acts, attr_acts, exec_acts, guard_acts, object_acts, net_acts, uring_acts };
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		for (const struct act *act = tables[i]; act->name; act++)

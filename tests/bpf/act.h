@@ -18,7 +18,7 @@ struct act {
 	int (*run)(char **argv);
 };
 
-extern const struct act file_acts[], attr_acts[], exec_acts[], guard_acts[], net_acts[], uring_acts[]; /* each ends with a NULL name */
+extern const struct act file_acts[], attr_acts[], exec_acts[], guard_acts[], object_acts[], net_acts[], uring_acts[]; /* each ends with a NULL name */
 
 /* Names the call that is about to be made; returns true, so that it fits into conditions. */
 int step(const char *call);

@@ -6,12 +6,11 @@
  *
  * Requests, by socket: "write" answers with a descriptor of DS/f open for writing, "read" with one of CLOSED/p, "folder" with
  * one of CLOSED itself, "path" with an O_PATH one of DS/f, "cgroup" with one by which processes enter the root cgroup, "ring" with an io_uring whose kernel thread is the accomplice's;
- * "copy" copies CLOSED/p to OUT/stolen. The FIFO and the request file ask for the copy. Prints "ready" when it is.
+ * "take WHAT" with any one if what the job has left it is there, see objects.h; "copy" copies CLOSED/p to OUT/stolen. The FIFO and the request file ask for the copy. Prints "ready" when it is.
  */
 #include "accomplice.h"
 
 #include <fcntl.h>
-#include <linux/keyctl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,10 +18,10 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "escape.h"
+#include "objects.h"
 #include "uring.h"
 
 #define LOOK_MS 20
@@ -58,6 +57,9 @@ static int descriptor_for(const char *request)
 		return open("/sys/fs/cgroup/cgroup.procs", O_WRONLY | O_CLOEXEC);
 	if (!strcmp(request, "ring"))
 		return ring_open(&ring, RING_POLLED) ? -1 : ring.fd;
+	/* It has what it was to take. */
+	if (!strncmp(request, "take ", 5) && objects_take(request + 5))
+		return open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return -1;
 }
 
@@ -92,22 +94,13 @@ static int make_segment(void)
 	return segment;
 }
 
-/* In its user's keyring, for all processes of that user. */
-static void make_key(void)
-{
-	long key = syscall(SYS_add_key, "user", "jobcage-escape", "x", 1, KEY_SPEC_USER_KEYRING);
-
-	if (key < 0 || syscall(SYS_keyctl, KEYCTL_SETPERM, key, 0x3f3f0000))
-		perror("accomplice: key");
-}
-
 static void tell_held(void)
 {
 	FILE *file = fopen(in(out, "accomplice.held"), "w");
 	int held = open(in(ds, "f"), O_RDWR | O_CLOEXEC);
 
 	signal(SIGUSR1, count);
-	make_key();
+	objects_make();
 	if (file && fprintf(file, "%d %d %lu %d\n", getpid(), held, (unsigned long)words, make_segment()) > 0)
 		fclose(file);
 }

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The part of the table that is about programs and containment: X1 to X10."""
-from row import DEFAULT, KERNEL_FILE, MOUNT, NOT_HERE, OUTSIDE, ROOT, TYPICAL, UNLABELLED, USER, rows
+from row import DEFAULT, KERNEL_FILE, MOUNT, NOT_HERE, OUTSIDE, ROOT, SILENT, TYPICAL, UNLABELLED, USER, rows
 
 UNLISTED, NAMELESS = 'exec.default', 'builtin:nameless-exec'
 CAPABILITY, USER_NAMESPACE = 'capabilities.default', 'user_namespaces.default'
 UNIX, BPF, OWN_FILES, SET_ID = 'unix.default', 'builtin:bpf', 'builtin:own-files', 'builtin:set-id-program'
+OBJECT, QUEUE = 'builtin:outside-object', 'builtin:message-queue'
 
 
 def programs():
@@ -131,9 +132,25 @@ def machine():
     yield from rows('x08_machine', 'caged', 'setns-net setns-mount setns-pid setns-pidfd', **how)
     # The kernel asks for CAP_PERFMON, which it does not grant, and then for CAP_SYS_ADMIN, which it does.
     yield from rows('x08_machine', 'caged', 'perf-process', label='perf-process-granted', accomplice=True, **how | {'rules': (OUTSIDE, CAPABILITY)})
-    # Open ones.
+    how |= {'rules': (OBJECT,)}
     yield from rows('x08_machine', 'caged', 'key-of-other segment-of-other', accomplice=True, **how | {'who': (ROOT, USER)})
     yield from rows('x08_machine', 'caged', 'key-persistent', **how)
+
+
+def objects():
+    how = {'changes': False, 'accomplice': True, 'rules': (OBJECT,)}
+    yield from rows('x08_object', 'caged', '''segment-by-key segment-by-number segment-lock segment-set segment-remove queue-by-key queue-receive
+        queue-send queue-remove semaphore-add semaphore-get semaphore-set semaphore-remove key-link key-update key-permit key-put key-throw-away
+        ring-link session-join session-put''', **how)
+    yield from rows('x08_object', 'caged', 'key-put-first', **how | {'who': (ROOT,)})
+    # To reach the accomplice is allowed there.
+    yield from rows('x08_object', 'sealed', 'leave-segment leave-message leave-semaphore leave-key', **how)
+    yield from rows('x08_object', 'sealed', 'leave-name', **how | {'rules': (SILENT,)})
+    yield from rows('x08_object', 'caged', 'mq-receive mq-send', **how | {'policy': TYPICAL, 'rules': (DEFAULT, QUEUE)})
+    how |= {'accomplice': False, 'rules': ()}
+    yield from rows('x08_object', 'caged', 'own-objects own-keys', **how)
+    for attempt in ('mq-receive', 'mq-send'):
+        yield from rows('x08_object', 'caged', attempt, label=f'{attempt}-granted', **how | {'accomplice': True})
 
 
 def entries():
@@ -158,10 +175,8 @@ def storms():
 
 
 def table():
-    for part in (programs, privileged_programs, processes, leaving, runners, bpf, machine, entries, storms):
+    for part in (programs, privileged_programs, processes, leaving, runners, bpf, machine, objects, entries, storms):
         yield from part()
 
 
-KEYS = "nobody asks whose job a key is: those of the same user are within reach, and for CAP_SETUID all users' persistent ones"
-SEGMENTS = "System V memory of the same user's processes is within reach"
-OPEN = {'X08 key-of-other': KEYS, 'X08 key-persistent': KEYS, 'X08 segment-of-other': SEGMENTS}
+OPEN = {'X08 key-throw-away': 'the kernel asks for no more than leave to search'}

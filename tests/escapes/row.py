@@ -15,6 +15,8 @@ LINKED = 'builtin:hard-link'
 
 # Policies; see Cage in `run`. OPEN_HANDED grants every capability, and all programs may be run, so that it is other rules that are asked.
 OPEN_HANDED, TYPICAL = 'open-handed', 'typical'
+# In place of a rule: refused in passing, to who asks about everything; he does not find it, and nobody is told.
+SILENT = 'silent'
 # In place of a rule: it is no decision of the policy, but counted.
 UNLABELLED = 'fork_failures'
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What takes minutes: the kernel's own tests in a job that may do everything, stress-ng at a dataset, and X10 with many more processes."""
+import fnmatch
 import os
 import re
 import shutil
@@ -13,9 +14,18 @@ KERNEL_TESTS = [
     ('openat2', './openat2_test'), ('openat2', './resolve_test'), ('openat2', './rename_attack_test'),
     ('mount_setattr', './mount_setattr_test'), ('splice', './default_file_splice_read.sh'), ('splice', './short_splice_read.sh'),
     ('memfd', './memfd_test'), ('exec', './execveat'), ('exec', './non-regular'), ('exec', './recursion-depth'),
+    ('exec', './null-argv'), ('exec', './load_address.0x1000'), ('exec', './load_address.0x200000'), ('exec', './load_address.0x1000000'),
+    ('exec', './binfmt_script.py'), ('memfd', './run_hugetlbfs_test.sh'),
+    *(('pidfd', f'./pidfd_{name}') for name in ('fdinfo_test', 'open_test', 'poll_test', 'wait', 'getfd_test', 'setns_test', 'test')),
+    *(('cgroup', f'./test_{name}') for name in ('core', 'freezer', 'kill', 'cpu', 'kmem', 'memcontrol')),
+    ('seccomp', './seccomp_bpf'),
     ('landlock', './base_test'), ('landlock', './fs_test'), ('landlock', './ptrace_test'),
 ]
+DEVICES = ['gpu', 'rdma', 'kvm', 'fuse']
+SOCKETS = ['ping', 'mptcp', 'sctp', 'dccp', 'udplite', 'smc', 'raw', 'packet', 'netlink', 'vsock', 'xdp', 'alg', 'rds', 'tipc']
 SUITES = 'build/kselftest/tools/testing/selftests'
+# One test makes processes until their numbers come round.
+PID_MAX, PIDS = '/proc/sys/kernel/pid_max', '4096'
 TEST_SECONDS = 900  # on a machine that is busy
 RACES = {'./rename_attack_test': 60}  # go on for as long as they may
 STRESS_SECONDS = 2  # for each stressor
@@ -23,11 +33,19 @@ STORMS = {'fork-bomb': 2000, 'exit-race': 2000, 'kill-race': 200, 'vfork': 2000,
           'threads': 10000, 'thread-race': 2000}
 
 
+def no_datasets(cage):
+    """A site of which a policy may permit all."""
+    return cage.write('no-datasets', {'version': 1})
+
+
 def permissive(cage):
-    return cage.write('permissive', {'version': 1, 'name': 'permissive', 'filesystem': {'default': 'write'},
+    """All that a policy can permit."""
+    return cage.write('permissive', {'version': 1, 'name': 'permissive',
+                                     'filesystem': {'default': 'write', 'rules': [{'id': 'all', 'path': '/', 'access': 'write'}]},
+                                     'devices': DEVICES, 'sockets': SOCKETS,
                                      'exec': {'default': 'allow'}, 'egress': {'default': 'allow'}, 'ingress': {'default': 'allow'},
                                      'unix': {'default': 'allow'}, 'mounts': 'allow',
-                                     'capabilities': CAPABILITIES, 'user_namespaces': True})
+                                     'capabilities': [*CAPABILITIES, 'CAP_SYS_RESOURCE', 'CAP_PERFMON'], 'user_namespaces': True})
 
 
 def results(text):
@@ -36,9 +54,13 @@ def results(text):
     return [re.sub(r'0x[0-9a-f]+|\b\d{3,}\b|/tmp/\S+', 'N', verdict) for verdict in verdicts]
 
 
-def kernel_tests(check, cage):
+def kernel_tests(check, cage, only):
     tests = f'{cage.project}/{SUITES}'
+    with open(PID_MAX, 'w', encoding='ascii') as file:
+        file.write(PIDS)
     for suite, command in KERNEL_TESTS:
+        if not fnmatch.fnmatchcase(f'{suite} {command}', only):
+            continue
         if not os.path.exists(f'{tests}/{suite}/{command}'):
             check.that(f'{suite} {command} is built', False)
             continue
@@ -49,7 +71,8 @@ def kernel_tests(check, cage):
             shutil.copytree(f'{tests}/{suite}', f'/tmp/kselftest-{where}/{suite}', symlinks=True)
         outside = subprocess.run(words, cwd=f'/tmp/kselftest-outside/{suite}', stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                  text=True, errors='replace', check=False)
-        job = crew.Job(cage, f'kernel-{suite}-{os.path.basename(command)}', 'root', policy=permissive(cage))
+        job = crew.Job(cage, f'kernel-{suite}-{os.path.basename(command)}', 'root', site=no_datasets(cage),
+                       policy=permissive(cage))
         status, said = job.run(*words, cwd=f'/tmp/kselftest-inside/{suite}', errors='replace')
         check.equal(f'{suite} {command}: the same exit status', status, outside.returncode)
         wanted, found = results(outside.stdout), results(said)

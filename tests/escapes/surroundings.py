@@ -18,6 +18,8 @@ HOME, LISTED, HANDLER = (f'{places.BASE}/shared/{name}' for name in ('home', 'li
 CGROUP = f'{traces.CGROUP_ROOT}/escapes'
 SIBLING, EMPTY = f'{CGROUP}/sibling', f'{CGROUP}/empty'
 BINFMT = '/proc/sys/fs/binfmt_misc'
+# Where the machine's POSIX message queues are files.
+QUEUES = '/dev/mqueue'
 HOSTNAME = '/usr/bin/hostname'
 # security.capability: revision 2, effective; CAP_SYS_ADMIN.
 CAPABLE = struct.pack('<5I', 0x02000001, 1 << 21, 0, 0, 0)
@@ -26,6 +28,12 @@ CAPABLE = struct.pack('<5I', 0x02000001, 1 << 21, 0, 0, 0)
 def tell(path, text):
     with open(path, 'w', encoding='utf-8') as file:
         file.write(text)
+
+
+def mount_queues():
+    if not os.path.ismount(QUEUES):
+        os.makedirs(QUEUES, exist_ok=True)
+        places.run('mount', '-t', 'mqueue', 'mqueue', QUEUES)
 
 
 def make_listed(out):

@@ -190,7 +190,7 @@ CROWDS = {
     # Of munge, which may be there, it asks who it is.
     'OpenMPI': '''
         export PMIX_MCA_psec=native; cd "$OUT" && mpicc -o ranks "$DATA/tools/ranks.c" &&
-        for how in "" "--mca btl_vader_single_copy_mechanism cma" "--mca btl tcp,self --mca btl_tcp_if_include lo"; do
+        for how in "" "--mca shmem sysv" "--mca btl_vader_single_copy_mechanism cma" "--mca btl tcp,self --mca btl_tcp_if_include lo"; do
             mpirun --oversubscribe -n 2 $how ./ranks 2>&1 || exit 1
         done; rm ranks ''',
     'a notebook': ' mkdir "$OUT/home" && HOME="$OUT/home" PYDEVD_DISABLE_FILE_VALIDATION=1 python3 -W ignore "$DATA/tools/notebook.py"; rm -rf "$OUT/home" ',

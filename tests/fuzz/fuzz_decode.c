@@ -168,9 +168,10 @@ static void repair_header(struct event *event)
 		[OP_TRACE] = REASON_OUTSIDE,         [OP_SIGNAL] = REASON_OUTSIDE,
 		[OP_CONTROL] = REASON_OUTSIDE,       [OP_BPF] = REASON_BPF,
 		[OP_KEY_REQUEST] = REASON_HELPER,    [OP_QUOTA_SYNC] = REASON_ALL_QUOTAS,
+		[OP_IPC] = REASON_OBJECT,            [OP_KEY_USE] = REASON_OBJECT,
 	};
 
-	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_QUOTA_SYNC);
+	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_KEY_USE);
 	event->kind = (uint8_t)op_info(event->op)->kind;
 	event->rule %= FIXTURE_RULES + 2;
 	if (event->kind == EVENT_GUARD) {

@@ -90,6 +90,8 @@ static __u8 guard_reason(enum event_op op)
 	case OP_BPF: return REASON_BPF;
 	case OP_KEY_REQUEST: return REASON_HELPER;
 	case OP_QUOTA_SYNC: return REASON_ALL_QUOTAS;
+	case OP_IPC:
+	case OP_KEY_USE: return REASON_OBJECT;
 	default: return REASON_OUTSIDE;
 	}
 }

@@ -93,6 +93,14 @@ static void alerts_say_what_to_add(void **state)
 	expect(fixture_event(OP_KEY_REQUEST),
 	       "python3 (pid 812) was denied having the kernel fetch a key: the kernel would start a program outside "
 	       "the job, with words of the job's. No policy entry can allow it: use keys that are there already.");
+	expect(fixture_event(OP_IPC),
+	       "python3 (pid 812) was denied using, changing or removing System V object 21: what a job makes is its own, "
+	       "and what was made outside, or by another job, is not for it. No policy entry can allow it: make and use "
+	       "it in one job.");
+	expect(fixture_event(OP_KEY_USE),
+	       "python3 (pid 812) was denied reading, changing or linking key 21: what a job makes is its own, and what "
+	       "was made outside, or by another job, is not for it. No policy entry can allow it: make and use it in one "
+	       "job.");
 	expect(fixture_event(OP_QUOTA_SYNC),
 	       "python3 (pid 812) was denied having the quotas of all file systems written: every file system of the "
 	       "machine would write its quotas. No policy entry can allow it: name one file system.");
@@ -113,10 +121,11 @@ static void reasons_belong_to_operations(void **state)
 {
 	static const enum event_op ops[] = { OP_CAPABILITY, OP_USER_NAMESPACE, OP_TRACE, OP_SIGNAL,
 					     OP_CONTROL, OP_BPF, OP_KEY_REQUEST, OP_QUOTA_SYNC,
+					     OP_IPC, OP_KEY_USE,
 					     OP_QUOTA, OP_EXEC, OP_CONNECT };
 	static const enum event_reason reasons[] = { REASON_CAPABILITY, REASON_USER_NAMESPACE,
 						     REASON_OUTSIDE, REASON_BPF, REASON_HELPER,
-						     REASON_ALL_QUOTAS };
+						     REASON_ALL_QUOTAS, REASON_OBJECT };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
@@ -140,7 +149,7 @@ static void docs_have_every_operation(void **state)
 	(void)state;
 	assert_non_null(page);
 	assert_true(getdelim(&text, &size, '\0', page) > 0);
-	for (unsigned int op = OP_CAPABILITY; op <= OP_QUOTA_SYNC; op++)
+	for (unsigned int op = OP_CAPABILITY; op <= OP_KEY_USE; op++)
 		assert_non_null(strstr(text, op_info(op)->code));
 	assert_non_null(strstr(text, "builtin:outside-process"));
 	assert_non_null(strstr(text, "builtin:bpf"));

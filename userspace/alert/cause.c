@@ -123,6 +123,16 @@ static const struct builtin builtins[] = {
 		"the kernel would start a program outside the job, with words of the job's",
 		"No policy entry can allow it: use keys that are there already.",
 	},
+	[REASON_OBJECT] = {
+		"builtin:outside-object",
+		"what a job makes is its own, and what was made outside, or by another job, is not for it",
+		"No policy entry can allow it: make and use it in one job.",
+	},
+	[REASON_QUEUE] = {
+		"builtin:message-queue",
+		"whoever opens a POSIX message queue takes what is in it for others, so no default opens one",
+		NULL,
+	},
 	[REASON_ALL_QUOTAS] = {
 		"builtin:all-quotas",
 		"every file system of the machine would write its quotas",

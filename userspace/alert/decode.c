@@ -83,6 +83,8 @@ static const struct scope scopes[] = {
 	[REASON_NODE] = ONE_OP(FILES, OP_MKNOD),
 	[REASON_LINKED] = { .kinds = FILES },
 	[REASON_BUDGET] = { .kinds = NETS },
+	[REASON_OBJECT] = { .kinds = GUARDS, .first_op = OP_IPC, .last_op = OP_KEY_USE },
+	[REASON_QUEUE] = { .kinds = FILES },
 };
 
 static bool is_in_scope(const struct event *event, const struct scope *scope)

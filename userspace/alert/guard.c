@@ -31,6 +31,8 @@ void guard_name(const struct event *event, char ret_name[static GUARD_NAME_LEN])
 	case OP_KEY_REQUEST: snprintf(ret_name, GUARD_NAME_LEN, "key request"); break;
 	case OP_QUOTA_SYNC: snprintf(ret_name, GUARD_NAME_LEN, "all quotas"); break;
 	case OP_BPF: snprintf(ret_name, GUARD_NAME_LEN, "bpf command %llu", number); break;
+	case OP_IPC: snprintf(ret_name, GUARD_NAME_LEN, "System V object %llu", number); break;
+	case OP_KEY_USE: snprintf(ret_name, GUARD_NAME_LEN, "key %llu", number); break;
 	default: snprintf(ret_name, GUARD_NAME_LEN, "process %llu", number);
 	}
 }

@@ -241,6 +241,14 @@ static const struct op_info ops[] = {
 		.name = "sync quotas", .code = "guard_quota_sync", .kind = EVENT_GUARD,
 		.activity = KERNEL_INVOKE, .before = "having the quotas of all file systems written", .after = "",
 	},
+	[OP_IPC] = {
+		.name = "use System V object", .code = "guard_ipc", .kind = EVENT_GUARD,
+		.activity = KERNEL_INVOKE, .before = "using, changing or removing ", .after = "",
+	},
+	[OP_KEY_USE] = {
+		.name = "use key", .code = "guard_key", .kind = EVENT_GUARD,
+		.activity = KERNEL_INVOKE, .before = "reading, changing or linking ", .after = "",
+	},
 };
 /* clang-format on */
 

@@ -76,6 +76,17 @@ struct act {
 	enum socket_class socket_class; /* of acts that make a socket: of which class */
 };
 
+/* What the controller makes for the canary to be refused; -1: this kernel has none, or no more of them. */
+struct objects {
+	int segment, semaphores, queue; /* of System V */
+	int key;                        /* in the controller's keyring */
+};
+
+#define NO_OBJECTS ((struct objects){ -1, -1, -1, -1 })
+
+void objects_make(struct objects *ret_objects);
+void objects_remove(struct objects *objects);
+
 /* One act to be done. What it points to is borrowed. */
 struct attempt {
 	const struct act *act;
@@ -86,6 +97,7 @@ struct attempt {
 	int cgroup_fd;           /* of the job's own */
 	int file_fd;             /* OWN_FILE, open for reading and writing */
 	int socket_fd;           /* of IPv4, made by the controller; -1: not there */
+	const struct objects *objects; /* of acts on them */
 	bool is_left_out;        /* the policy denies nothing of the kind */
 };
 
@@ -132,6 +144,9 @@ extern const struct act packet_out_act, packet_in_act;
 /* Always done: on processes outside the job, and what no policy opens. */
 extern const struct act guard_acts[];
 extern const size_t guard_act_cnt;
+/* Always done: on what outlives its maker. */
+extern const struct act object_acts[];
+extern const size_t object_act_cnt;
 /* Where the policy does not name the capability, or not allow it: CAP_SYS_RESOURCE. */
 extern const struct act capability_act, user_namespace_act;
 /* Where the policy denies programs by default; where it only has rules that deny some. */
@@ -143,6 +158,9 @@ extern const size_t map_act_cnt;
 extern const struct act dataset_write_act, dataset_read_act;
 /* What must be allowed: a place that the policy opens; a file in no tree; a socket of its own. */
 extern const struct act allowed_place_act, allowed_nameless_act, allowed_own_act;
+/* The same, objects of its own. A refusal is a record of the act's op. */
+extern const struct act allowed_object_acts[];
+extern const size_t allowed_object_act_cnt;
 /*
  * The last of all: if it is not refused, no path means anything to the canary any more. Without
  * CAP_SYS_CHROOT the kernel does not come to that hook.

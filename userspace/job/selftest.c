@@ -45,6 +45,7 @@ struct trial {
 	size_t results_len;
 	int stream_fd, datagram_fd; /* what the canary must not reach; -1: not there */
 	int socket_fd;              /* what it must not receive; -1: this kernel has none */
+	struct objects objects;     /* what it must not use */
 };
 
 static uint64_t now_us(void)
@@ -125,6 +126,7 @@ static int make_folder(struct trial *trial, struct error *err)
 		return error_errno(err, trial->stream_fd < 0 ? trial->stream_fd : trial->datagram_fd,
 				   "self-test: cannot make a socket in %s", trial->folder);
 	trial->socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	objects_make(&trial->objects);
 	return 0;
 }
 
@@ -194,6 +196,10 @@ static void add_guard(struct trial *trial)
 {
 	for (size_t i = 0; i < guard_act_cnt; i++)
 		add(trial, &guard_acts[i]);
+	for (size_t i = 0; i < object_act_cnt; i++)
+		add(trial, &object_acts[i])->objects = &trial->objects;
+	for (size_t i = 0; i < allowed_object_act_cnt; i++)
+		add(trial, &allowed_object_acts[i]);
 	add(trial, &capability_act)->is_left_out = has_capability(trial, CAP_SYS_RESOURCE);
 	add(trial, &user_namespace_act)->is_left_out = trial->policy->user_namespaces;
 }
@@ -312,7 +318,7 @@ static int make_plan(struct trial *trial, int cgroup_fd)
 {
 	/* Of each rule that is tried, one act, and of those of programs another. */
 	size_t room = hook_act_cnt + attr_act_cnt + map_act_cnt + mount_act_cnt + net_act_cnt +
-		      unix_act_cnt + guard_act_cnt + SINGLE_ACTS + trial->policy->rule_cnt +
+		      unix_act_cnt + guard_act_cnt + object_act_cnt + allowed_object_act_cnt + SINGLE_ACTS + trial->policy->rule_cnt +
 		      EXEC_RULES_MAX;
 
 	trial->attempts = calloc(room, sizeof(*trial->attempts));
@@ -347,6 +353,7 @@ static void trial_free(struct trial *trial)
 	cleanup_fd(&trial->stream_fd);
 	cleanup_fd(&trial->datagram_fd);
 	cleanup_fd(&trial->socket_fd);
+	objects_remove(&trial->objects);
 	if (trial->results)
 		munmap(trial->results, trial->results_len);
 	free(trial->attempts);
@@ -392,8 +399,12 @@ static void on_record(void *arg, const void *data, size_t len)
 	}
 	if (sscanf(event->comm, CANARY_COMM, &i) != 1 || i >= trial->cnt)
 		return;
-	/* Of what must be allowed, any refusal; without a capability the kernel may find another way. */
-	if ((!trial->attempts[i].act->refusal && event->kind != EVENT_GUARD) ||
+	/*
+	 * Of what must be allowed, any refusal; without a capability the kernel may find another way, so of
+	 * guarded acts only its own.
+	 */
+	if ((!trial->attempts[i].act->refusal &&
+	     (event->kind != EVENT_GUARD || event->op == trial->attempts[i].act->op)) ||
 	    (trial->attempts[i].act->proof == PROOF_RECORD &&
 	     is_proof(trial, trial->attempts[i].act, event)))
 		trial->is_recorded[i] = true;
@@ -524,6 +535,7 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 	_cleanup_(trial_free) struct trial trial = {
 		.label = label, .policy = policy, .file_fd = -1, .stream_fd = -1, .datagram_fd = -1,
 		.socket_fd = -1,
+		.objects = NO_OBJECTS,
 	};
 	uint64_t start_us = now_us();
 	int r, collected;

@@ -64,6 +64,7 @@ struct user_namespace;
 struct cred;
 struct key_type;
 struct key;
+struct kern_ipc_perm;
 struct cgroup_subsys_state;
 struct cgroup;
 struct in6_addr;
@@ -110,6 +111,17 @@ enum {
 	IPPROTO_TCP = 6,
 	IPPROTO_UDP = 17,
 	IPPROTO_MPTCP = 262,
+};
+
+enum key_need_perm {
+	KEY_NEED_VIEW = 1,
+	KEY_NEED_READ = 2,
+	KEY_NEED_WRITE = 3,
+	KEY_NEED_SEARCH = 4,
+	KEY_NEED_LINK = 5,
+	KEY_NEED_SETATTR = 6,
+	KEY_NEED_UNLINK = 7,
+	KEY_DEFER_PERM_CHECK = 10,
 };
 
 struct list_head {
@@ -281,6 +293,7 @@ struct user_namespace {
 struct cred {
 	struct { unsigned int val; } uid;
 	struct { unsigned int val; } euid;
+	struct { unsigned int val; } fsuid;
 	struct kernel_cap_struct cap_effective;
 	struct user_namespace *user_ns;
 };
@@ -291,6 +304,14 @@ struct key_type {
 
 struct key {
 	struct key_type *type;
+	s32 serial;
+	struct { unsigned int val; } uid;
+	char *description;
+};
+
+struct kern_ipc_perm {
+	bool deleted;
+	int id;
 };
 
 struct cgroup_subsys_state {

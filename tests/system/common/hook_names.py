@@ -17,6 +17,12 @@ def hooks():
 # What not every kernel of the matrix has: see hooks.c for what stands in its place.
 OPTIONAL = {"file_file_truncate", "attr_set_acl", "attr_remove_acl", "attr_file_setattr", "attr_ioctl_compat"}
 
+# They only take back what was noted of an object that is gone, which the next maker at its address does too: no start misses them.
+# tests/system/hooks/prove.py counts what is noted.
+FORGETTING = ("ipc_addid_failed", "ipc_rmid", "key_key_free")
+# The newest kernels only let pass what they stop, and only who is granted CAP_PERFMON: the section "reconnaissance" of tests/escapes.
+BESIDE_TRACING = ("guard_mm_access", "guard_mm_accessed")
+
 # They kill who fails to fork, and only where the kernel takes labels away: no start can try them. tests/system/selftest/run shows what
 # each is for.
 FAILED_FORKS = {"task_copy_creds": "clone", "task_exit_creds": "processes"}

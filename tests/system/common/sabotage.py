@@ -16,7 +16,7 @@ import time
 
 from cage import PROJECT
 from harness import wait_for
-from hook_names import FAILED_FORKS
+from hook_names import BESIDE_TRACING, FAILED_FORKS, FORGETTING
 import traces
 
 KEEP = "/sys/fs/bpf/selftest"  # our own pins
@@ -87,7 +87,7 @@ def pin(name):
 def hooks():
     """The programs that are attached to hooks, by their links' pins; not those that no start can try."""
     names = {os.path.basename(path).removeprefix("link_") for path in glob.glob(f"{traces.PIN_ROOT}/*/link_*")}
-    return sorted(names - set(FAILED_FORKS))
+    return sorted(names - set(FAILED_FORKS) - set(FORGETTING) - set(BESIDE_TRACING))
 
 
 @contextlib.contextmanager
