@@ -16,7 +16,7 @@ KERNEL_TESTS = [
     ('memfd', './memfd_test'), ('exec', './execveat'), ('exec', './non-regular'), ('exec', './recursion-depth'),
     ('exec', './null-argv'), ('exec', './load_address.0x1000'), ('exec', './load_address.0x200000'), ('exec', './load_address.0x1000000'),
     ('exec', './binfmt_script.py'), ('memfd', './run_hugetlbfs_test.sh'),
-    *(('pidfd', f'./pidfd_{name}') for name in ('fdinfo_test', 'open_test', 'poll_test', 'wait', 'getfd_test', 'setns_test', 'test')),
+    *(('pidfd', f'./pidfd_{name}') for name in ('fdinfo_test', 'open_test', 'poll_test 200', 'wait', 'getfd_test', 'setns_test', 'test')),
     *(('cgroup', f'./test_{name}') for name in ('core', 'freezer', 'kill', 'cpu', 'kmem', 'memcontrol')),
     ('seccomp', './seccomp_bpf'),
     ('landlock', './base_test'), ('landlock', './fs_test'), ('landlock', './ptrace_test'),
@@ -61,17 +61,17 @@ def kernel_tests(check, cage, only):
     for suite, command in KERNEL_TESTS:
         if not fnmatch.fnmatchcase(f'{suite} {command}', only):
             continue
-        if not os.path.exists(f'{tests}/{suite}/{command}'):
+        if not os.path.exists(f'{tests}/{suite}/{command.split()[0]}'):
             check.that(f'{suite} {command} is built', False)
             continue
-        words = ['timeout', str(RACES.get(command, TEST_SECONDS)), command]
+        words = ['timeout', str(RACES.get(command, TEST_SECONDS)), *command.split()]
         # A copy for each: some leave files behind.
         for where in ('outside', 'inside'):
             shutil.rmtree(f'/tmp/kselftest-{where}', ignore_errors=True)
             shutil.copytree(f'{tests}/{suite}', f'/tmp/kselftest-{where}/{suite}', symlinks=True)
         outside = subprocess.run(words, cwd=f'/tmp/kselftest-outside/{suite}', stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                  text=True, errors='replace', check=False)
-        job = crew.Job(cage, f'kernel-{suite}-{os.path.basename(command)}', 'root', site=no_datasets(cage),
+        job = crew.Job(cage, f'kernel-{suite}-{os.path.basename(command.split()[0])}', 'root', site=no_datasets(cage),
                        policy=permissive(cage))
         status, said = job.run(*words, cwd=f'/tmp/kselftest-inside/{suite}', errors='replace')
         check.equal(f'{suite} {command}: the same exit status', status, outside.returncode)
