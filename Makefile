@@ -17,24 +17,24 @@ INSTALL    ?= install
 
 # --- what there is ----------------------------------------------------------------------------------
 
-BPF_SRCS := tables file receive attr mount renames exec guard ipc key sock egress packet unix task identify member enter
+BPF_SRCS := tables file receive attr mount renames exec guard ipc key sock egress packet dns unix task identify member enter
 
 BASE_SRCS   := diag error fds file path quota
-POLICY_SRCS := amount budget canonical document egress environment explain limits load merge nearest net outlets parse permission rule \
+POLICY_SRCS := amount budget canonical document domain egress environment explain flow limits load merge names nearest net outlets parse permission read rule \
 	       shape site value
-KERN_SRCS   := backend barrier budget devices evidence features flows hooks identify iter jobs links load member mounts need pins places probe publish ring \
-	       roots roots_check trees
-ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue \
-	       record rotate sink sink_file sink_pipe sink_socket sinks syslog text
-JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_object attempt_packet attempt_rule attempt_unix canary cgroup cgroup_limit content \
-	       destination environment environment_grant environment_process inherited launch launcher lifecycle lookup origin outputs process ruleset \
-	       scratch selftest selftest_check selftest_json state
-DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds foreign journal kinds limits lock loop message monitor notify peer prepare reload renew resets \
-	       report request request_run server session spent teardown tell tick turns watch
+KERN_SRCS   := backend barrier budget devices evidence features flows hooks identify iter jobs links load member mounts names need pins places probe \
+	       publish ring roots roots_check trees
+ALERT_SRCS  := advice audit cause chain decode endpoint guard head json_out line message ocsf_common ocsf_decision ocsf_job ocsf_log op queue record \
+	       rotate sink sink_file sink_pipe sink_socket sinks syslog text
+JOB_SRCS    := attempt_attr attempt_file attempt_guard attempt_net attempt_object attempt_packet attempt_rule attempt_unix canary cgroup cgroup_limit \
+	       content destination environment environment_grant environment_process inherited launch launcher lifecycle lookup origin outputs process \
+	       replace ruleset scratch selftest selftest_check selftest_json state
+DAEMON_SRCS := adopt ancestry bodies client controller daemon discard folds foreign journal kinds learned limits lock loop message monitor notify peer \
+	       prepare reload renew resets report request request_run server session spent teardown tell tick turns watch
 CMD_SRCS    := alerts ask attach audit_verify command daemon doctor jobs kill main metrics named policy_check policy_explain reload run status whois
-UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_devices test_diag test_egress_compile test_error test_folds \
+UNIT_TESTS := test_ancestry test_ask test_audit test_command test_control test_decode test_devices test_diag test_dns test_egress_compile test_error test_folds \
 	       test_guard test_journal test_json_out test_message test_ocsf test_outputs test_places test_policy test_policy_budget test_policy_check \
-	       test_policy_environment test_policy_errors test_policy_limits test_policy_network test_policy_rules test_policy_schema test_queue test_quota \
+	       test_policy_environment test_policy_errors test_policy_limits test_policy_names test_policy_network test_policy_rules test_policy_schema test_queue test_quota \
 	       test_record test_selftest test_sink test_sink_peers test_site test_state test_tell test_turns
 
 BENCH_PROGS := opens connects talks spawns calls landlocked denials hold
@@ -149,7 +149,7 @@ $(BUILD)/ocsf/%.o: tests/ocsf/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
 
-$(BUILD)/unit/test_decode $(BUILD)/unit/test_folds $(BUILD)/unit/test_guard $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
+$(BUILD)/unit/test_decode $(BUILD)/unit/test_folds $(BUILD)/unit/test_guard $(BUILD)/unit/test_policy_names $(BUILD)/unit/test_policy_network $(BUILD)/unit/test_message $(BUILD)/unit/test_ocsf: $(BUILD)/ocsf/fixture.o
 
 $(BUILD)/unit/test_command $(BUILD)/unit/test_policy_check: $(BUILD)/cmd/command.o
 
@@ -223,6 +223,10 @@ $(BUILD)/fuzz/fuzz_decode: $(FUZZ_DECODE_SRCS) $(FUZZ_DECODE_HDRS)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) -o $@ $(filter %.c,$^) $(LDLIBS)
+
+$(BUILD)/fuzz/fuzz_dns: tests/fuzz/fuzz_dns.c bpf/abi/dns.h
+	@mkdir -p $(@D)
+	$(CLANG) -Ibpf -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $<
 
 $(BUILD)/fuzz/seeds: tests/fuzz/seeds.c $(BUILD)/ocsf/fixture.o $(LIB_OBJS)
 	@mkdir -p $(@D)

@@ -17,6 +17,7 @@
 #define PTRACE_MODE_NOAUDIT 0x04
 #define CAP_DAC_OVERRIDE 1
 #define CAP_DAC_READ_SEARCH 2
+#define CAP_NET_ADMIN 12
 #define CAP_SYS_ADMIN 21
 #define CAP_PERFMON 38
 
@@ -90,8 +91,10 @@ static __noinline bool is_effective(const struct cred *cred, struct user_namespa
  * sandboxes of the same user or, for root, of everybody.
  */
 static __always_inline bool is_own_namespace(const struct job *job, const struct cred *cred,
-					     struct user_namespace *ns)
+					     struct user_namespace *ns, int cap)
 {
+	if (job->policy->has_names && (cap == CAP_NET_ADMIN || cap == CAP_SYS_ADMIN))
+		return false; /* in a network of its own it would answer its own questions */
 	return ns->level && (cred->user_ns == ns || job->policy->user_namespaces);
 }
 
@@ -157,7 +160,7 @@ int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, 
 		return ret;
 	if (is_instead_of_tracing(cap))
 		return job.policy->mode == MODE_AUDIT ? LSM_ALLOW : LSM_DENY;
-	if (grants_capability(&job, cap) || is_own_namespace(&job, cred, ns) || is_for_another(cred) ||
+	if (grants_capability(&job, cap) || is_own_namespace(&job, cred, ns, cap) || is_for_another(cred) ||
 	    is_lifted(cap) || !is_effective(cred, ns, cap))
 		return LSM_ALLOW;
 	if (is_of_no_consequence(&job, cap, opts))

@@ -55,6 +55,8 @@ static __noinline int judge(struct kern_ipc_perm *perm, bool is_control)
 	struct job job;
 	enum use use = use_of(perm, &job);
 
+	if (use == USE_NOT_IN_FORCE)
+		return LSM_DENY;
 	if (use == USE_OWN || (is_control && use != USE_FOREIGN) || BPF_CORE_READ(perm, deleted))
 		return LSM_ALLOW;
 	return use == USE_DENIED ? LSM_DENY : refuse(&job, perm);

@@ -111,6 +111,14 @@ int BPF_PROG(key_key_free, struct key *key)
 	return 0;
 }
 
+/* The kernel finds a user's keyring by the real id, which is another's while a session is begun for him. */
+static __always_inline bool is_of_user(struct key *key, const struct cred *cred)
+{
+	__u32 uid = BPF_CORE_READ(key, uid.val);
+
+	return uid == BPF_CORE_READ(cred, fsuid.val) || uid == BPF_CORE_READ(cred, uid.val);
+}
+
 /* May a job do that with what it did not make? */
 static __always_inline bool is_harmless(struct key *key, const struct cred *cred,
 					enum key_need_perm need)
@@ -122,8 +130,7 @@ static __always_inline bool is_harmless(struct key *key, const struct cred *cred
 	case KEY_DEFER_PERM_CHECK: return true;
 	case KEY_NEED_READ: return is_keyring(key);
 	case KEY_NEED_LINK:
-		return BPF_CORE_READ(key, uid.val) == BPF_CORE_READ(cred, fsuid.val) &&
-		       is_keyring(key);
+		return is_keyring(key) && is_of_user(key, cred);
 	default: return false;
 	}
 }
@@ -146,6 +153,8 @@ static __noinline int judge(struct key *key, const struct cred *cred, enum key_n
 	struct job job;
 	enum use use = use_of(key, &job);
 
+	if (use == USE_NOT_IN_FORCE)
+		return LSM_DENY;
 	if (use == USE_OWN ||
 	    (use == USE_FOREIGN ? is_harmless(key, cred, need) : tells_nothing(need)))
 		return LSM_ALLOW;

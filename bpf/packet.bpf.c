@@ -17,6 +17,7 @@
  * hears nothing.
  */
 #include "lib/jobcage.bpf.h"
+#include "lib/cut.bpf.h"
 #include "lib/own.bpf.h"
 #include "lib/spend.bpf.h"
 
@@ -294,6 +295,42 @@ static __always_inline __u32 answered_rule(const struct job *job, const struct p
 	return is_opening(p) ? RULE_NONE : inbound_rule(job, p);
 }
 
+/* A raw socket may begin connections to many. */
+static __always_inline bool is_kept_for(const struct sock_mark *mark, const struct packet *p)
+{
+	__u64 marked[2], wanted[2];
+
+	__builtin_memcpy(marked, mark->domain_addr, sizeof(marked));
+	__builtin_memcpy(wanted, p->net.addr, sizeof(wanted));
+	return mark->domain && marked[0] == wanted[0] && marked[1] == wanted[1];
+}
+
+/*
+ * A connection goes on when its address is not an answer any more, as long as the domain by which it was
+ * opened is open.
+ */
+static __noinline __u32 kept_rule(struct __sk_buff *skb, const struct job *job, const struct packet *p)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct name_finding finding;
+	struct sock_mark *mark;
+
+	/* What a raw socket sends on many processors at once is no connection. */
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	if (!sk || sk->type != TYPE_STREAM)
+		return RULE_NONE;
+	mark = bpf_sk_storage_get(&mark_by_sock, sk, 0, 0);
+	if (!mark || p->net.protocol != IPPROTO_TCP)
+		return RULE_NONE;
+	if (!is_opening(p))
+		return is_kept_for(mark, p) ? domain_rule(job, &p->net, mark->domain) : RULE_NONE;
+	name_find(job, &p->net, &finding);
+	mark->domain = 0;
+	__builtin_memcpy(mark->domain_addr, p->net.addr, sizeof(mark->domain_addr));
+	mark->domain = finding.domain;
+	return RULE_NONE;
+}
+
 /* --- what is counted -------------------------------------------------------------------------- */
 
 /* Of the IP header and the one after it. */
@@ -363,28 +400,14 @@ static __noinline bool spend(struct __sk_buff *skb, const struct job *job, const
 	return false;
 }
 
-/* --- a connection that cannot go on ----------------------------------------------------------- */
-
-/*
- * TCP would send what was refused again and again, and whoever uses the socket would wait for it: the
- * controller resets the connection. A listener, whose answer to a SYN was refused, stays.
- */
-static __noinline int cut(struct __sk_buff *skb, const struct job *job)
+/* A socket that begins anew, or that others knock at, is not what was cut. */
+static __noinline int uncut(struct __sk_buff *skb)
 {
-	struct job_stats *stats = stats_of(job);
-	struct kernel_stats *sum = kernel_stats_get();
 	struct bpf_sock *sk = skb->sk;
-	struct sock_mark *mark;
+	struct sock_mark *mark = sk ? bpf_sk_storage_get(&mark_by_sock, sk, 0, 0) : NULL;
 
-	if (!sk || sk->state == TCP_STATE_LISTEN)
-		return 0;
-	mark = bpf_sk_storage_get(&mark_by_sock, sk, 0, 0);
-	if (!mark || __sync_fetch_and_or(&mark->flags, SOCK_IS_CUT) & SOCK_IS_CUT)
-		return 0;
-	if (stats)
-		count(&stats->cut);
-	if (sum)
-		count(&sum->cut);
+	if (mark && mark->flags & SOCK_IS_CUT)
+		__sync_fetch_and_and(&mark->flags, ~SOCK_IS_CUT);
 	return 0;
 }
 
@@ -404,9 +427,13 @@ int packet_egress(struct __sk_buff *skb)
 	if (job.policy->egress_default == EGRESS_ALLOW)
 		return CGROUP_ALLOW;
 	if (read_packet(skb, &p, true)) {
-		__u32 rule = net_rule(&job, &p.net, false, &refusal.reason) ?:
-				     answered_rule(&job, &p);
+		__u32 rule = job.policy->has_names ? kept_rule(skb, &job, &p) : RULE_NONE;
 
+		if (p.tcp_flags & TCP_FLAG_SYN)
+			uncut(skb);
+		if (!rule)
+			rule = net_rule(&job, &p.net, false, &refusal.reason) ?:
+			       answered_rule(&job, &p);
 		if (is_open(rule) || (rule && spend(skb, &job, &p, rule, &refusal)) ||
 		    is_to_own(skb, &job, &p))
 			return CGROUP_ALLOW;

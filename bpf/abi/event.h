@@ -56,6 +56,8 @@ enum event_reason {
 	REASON_BUDGET = 31, /* what rule may send is spent; RULE_NONE: what the job may send */
 	REASON_OBJECT = 32, /* a System V object or key that the job has not made, or that a job has */
 	REASON_QUEUE = 33,  /* a POSIX message queue, which only a rule can open */
+	REASON_QUESTION = 34, /* a message to a resolver that is not one plain question for an address */
+	REASON_PRIVATE = 35,  /* a name that a rule opens leads to an address that it does not open */
 };
 
 /* What was attempted. */
@@ -110,6 +112,7 @@ enum event_op {
 	OP_QUOTA_SYNC = 48,  /* have the quotas of all file systems written; guard.number: 0 */
 	OP_IPC = 49, /* use, change or remove a System V object; guard.number: its id */
 	OP_KEY_USE = 50, /* read, change or link a key; guard.number: serial; guard.detail: KEY_NEED_* */
+	OP_RESOLVE = 51, /* ask a resolver; path: the name's labels, from the host on */
 };
 
 enum event_flags {

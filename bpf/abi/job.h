@@ -82,6 +82,7 @@ struct job_stats {
 				or the job is at its end */
 	__u64 path_failures; /* records sent without their path */
 	__u64 cut;           /* TCP connections that are to be reset, see SOCK_IS_CUT */
+	__u64 names_lost; /* addresses of names that there was no room for, and answers not read */
 };
 
 /*
@@ -131,6 +132,8 @@ struct sock_mark {
 	struct job_label label;
 	__u32 flags; /* enum sock_flags */
 	__u32 reserved;
+	__u64 domain; /* TCP: that by which it was connected; 0: none */
+	__u8 domain_addr[16]; /* to this address */
 };
 
 enum sock_flags {
@@ -145,6 +148,7 @@ struct kernel_stats {
 	__u64 label_misses; /* labels found by cgroup because the task's own storage was busy */
 	__u64 enter_failures; /* tasks that entered a job's cgroup and could not be labelled */
 	__u64 cut;            /* job_stats.cut of all jobs that there were */
+	__u64 names_lost; /* addresses of names that there was no room for, and answers not read */
 };
 
 /*
@@ -178,8 +182,8 @@ _Static_assert(sizeof(struct spent_key) == 16, "spent_key is ABI");
 _Static_assert(sizeof(struct spent) == 24, "spent is ABI");
 _Static_assert(sizeof(struct destination_key) == 32, "destination_key is ABI");
 _Static_assert(sizeof(struct destination_value) == 24, "destination_value is ABI");
-_Static_assert(sizeof(struct sock_mark) == 16, "sock_mark is ABI");
-_Static_assert(sizeof(struct kernel_stats) == 32, "kernel_stats is ABI");
+_Static_assert(sizeof(struct sock_mark) == 40, "sock_mark is ABI");
+_Static_assert(sizeof(struct kernel_stats) == 40, "kernel_stats is ABI");
 _Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
 _Static_assert(sizeof(struct job_member) == 32, "job_member is ABI");
 _Static_assert(sizeof(struct kernel_build) == 64, "kernel_build is ABI");
@@ -187,14 +191,14 @@ _Static_assert(sizeof(struct job_label) == 8, "job_label is ABI");
 _Static_assert(sizeof(struct task_label) == 24, "task_label is ABI");
 _Static_assert(sizeof(union job_force) == 8, "job_force is ABI");
 _Static_assert(sizeof(struct job_value) == 32, "job_value is ABI");
-_Static_assert(sizeof(struct job_stats) == 168, "job_stats is ABI");
+_Static_assert(sizeof(struct job_stats) == 176, "job_stats is ABI");
 
 _Static_assert(__builtin_offsetof(struct job_label, generation) == 4, "job_label is ABI");
 _Static_assert(__builtin_offsetof(struct task_label, lifted) == 8, "task_label is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, force) == 8, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, cgroup_id) == 16, "job_value is ABI");
-_Static_assert(__builtin_offsetof(struct job_stats, cut) == 160, "job_stats is ABI");
+_Static_assert(__builtin_offsetof(struct job_stats, names_lost) == 168, "job_stats is ABI");
+_Static_assert(__builtin_offsetof(struct kernel_stats, names_lost) == 32, "kernel_stats is ABI");
 _Static_assert(__builtin_offsetof(struct sock_mark, flags) == 8, "sock_mark is ABI");
-_Static_assert(__builtin_offsetof(struct kernel_stats, cut) == 24, "kernel_stats is ABI");
 
 #endif

@@ -126,7 +126,7 @@ struct policy_value {
 	__u32 dataset_dev_cnt; /* of devs: superblocks with a dataset that the job may not write to */
 	__u16 devices; /* bit N: devices of enum device_group N may be opened */
 	__u8 budget_cnt; /* entries in budget_by_rule, from index 0; 0: nothing is counted */
-	__u8 reserved;
+	__u8 has_names;  /* 1: resolvers are asked, and answers learned from; abi/names.h */
 };
 
 /* A bit that is not set spares a search; one that is set proves nothing. */
@@ -190,7 +190,8 @@ struct port_range {
 	__u16 lo;      /* host byte order, inclusive */
 	__u16 hi;      /* host byte order, inclusive */
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP; of ingress rules with PORT_INBOUND */
-	__u8 reserved[3];
+	__u8 is_private; /* of a domain: 1: private addresses too */
+	__u8 reserved[2];
 };
 
 /* budget_by_rule: hash. Filled before a job names the slot. */
@@ -227,6 +228,6 @@ _Static_assert(__builtin_offsetof(struct root_key, ino) == 8, "root_key is ABI")
 _Static_assert(__builtin_offsetof(struct root_value, unix_rule) == 12, "root_value is ABI");
 _Static_assert(__builtin_offsetof(struct net_key, addr) == 4, "net_key is ABI");
 _Static_assert(__builtin_offsetof(struct net_value, cnt) == 4, "net_value is ABI");
-_Static_assert(__builtin_offsetof(struct port_range, reserved) == 9, "port_range is ABI");
+_Static_assert(__builtin_offsetof(struct port_range, is_private) == 9, "port_range is ABI");
 
 #endif

@@ -40,7 +40,8 @@ enum use {
 	USE_OWN,     /* of the current task's own side: let through */
 	USE_FOREIGN, /* a job is at what is not its own */
 	USE_TAKEN,   /* somebody else is at what a job made */
-	USE_DENIED, /* the same, and nobody is left to tell: that job is over, or the task's own not in force */
+	USE_DENIED,  /* the same, and nobody is left to tell: that job is over */
+	USE_NOT_IN_FORCE, /* the task's own job is over, or not yet begun: it may nothing */
 };
 
 /* Who is at it? *ret_job: in whose record it belongs, for the two that have one. */
@@ -51,7 +52,7 @@ static __noinline enum use use_of(const void *object, struct job *ret_job)
 	enum entry entry = job_enter(ret_job);
 
 	if (entry == ENTRY_NOT_IN_FORCE)
-		return USE_DENIED;
+		return USE_NOT_IN_FORCE;
 	if (entry == ENTRY_JOB)
 		return maker && job_label_equal(&maker->label, &ret_job->label) ? USE_OWN
 										: USE_FOREIGN;

@@ -11,6 +11,7 @@
 #include "abi/event.h"
 #include "abi/evidence.h"
 #include "abi/identity.h"
+#include "abi/names.h"
 #include "abi/tables.h"
 
 /* A dentry's name has at most this many bytes, terminator included. */
@@ -156,6 +157,110 @@ struct {
 	__type(key, __u64);
 	__type(value, struct maker);
 } maker_by_object SEC(".maps") __weak;
+
+/* What names open: see abi/names.h. */
+struct names_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* the controller chooses the real size */
+	__uint(key_size, sizeof(struct dns_name));
+	__uint(value_size, sizeof(struct name_value));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, POLICY_SLOTS);
+	__type(key, __u32);
+	__array(values, struct names_def);
+} names_by_policy SEC(".maps") __weak;
+
+struct domains_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* the controller chooses the real size */
+	__uint(key_size, sizeof(__u64));
+	__uint(value_size, sizeof(struct domain_value));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, POLICY_SLOTS);
+	__type(key, __u32);
+	__array(values, struct domains_def);
+} domains_by_policy SEC(".maps") __weak;
+
+struct resolvers_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RESOLVERS_MAX);
+	__uint(key_size, 16);
+	__uint(value_size, sizeof(struct resolver_value));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, POLICY_SLOTS);
+	__type(key, __u32);
+	__array(values, struct resolvers_def);
+} resolvers_by_policy SEC(".maps") __weak;
+
+struct learned_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, LEARNED_PER_JOB);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(key_size, 16);
+	__uint(value_size, sizeof(struct learned));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, JOB_SLOTS);
+	__type(key, __u32);
+	__array(values, struct learned_def);
+} learned_by_job SEC(".maps") __weak;
+
+/* The last questions that a socket has asked: see dns.bpf.c. */
+struct asked_one {
+	__u64 head; /* id, type and, in the lower half, until when; 0: answered, or none */
+	__u64 hash; /* of resolver, name and type */
+};
+
+#define ASKED_CNT 32
+
+struct asked {
+	__u64 cnt;
+	struct asked_one at[ASKED_CNT];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct asked);
+} asked_by_sock SEC(".maps") __weak;
+
+#define STREAM_PART 1024 /* bytes that are read at a time */
+
+/*
+ * How far DNS by TCP has come, in the stream's own numbers: what lies before them has passed. Of what comes
+ * in, the message that is not whole yet, its length before it. The newest kernels have storage of a socket in
+ * pieces below 8 KiB only.
+ */
+struct stream {
+	__u32 out_next;
+	__u32 in_next;
+	__u32 in_cnt;  /* bytes of the message so far */
+	__u32 in_skip; /* bytes of one that is too large */
+	__u8 is_open;  /* 1: it was answered, so in_next holds */
+	__u8 is_cut;   /* 1: a question was refused, so nothing goes out any more */
+	__u8 is_blind; /* 1: nothing is learned any more */
+	__u8 reserved[5];
+	__u8 in[DNS_MESSAGE_MAX + STREAM_PART];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct stream);
+} stream_by_sock SEC(".maps") __weak;
 
 /* What budgets allow, and what was sent: see abi/policy.h and abi/job.h. */
 struct {

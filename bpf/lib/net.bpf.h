@@ -78,6 +78,7 @@ static __always_inline void net_normalise(struct event_net *net, const __u8 *sou
 struct port_question {
 	__u32 protocol; /* as in port_range.protocol */
 	__u16 port;
+	__u16 needs_private; /* 1: a range that says so */
 };
 
 static __always_inline struct port_question question_of(const struct event_net *net, bool is_inbound)
@@ -117,7 +118,7 @@ static __noinline __u32 port_rule(void *ports, const struct net_value *span,
 			return RULE_NONE;
 		order = port_compare(range, wanted);
 		if (!order)
-			return range->rule;
+			return wanted->needs_private && !range->is_private ? RULE_NONE : range->rule;
 		if (order < 0)
 			lo = middle + 1;
 		else
@@ -227,8 +228,78 @@ static __always_inline void memo_store(struct memo *memo, const __u64 *question,
 	at->sequence = sequence + 2;
 }
 
+/* --- what names open --------------------------------------------------------------------------- */
+
+/* What the domain opens under the rules in force. */
+static __noinline __u32 domain_rule(const struct job *job, const struct event_net *net, __u64 domain)
+{
+	struct port_question wanted = question_of(net, false);
+	enum address_class class = address_class(net->addr);
+	__u32 slot = job->policy_slot;
+	struct domain_value *value;
+	void *inner;
+
+	if (class == ADDRESS_CLOSED || !has_rules_of_ports(&wanted))
+		return RULE_NONE;
+	wanted.needs_private = class == ADDRESS_PRIVATE;
+	inner = bpf_map_lookup_elem(&domains_by_policy, &slot);
+	value = inner ? bpf_map_lookup_elem(inner, &domain) : NULL;
+	inner = bpf_map_lookup_elem(&ports_by_policy, &slot);
+	return value && inner ? port_rule(inner, &value->span, &wanted) : RULE_NONE;
+}
+
+struct name_finding {
+	__u64 domain; /* by which it is open; 0: by none */
+	__u32 rule;
+	__u32 is_closed; /* 1: a name that is open leads there, but does not open it */
+};
+
+static __always_inline struct learned *learned_at(const struct job *job, const struct event_net *net)
+{
+	__u32 slot = job->label.slot;
+	void *inner = bpf_map_lookup_elem(&learned_by_job, &slot);
+
+	return inner ? bpf_map_lookup_elem(inner, net->addr) : NULL;
+}
+
+/* Was the address an answer, and is it open by that? */
+static __noinline void name_find(const struct job *job, const struct event_net *net,
+				 struct name_finding *ret_finding)
+{
+	struct learned *learned = learned_at(job, net);
+	__u64 now_ns = bpf_ktime_get_boot_ns();
+
+	ret_finding->domain = 0;
+	ret_finding->rule = RULE_NONE;
+	ret_finding->is_closed = 0;
+	if (!learned)
+		return;
+	for (int i = 0; i < LEARNED_DOMAINS; i++) {
+		__u64 domain = learned->domain[i];
+
+		if (!domain || learned->until_ns[i] <= now_ns)
+			continue;
+		ret_finding->rule = domain_rule(job, net, domain);
+		ret_finding->domain = domain;
+		if (ret_finding->rule)
+			return;
+	}
+	ret_finding->is_closed = ret_finding->domain && address_class(net->addr);
+	ret_finding->domain = 0;
+}
+
+static __always_inline __u32 name_rule(const struct job *job, const struct event_net *net, __u8 *ret_reason)
+{
+	struct name_finding finding;
+
+	name_find(job, net, &finding);
+	if (finding.is_closed)
+		*ret_reason = REASON_PRIVATE;
+	return finding.rule;
+}
+
 /* net_search(), or what it answered before. */
-static __always_inline __u32 net_rule(const struct job *job, const struct event_net *net,
+static __always_inline __u32 address_rule(const struct job *job, const struct event_net *net,
 				      bool is_inbound, __u8 *ret_reason)
 {
 	__u64 question[4];
@@ -243,6 +314,17 @@ static __always_inline __u32 net_rule(const struct job *job, const struct event_
 	rule = net_search(job, net, is_inbound, ret_reason);
 	if (memo && *ret_reason == REASON_DEFAULT)
 		memo_store(memo, question, rule);
+	return rule;
+}
+
+/* The rule that opens the destination, or lets the peer in. */
+static __always_inline __u32 net_rule(const struct job *job, const struct event_net *net,
+				      bool is_inbound, __u8 *ret_reason)
+{
+	__u32 rule = address_rule(job, net, is_inbound, ret_reason);
+
+	if (!rule && !is_inbound && job->policy->has_names)
+		rule = name_rule(job, net, ret_reason);
 	return rule;
 }
 

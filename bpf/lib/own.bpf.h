@@ -13,7 +13,6 @@
 
 #define BPF_F_CURRENT_NETNS (-1LL) /* include/uapi/linux/bpf.h */
 #define TCP_STATE_SYN_SENT 2
-#define TCP_STATE_LISTEN 10
 #define BPF_SK_STORAGE_GET_F_CREATE 1
 
 /* struct bpf_sock_tuple of the UAPI: one of these, by its size. Network order. */

@@ -171,7 +171,7 @@ static void repair_header(struct event *event)
 		[OP_IPC] = REASON_OBJECT,            [OP_KEY_USE] = REASON_OBJECT,
 	};
 
-	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_KEY_USE);
+	event->op = (uint8_t)(OP_OPEN_READ + (uint8_t)(event->op - OP_OPEN_READ) % OP_RESOLVE);
 	event->kind = (uint8_t)op_info(event->op)->kind;
 	event->rule %= FIXTURE_RULES + 2;
 	if (event->kind == EVENT_GUARD) {

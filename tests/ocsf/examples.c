@@ -89,7 +89,7 @@ static int print_decisions(void)
 {
 	struct alert_job audited = fixture_job;
 	struct event rename = by_rule(OP_RENAME, FIXTURE_CONFIG), child = fixture_event(OP_EXEC);
-	struct event other = fixture_event(OP_UNIX), packet = fixture_event(OP_PACKET_IN);
+	struct event other = fixture_event(OP_UNIX), packet = fixture_event(OP_PACKET_IN), question;
 	const char *python = "/usr/bin/python3.11";
 	int err;
 
@@ -101,6 +101,10 @@ static int print_decisions(void)
 	packet.tgid = packet.tid = packet.ppid = packet.uid = packet.gid = 0;
 	packet.start_ns = 0;
 	packet.comm[0] = '\0';
+	question = packet;
+	question.op = OP_RESOLVE;
+	question.net = (struct event_net){ .addr = { [10] = 0xff, 0xff, 10, 0, 0, 2 }, .port = 53, .family = AF_INET,
+					   .protocol = IPPROTO_UDP };
 	child.tgid = child.tid = 830;
 	child.ppid = fixture_job.pid;
 	err = print_decision("file", &fixture_job, by_rule(OP_OPEN_WRITE, FIXTURE_DIGITS),
@@ -115,6 +119,7 @@ static int print_decisions(void)
 	err |= print_decision("received-socket", &fixture_job,
 			      by_reason(OP_RECEIVE_SOCKET, REASON_FOREIGN_SOCKET), NULL, NULL, python);
 	err |= print_decision("network-in", &fixture_job, packet, NULL, NULL, NULL);
+	err |= print_decision("name", &fixture_job, question, "/example/paste", NULL, NULL);
 	err |= print_decision("guard", &fixture_job, fixture_event(OP_CAPABILITY), NULL, NULL, python);
 	err |= print_decision("audit", &audited, rename, "/etc/train/a.yaml", "/etc/train/b.yaml",
 			      python);

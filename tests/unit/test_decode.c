@@ -59,7 +59,7 @@ static void expect_paths(struct event header, const char *path, const char *path
 static void test_every_operation(void **state)
 {
 	(void)state;
-	for (unsigned int op = OP_OPEN_READ; op <= OP_KEY_USE; op++) {
+	for (unsigned int op = OP_OPEN_READ; op <= OP_RESOLVE; op++) {
 		const struct op_info *info = op_info(op);
 		bool is_pathless = info->kind == EVENT_NET || info->kind == EVENT_GUARD;
 
@@ -345,8 +345,8 @@ static void test_op_names(void **state)
 	assert_string_equal(event_op_name(OP_OPEN_WRITE), "open for writing");
 	assert_string_equal(event_op_name(OP_RENAME), "rename");
 	assert_string_equal(event_op_name(0), "unknown operation");
-	assert_string_equal(event_op_name(OP_KEY_USE + 1), "unknown operation");
-	for (unsigned int op = OP_OPEN_READ; op <= OP_KEY_USE; op++)
+	assert_string_equal(event_op_name(OP_RESOLVE + 1), "unknown operation");
+	for (unsigned int op = OP_OPEN_READ; op <= OP_RESOLVE; op++)
 		assert_non_null(op_info(op));
 }
 

@@ -83,14 +83,14 @@ static void keys(void **state)
 			      "limits, sockets, ingress, unix, mounts, "
 			      "on_audit_loss, spiffe_id, capabilities, user_namespaces, devices") },
 		{ HEAD "\"devices\": {}, \"dns\": {},\n\"capabilities\": [\"CAP_SYS_ADMINN\"], \"user_namespaces\": 1}",
-		  MUST("2:12", "'devices' must be a list, not an object") MUST("2:16", "'dns'" NOT_ENFORCED)
+		  MUST("2:12", "'devices' must be a list, not an object") MUST("2:16", "'dns' belongs to 'egress'")
 		  MUST("3:18", "unknown capability 'CAP_SYS_ADMINN'; did you mean 'CAP_SYS_ADMIN'?")
 		  MUST("3:56", "'user_namespaces' must be true or false, not a whole number") },
-		{ HEAD "\"egress\": {\"dns\": {}, \"allow\": [{\"domain\": \"a.example\", "
+		{ HEAD "\"egress\": {\"dns\": {}, \"allow\": [{\"tls\": \"required\", "
 		       "\"ports\": [443]}]}}",
-		  MUST("2:12", "'dns'" NOT_ENFORCED)
-		  MUST("2:33", "an egress rule needs the key 'cidr'")
-		  MUST("2:34", "'domain'" NOT_ENFORCED) },
+		  MUST("2:19", "'dns' needs the key 'resolvers'")
+		  MUST("2:33", "an egress rule needs the key 'cidr' or 'domain'")
+		  MUST("2:34", "'tls'" NOT_ENFORCED) },
 		{ HEAD "\"filesystem\": {\"rules\": [{\"pth\": \"/a\", \"access\": \"read\"}]}}",
 		  MUST("2:26", "a filesystem rule needs the key 'path'")
 		  MUST("2:27", "unknown key 'pth'; did you mean 'path'?") },

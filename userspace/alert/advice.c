@@ -340,6 +340,25 @@ static void write_net_rule(struct json_out *json, const char *section, const str
 	out_close(json);
 }
 
+static void advise_name(struct json_out *out, const char *name)
+{
+	struct json_out json = { .is_spaced = true };
+
+	out_open(&json, NULL);
+	out_open(&json, "egress");
+	out_open_list(&json, "allow");
+	out_open(&json, NULL);
+	out_string(&json, "domain", name);
+	out_open_list(&json, "ports");
+	out_int(&json, NULL, 443);
+	out_close_list(&json);
+	out_close(&json);
+	out_close_list(&json);
+	out_close(&json);
+	out_close(&json);
+	add_json(out, "To allow it, add to the policy, with the port that it is for: ", &json);
+}
+
 static void advise_net(struct json_out *out, const struct decoded_event *event)
 {
 	struct endpoint end = endpoint_of(&event->event.net);
@@ -362,6 +381,10 @@ static void advise_by_kind(struct json_out *out, const struct decoded_event *eve
 	case EVENT_NET:
 		if (event->event.reason == REASON_SOCKET)
 			advise_socket(out, &event->event.net);
+		else if (op_info(event->event.op)->is_name && event->path)
+			advise_name(out, event->path);
+		else if (op_info(event->event.op)->is_name)
+			out_add(out, "No policy entry can allow it.");
 		else if (op_info(event->event.op)->is_unix)
 			advise_unix(out, event);
 		else

@@ -8,6 +8,7 @@
 #include "alert/endpoint.h"
 #include "alert/op.h"
 #include "base/cleanup.h"
+#include "policy/rule.h"
 
 /*
  * Conditions that no policy entry can change, or no default. docs/alerts.md lists the same ids; a test holds the
@@ -148,6 +149,19 @@ static const struct builtin builtins[] = {
 		"a descriptor may signal none but the process that asks for it",
 		"No policy entry can allow it: use F_SETOWN with the process's own id.",
 	},
+	[REASON_QUESTION] = {
+		"builtin:dns-question",
+		"a resolver is asked for an address of one name at a time: more could carry out anything, and what comes from "
+		"port 53 of a job could look like an answer",
+		"No policy entry can allow it: ask for A, AAAA or HTTPS, one question a datagram, without a client subnet.",
+	},
+	[REASON_PRIVATE] = {
+		"builtin:private-address",
+		"a name that a rule opens leads there, and no name opens addresses of this machine, its link or of "
+		"private networks by itself",
+		"To allow it, add \"private\": true to that rule if the address is one of a private network; else add a rule "
+		"with the address as 'cidr'.",
+	},
 	[REASON_NOT_IN_FORCE] = {
 		"builtin:not-in-force",
 		"the job has no policy in force, so nothing is allowed",
@@ -162,6 +176,7 @@ static const char *const class_words[] = {
 	[RULE_EXEC] = "exec",
 	[RULE_EGRESS] = "egress",
 	[RULE_INGRESS] = "ingress",
+	[RULE_RESOLVER] = "resolver",
 	[RULE_UNIX] = "unix",
 };
 
@@ -252,7 +267,10 @@ static void write_net(struct json_out *out, const struct rule *rule)
 	char ip[INET6_ADDRSTRLEN];
 	bool is_v4 = address_print(rule->addr, ip) == 4 && rule->prefixlen >= 96;
 
-	out_addf(out, "%s/%u", ip, rule->prefixlen - (is_v4 ? 96U : 0U));
+	if (rule->domain)
+		out_add_string(out, rule->domain);
+	else
+		out_addf(out, "%s/%u", ip, rule->prefixlen - (is_v4 ? 96U : 0U));
 	for (size_t i = 0; i < rule->protocol_cnt && i < ARRAY_SIZE(rule->protocol); i++)
 		out_addf(out, "%s%s", i ? "," : " ",
 			 rule->protocol[i] == IPPROTO_UDP ? "udp" : "tcp");
@@ -267,7 +285,7 @@ static void write_net(struct json_out *out, const struct rule *rule)
 static void write_condition(struct json_out *out, const struct rule *rule)
 {
 	out_begin_string(out, "condition");
-	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
+	if (rule_is_flow(rule)) {
 		write_net(out, rule);
 	} else {
 		out_add_name(out, rule->path ? rule->path : "", QUOTES_IF_NEEDED);
@@ -345,7 +363,7 @@ static void explain_rule(struct json_out *out, const struct cause *cause)
 	}
 	out_add(out, "rule ");
 	out_add_name(out, rule->id, QUOTES_ALWAYS);
-	if (rule->class == RULE_EGRESS || rule->class == RULE_INGRESS) {
+	if (rule_is_flow(rule)) {
 		out_add(out, " allows it");
 	} else if (rule->class == RULE_UNIX) {
 		out_add(out, rule->access == UNIX_ALLOW ? " allows it" : " denies it");

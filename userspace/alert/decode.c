@@ -31,7 +31,8 @@ static bool layout_ok(const struct event *event, size_t len)
 static bool may_have_path(const struct event *event)
 {
 	return event->kind == EVENT_FILE || event->kind == EVENT_EXEC ||
-	       (event->kind == EVENT_NET && op_info(event->op)->is_unix);
+	       (event->kind == EVENT_NET &&
+		(op_info(event->op)->is_unix || op_info(event->op)->is_name));
 }
 
 enum kind_bits {
@@ -85,6 +86,8 @@ static const struct scope scopes[] = {
 	[REASON_BUDGET] = { .kinds = NETS },
 	[REASON_OBJECT] = { .kinds = GUARDS, .first_op = OP_IPC, .last_op = OP_KEY_USE },
 	[REASON_QUEUE] = { .kinds = FILES },
+	[REASON_QUESTION] = ONE_OP(NETS, OP_RESOLVE),
+	[REASON_PRIVATE] = { .kinds = NETS, .first_op = OP_CONNECT, .last_op = OP_RECEIVE_SOCKET },
 };
 
 static bool is_in_scope(const struct event *event, const struct scope *scope)
@@ -184,6 +187,20 @@ static char *join(const char *run, size_t len, bool is_truncated)
 	return path;
 }
 
+/* A name in DNS: its labels, from the host on. */
+static char *join_labels(const char *run, size_t len)
+{
+	char *name = len ? malloc(len) : strdup(".");
+
+	if (!name || !len)
+		return name;
+	memcpy(name, run, len);
+	for (size_t i = 0; i + 1 < len; i++)
+		if (!name[i])
+			name[i] = '.';
+	return name;
+}
+
 static int build_paths(const char *strings, struct decoded_event *decoded)
 {
 	const struct event *event = &decoded->event;
@@ -195,7 +212,10 @@ static int build_paths(const char *strings, struct decoded_event *decoded)
 	bool has_path = event->kind == EVENT_FILE || event->kind == EVENT_EXEC || event->path_len;
 
 	if (has_path && !is_missing && !is_rootless) {
-		decoded->path = join(strings, event->path_len, event->flags & EVENT_PATH_TRUNCATED);
+		decoded->path = op_info(event->op)->is_name ?
+					join_labels(strings, event->path_len) :
+					join(strings, event->path_len,
+					     event->flags & EVENT_PATH_TRUNCATED);
 		if (!decoded->path)
 			return -ENOMEM;
 	}

@@ -87,11 +87,25 @@ static void add_guarded(struct json_out *out, const struct event *event)
 		out_addf(out, " (signal %u)", event->guard.detail);
 }
 
+/* "192.0.2.53 for a.example" */
+static void add_question(struct json_out *out, const struct decoded_event *event)
+{
+	struct endpoint end = endpoint_of_event(&event->event);
+
+	out_addf(out, "%s for ", end.ip);
+	if (event->path)
+		out_add_name(out, event->path, QUOTES_IF_NEEDED);
+	else
+		out_add(out, "what could not be read");
+}
+
 static void add_object(struct json_out *out, const struct decoded_event *event)
 {
 	const struct op_info *op = op_info(event->event.op);
 
-	if (op->kind == EVENT_NET && event->path) {
+	if (op->is_name) {
+		add_question(out, event);
+	} else if (op->kind == EVENT_NET && event->path) {
 		out_add(out, "the Unix socket ");
 		add_path(out, event->path);
 	} else if (event->event.op == OP_UNIX || is_received_unix(&event->event)) {

@@ -249,6 +249,10 @@ static const struct op_info ops[] = {
 		.name = "use key", .code = "guard_key", .kind = EVENT_GUARD,
 		.activity = KERNEL_INVOKE, .before = "reading, changing or linking ", .after = "",
 	},
+	[OP_RESOLVE] = {
+		.name = "resolve name", .code = "net_resolve", .kind = EVENT_NET, .is_name = true,
+		.before = "asking ", .after = "",
+	},
 };
 /* clang-format on */
 

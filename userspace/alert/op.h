@@ -21,6 +21,7 @@ struct op_info {
 	bool is_entry; /* makes or removes a name: judged at the directory that holds the name */
 	bool has_path2;
 	bool is_unix;  /* EVENT_NET: the rules for Unix sockets, which have paths, may decide it */
+	bool is_name;  /* EVENT_NET: about a name in DNS, which stands where others have a path */
 	uint8_t file_type;  /* OCSF file.type_id of the object when its mode is not recorded */
 	const char *before; /* the sentence: before path [between path2] after */
 	const char *between;

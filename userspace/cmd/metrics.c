@@ -157,6 +157,9 @@ static void print_kernel(FILE *out, const json_t *kernel)
 	print_head(out, "label_failures_total", "counter",
 		   "Tasks that entered a job's cgroup and could not be labelled at once.");
 	fprintf(out, "jobcage_label_failures_total %lld\n", number(kernel, "enter_failures"));
+	print_head(out, "names_lost_total", "counter",
+		   "Answers from resolvers that did not reach a job, or whose addresses did not fit.");
+	fprintf(out, "jobcage_names_lost_total %lld\n", number(kernel, "names_lost"));
 }
 
 static int print_all(FILE *out, const json_t *answer)

@@ -45,7 +45,8 @@ static const struct command command = {
 		"Says whether a job under the policy may connect to an address and port, or be reached\n"
 		"by one, and by which rule, from the tables that the kernel would get. Needs neither\n"
 		"root nor the kernel. ADDRESS is 192.0.2.1:443 or [2001:db8::1]:443; of --accept it is\n"
-		"the peer's address and the job's own port. Names are not looked up.",
+		"the peer's address and the job's own port. --connect also takes a name, a.example:443, which is not\n"
+		"looked up: may the job ask for it, and connect to what it is told?",
 	.rows = rows,
 	.notes =
 		"Exit status: 0 if all of it is allowed, 1 if something is denied, 125 if it cannot be said.",
@@ -86,7 +87,8 @@ static int read_question(const struct option_given *given, uint8_t *protocol,
 		.text = given->value,
 		.flow = { .protocol = *protocol, .is_inbound = !strcmp(given->name, "accept") },
 	};
-	if (!flow_parse(given->value, &question->flow))
+	if (!flow_parse(given->value, &question->flow) &&
+	    (question->flow.is_inbound || !flow_parse_name(given->value, &question->flow)))
 		return command_misused(&command, "'%s' is not an address and port", given->value);
 	questions->cnt++;
 	return -1;
@@ -124,12 +126,14 @@ static void print_json(const struct question *question, const struct explanation
 	json_decref(line);
 }
 
-static void print_rule(const struct rule *rule)
+static void print_rule(const struct rule *rule, const struct explanation *explanation)
 {
 	printf("rule \"%s\" (%s:%u:%u) allows it", rule->id, rule->origin.file, rule->origin.line,
 	       rule->origin.column);
 	if (rule->max_bytes)
 		printf(", %llu bytes a job", (unsigned long long)rule->max_bytes);
+	if (explanation->is_public_only)
+		fputs(", unless the address is private", stdout);
 	putchar('\n');
 }
 
@@ -142,7 +146,7 @@ static void print_text(const struct question *question, const struct explanation
 	printf("%s/%s: %s: ", question->text, protocol,
 	       explanation->is_allowed ? "allowed" : "denied");
 	if (rule)
-		print_rule(rule);
+		print_rule(rule, explanation);
 	else
 		printf("no rule names it, and %s.default is \"%s\"%s\n", section,
 		       explanation->is_allowed ? "allow" : "deny",

@@ -69,6 +69,27 @@ static void print_budgets(const json_t *budgets)
 	}
 }
 
+static void print_names(const json_t *names, long long lost)
+{
+	const json_t *list = json_object_get(names, "learned");
+	long long more = number(names, "addresses") - (long long)json_array_size(list);
+	json_t *lead;
+	size_t i;
+
+	json_array_foreach(list, i, lead)
+	{
+		const json_t *domain = json_object_get(lead, "domain");
+
+		printf("%-12s %s by %s, %lld s more\n", i ? "" : "names", ask_text(lead, "ip"),
+		       json_is_string(domain) ? ask_text(lead, "domain") : "a rule that is gone",
+		       number(lead, "seconds"));
+	}
+	if (more > 0)
+		printf("%-12s and %lld addresses more\n", "", more);
+	if (lost)
+		printf("%-12s %lld answers or addresses LOST: no room, or not read\n", "", lost);
+}
+
 /* What to ask the admin for stands in the sentences. */
 static void print_kinds(const json_t *kinds)
 {
@@ -142,6 +163,7 @@ static void print_status(const json_t *job)
 	print_counts("denied", json_object_get(job, "denied"));
 	print_counts("would deny", json_object_get(job, "would_deny"));
 	print_budgets(json_object_get(job, "budgets"));
+	print_names(json_object_get(job, "names"), number(job, "names_lost"));
 	print_kinds(json_object_get(job, "kinds"));
 	print_record(json_object_get(job, "record"));
 	print_sinks(json_object_get(job, "sinks"));

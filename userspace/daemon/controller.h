@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "daemon/ancestry.h"
 #include "daemon/loop.h"
+#include "daemon/resets.h"
 #include "daemon/watch.h"
 #include "job/lifecycle.h"
 #include "policy/site.h"
@@ -39,8 +40,7 @@ struct controller {
 	struct loop_source sinks_source;
 	struct ancestry ancestry; /* of the process whose record was read last */
 	uint64_t enter_failures; /* of kernel_stats, as far as they were mended */
-	uint64_t cut;            /* of kernel_stats, as far as they were looked for */
-	int64_t resets_ms;       /* not before that is looked again; CLOCK_MONOTONIC */
+	struct resets resets;
 	bool is_mending; /* not all could be mended; said already */
 	bool has_ended;  /* a job has, and what it took was not given back */
 	int64_t tick_ms, roots_ms, orphans_ms; /* CLOCK_MONOTONIC: when each is due */

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "daemon/bodies.h"
+#include "daemon/learned.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
 #include "daemon/request_run.h"
@@ -85,6 +86,8 @@ static int request_status(struct daemon *daemon, struct request *request, struct
 		return r;
 	watch_drain(watch);
 	report = report_status(watch);
+	if (report && json_object_set_new(report, "names", learned_report(watch->job)))
+		return error_errno(err, -ENOMEM, "cannot tell where its names lead");
 	/* Where a site keeps its evidence is not for everybody. */
 	if (report && !request->peer.uid &&
 	    json_object_set_new(report, "sinks", sinks_report(daemon->controller->sinks)))
@@ -154,11 +157,12 @@ static int request_metrics(struct daemon *daemon, struct request *request, struc
 		if (json_array_append_new(jobs, report_status(watch)))
 			return error_errno(err, -ENOMEM, "cannot collect the counters");
 	kern_read_stats(daemon->controller->kern, &stats);
-	*ret_answer = json_pack("{s:O, s:o, s:{s:I, s:I, s:I}}", "jobs", jobs, "sinks",
+	*ret_answer = json_pack("{s:O, s:o, s:{s:I, s:I, s:I, s:I}}", "jobs", jobs, "sinks",
 				sinks_report(daemon->controller->sinks), "kernel", "not_in_force",
 				(json_int_t)stats.not_in_force, "label_misses",
 				(json_int_t)stats.label_misses, "enter_failures",
-				(json_int_t)stats.enter_failures);
+				(json_int_t)stats.enter_failures, "names_lost",
+				(json_int_t)stats.names_lost);
 	return *ret_answer ? 0 : error_errno(err, -ENOMEM, "cannot collect the counters");
 }
 

@@ -10,11 +10,12 @@
 #include "job/content.h"
 #include "job/launcher.h"
 #include "job/origin.h"
+#include "job/replace.h"
 #include "job/scratch.h"
 #include "job/selftest.h"
-#include "kern/budget.h"
 #include "kern/jobs.h"
 #include "kern/member.h"
+#include "kern/names.h"
 
 /* How long to wait for killed processes to be gone. What takes longer is tried again later. */
 #define REAP_TRIES 50
@@ -122,17 +123,11 @@ static int make_cgroup(struct job *job, struct error *err)
 
 	if (!r)
 		r = kern_attach_cgroup(kern, job->cgroup.fd, job->cgroup.id, job->label, err);
+	if (!r && names_are_in(kern, job->rules->slot))
+		r = kern_attach_dns(kern, job->cgroup.fd, err);
 	if (!r)
 		r = job_label_cgroup(kern, job->cgroup.id, job->label, err);
 	return r;
-}
-
-/* What the policy lets the job send is counted from here on, or goes on. */
-static int make_spent(struct job *job, const struct policy *policy, struct error *err)
-{
-	int r = spent_make(job->rulesets->kern, job->label, policy);
-
-	return r ? error_errno(err, r, "cannot count what the job sends") : 0;
 }
 
 static int put_in_force(struct job *job, struct error *err)
@@ -142,8 +137,10 @@ static int put_in_force(struct job *job, struct error *err)
 
 	if (!r)
 		r = ruleset_publish(job->rulesets, job->rules, err);
+	if (!r && names_are_in(kern, job->rules->slot))
+		r = names_begin(kern, job->label, err);
 	if (!r)
-		r = make_spent(job, job->rules->policy, err);
+		r = job_make_spent(job, job->rules->policy, err);
 	if (!r)
 		r = job_publish(kern, job->label, job->rules->slot, 0, err);
 	if (!r)
@@ -286,76 +283,7 @@ int job_admit(struct job *job, const struct job_request *request, struct error *
 	return r;
 }
 
-/* --- other rules ------------------------------------------------------------------------------ */
-
-/* The file names both rule sets until the store, which decides, has been made. */
-static int write_next(struct job *job, struct ruleset *rules, struct error *err)
-{
-	json_auto_t *content = NULL;
-	int policy_fd = ruleset_policy_fd(rules, err), r;
-
-	if (policy_fd < 0)
-		return policy_fd;
-	r = job_state_put_policy(&job->state, JOB_POLICY_NEXT, policy_fd, err);
-	if (r)
-		return r;
-	job->next_policy_slot = rules->slot;
-	content = content_of(job);
-	return content ? job_state_update(&job->state, content, err)
-		       : error_errno(err, -ENOMEM, "cannot write the job's state");
-}
-
-/* As far as it can be: an adopter looks at job_by_slot before it believes the file. */
-static void try_update_state(struct job *job)
-{
-	json_auto_t *content = content_of(job);
-
-	if (content)
-		job_state_update(&job->state, content, NULL);
-}
-
-/* Nothing here may fail the replacement, which has happened. */
-static void settle(struct job *job)
-{
-	int r = job_state_settle_policy(&job->state, NULL);
-
-	job->next_policy_slot = POLICY_SLOTS;
-	/* -ENOENT: a controller that died had come that far. */
-	if (!r || r == -ENOENT)
-		try_update_state(job);
-}
-
-/* The slot of rules that did not come into force is another policy's soon. */
-static void forget_next(struct job *job)
-{
-	job->next_policy_slot = POLICY_SLOTS;
-	try_update_state(job);
-}
-
-int job_replace(struct job *job, struct ruleset *rules, struct error *err, struct ruleset **ret_old)
-{
-	int r = ruleset_publish(job->rulesets, rules, err);
-
-	if (!r)
-		r = write_next(job, rules, err);
-	if (!r)
-		r = make_spent(job, rules->policy, err);
-	if (!r)
-		r = job_replace_policy(job->rulesets->kern, job->label, rules->slot, err);
-	if (r) {
-		forget_next(job);
-		return r;
-	}
-	*ret_old = job->rules;
-	job->rules = rules;
-	settle(job);
-	return 0;
-}
-
-int job_refresh(struct job *job, struct error *err)
-{
-	return job_replace_policy(job->rulesets->kern, job->label, job->rules->slot, err);
-}
+/* --- adoption --------------------------------------------------------------------------------- */
 
 /* What is in its cgroup, and who was moved out of it. */
 static int kill_all(struct job *job)
@@ -367,8 +295,6 @@ static int kill_all(struct job *job)
 		r = cgroup_kill(&job->cgroup);
 	return member_kill(job->rulesets->kern, job->label) ?: r;
 }
-
-/* --- adoption --------------------------------------------------------------------------------- */
 
 /*
  * What holds is what job_by_slot says; the file may name two policies, if its controller died while
@@ -410,9 +336,9 @@ static int adopt_rules(struct job *job, struct error *err)
 	if (r || job->next_policy_slot >= POLICY_SLOTS)
 		return r;
 	if (which == JOB_POLICY_NEXT)
-		settle(job);
+		job_settle_rules(job);
 	else
-		forget_next(job);
+		job_forget_next_rules(job);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,8 +40,9 @@ struct order {
 	struct inet_diag_req_v2 socket;
 };
 
-/* What a dump has found so far. */
+/* What a dump looks for, and has found so far. */
 struct finds {
+	struct job_label label;
 	struct inet_diag_msg *found;
 	size_t cnt;
 };
@@ -61,7 +63,7 @@ static const struct rtattr *attribute_in(const struct rtattr *outer, int type)
 	return outer ? attribute_of(RTA_DATA(outer), RTA_PAYLOAD(outer), type) : NULL;
 }
 
-static bool is_cut(const struct inet_diag_msg *socket, int len)
+static bool is_cut(const struct inet_diag_msg *socket, int len, struct job_label label)
 {
 	const struct rtattr *first = (const void *)(socket + 1), *value;
 	struct sock_mark mark;
@@ -74,7 +76,7 @@ static bool is_cut(const struct inet_diag_msg *socket, int len)
 	if (!value || RTA_PAYLOAD(value) < sizeof(mark))
 		return false;
 	memcpy(&mark, RTA_DATA(value), sizeof(mark));
-	return mark.flags & SOCK_IS_CUT;
+	return mark.flags & SOCK_IS_CUT && job_label_equal(mark.label, label);
 }
 
 static int keep(struct finds *finds, const struct inet_diag_msg *socket)
@@ -100,7 +102,7 @@ static int read_reply(const struct nlmsghdr *head, int len, struct finds *finds)
 			return 1;
 		if (head->nlmsg_type == NLMSG_ERROR)
 			return ((const struct nlmsgerr *)NLMSG_DATA(head))->error ?: 1;
-		if (is_cut(socket, NLMSG_PAYLOAD(head, 0)))
+		if (is_cut(socket, NLMSG_PAYLOAD(head, 0), finds->label))
 			r = keep(finds, socket);
 		if (r)
 			return r;
@@ -124,7 +126,7 @@ static int read_replies(int netlink, struct finds *finds)
 	return r < 0 ? r : 0;
 }
 
-static int find(struct kern *kern, int netlink, __u8 family, struct finds *finds)
+static int find(int netlink, int mark_fd, __u8 family, struct finds *finds)
 {
 	struct question question = {
 		.head = { .nlmsg_len = sizeof(question), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
@@ -135,7 +137,7 @@ static int find(struct kern *kern, int netlink, __u8 family, struct finds *finds
 			      .rta_type = NLA_F_NESTED | INET_DIAG_REQ_SK_BPF_STORAGES },
 		.map = { .rta_len = sizeof(question) - offsetof(struct question, map),
 			 .rta_type = SK_DIAG_BPF_STORAGE_REQ_MAP_FD },
-		.map_fd = kern->map_fd[MAP_MARK_BY_SOCK],
+		.map_fd = mark_fd,
 	};
 
 	if (send(netlink, &question, sizeof(question), 0) < 0)
@@ -165,24 +167,22 @@ static int reset(int netlink, const struct inet_diag_msg *socket)
 	return answer.error.error == -ENOENT ? 0 : answer.error.error;
 }
 
-static int reset_family(struct kern *kern, int netlink, __u8 family, size_t *cnt)
+static int reset_family(int netlink, int mark_fd, __u8 family, struct job_label label)
 {
-	struct finds finds = { 0 };
-	int r = find(kern, netlink, family, &finds);
+	struct finds finds = { .label = label };
+	int r = find(netlink, mark_fd, family, &finds);
 
-	for (size_t i = 0; !r && i < finds.cnt; i++) {
+	for (size_t i = 0; !r && i < finds.cnt; i++)
 		r = reset(netlink, &finds.found[i]);
-		*cnt += !r;
-	}
 	free(finds.found);
 	return r;
 }
 
-static int reset_through(struct kern *kern, int netlink, size_t *cnt)
+int flows_reset(int netlink, int mark_fd, struct job_label label)
 {
-	int r = reset_family(kern, netlink, AF_INET, cnt);
+	int r = reset_family(netlink, mark_fd, AF_INET, label);
 
-	return r ?: reset_family(kern, netlink, AF_INET6, cnt);
+	return r ?: reset_family(netlink, mark_fd, AF_INET6, label);
 }
 
 static int open_netlink(void)
@@ -192,30 +192,19 @@ static int open_netlink(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int flows_reset(struct kern *kern, size_t *ret_cnt)
-{
-	_cleanup_fd_ int netlink = open_netlink();
-
-	return netlink < 0 ? netlink : reset_through(kern, netlink, ret_cnt);
-}
-
 /* A controller that is in another's network must not go on. */
-static int open_netlink_of(int pidfd)
+int flows_open(int pidfd)
 {
-	_cleanup_fd_ int own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int own = -1;
 	int netlink;
 
+	if (pidfd < 0)
+		return open_netlink();
+	own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (own < 0 || setns(pidfd, CLONE_NEWNET))
 		return -errno;
 	netlink = open_netlink();
 	if (setns(own, CLONE_NEWNET))
 		abort();
 	return netlink;
-}
-
-int flows_reset_of(struct kern *kern, int pidfd, size_t *ret_cnt)
-{
-	_cleanup_fd_ int netlink = open_netlink_of(pidfd);
-
-	return netlink < 0 ? netlink : reset_through(kern, netlink, ret_cnt);
 }

@@ -15,6 +15,7 @@
 #include "kern/budget.h"
 #include "kern/evidence.h"
 #include "kern/iter.h"
+#include "kern/names.h"
 
 /* What carries a label may fork while it is looked for. */
 #define UNLABEL_PASSES 10
@@ -146,6 +147,7 @@ void job_withdraw(struct kern *kern, struct job_label label)
 	}
 	spent_remove(kern, label);
 	value->scratch_dev = 0;
+	names_end(kern, label);
 	store_force(value, 0, 0);
 	if (label.slot > RING_SLOTS_KEPT)
 		evidence_release(kern, label.slot);

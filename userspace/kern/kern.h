@@ -44,6 +44,10 @@ enum kern_map {
 	MAP_LABEL_REQ,
 	MAP_KERNEL_BUILD,
 	MAP_EVIDENCE_BY_GROUP,
+	MAP_NAMES_BY_POLICY,
+	MAP_DOMAINS_BY_POLICY,
+	MAP_RESOLVERS_BY_POLICY,
+	MAP_LEARNED_BY_JOB,
 	MAP_BUDGET_BY_RULE,
 	MAP_SPENT_BY_JOB,
 	MAP_DESTINATION_BY_JOB,
@@ -64,6 +68,8 @@ enum kern_prog {
 	PROG_IDENTIFY = KERN_CGROUP_PROGS,
 	PROG_MEMBERS,
 	PROG_LABEL,
+	PROG_DNS_OUT, /* these two only where a policy has resolvers */
+	PROG_DNS_IN,
 	KERN_PROGS,
 };
 
@@ -113,6 +119,9 @@ int kern_remove(struct error *err);
 /* Attaches the cgroup programs to a job's cgroup, labelled so that they know the job. */
 int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, struct job_label label,
 		       struct error *err);
+
+/* Attaches those for DNS too, behind the others; whether they are there already does not matter. */
+int kern_attach_dns(struct kern *kern, int cgroup_fd, struct error *err);
 
 /* For a cgroup that outlives its job. What is not attached is passed over. */
 void kern_detach_cgroup(struct kern *kern, int cgroup_fd);

@@ -559,8 +559,31 @@ int kern_attach_cgroup(struct kern *kern, int cgroup_fd, uint64_t cgroup_id, str
 	return 0;
 }
 
+static const struct {
+	enum kern_prog prog;
+	enum bpf_attach_type type;
+} dns_progs[] = {
+	{ PROG_DNS_OUT, BPF_CGROUP_INET_EGRESS },
+	{ PROG_DNS_IN, BPF_CGROUP_INET_INGRESS },
+};
+
+int kern_attach_dns(struct kern *kern, int cgroup_fd, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(dns_progs); i++) {
+		int fd = kern->prog_fd[dns_progs[i].prog];
+
+		bpf_prog_detach2(fd, cgroup_fd, dns_progs[i].type); /* the kernel attaches none twice */
+		if (bpf_prog_attach(fd, cgroup_fd, dns_progs[i].type, BPF_F_ALLOW_MULTI))
+			return error_errno(err, -errno, "cannot attach %s to the job's cgroup",
+					   pin_prog_names[dns_progs[i].prog]);
+	}
+	return 0;
+}
+
 void kern_detach_cgroup(struct kern *kern, int cgroup_fd)
 {
 	for (int i = 0; i < KERN_CGROUP_PROGS; i++)
 		bpf_prog_detach2(kern->prog_fd[i], cgroup_fd, cgroup_attach_types[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(dns_progs); i++)
+		bpf_prog_detach2(kern->prog_fd[dns_progs[i].prog], cgroup_fd, dns_progs[i].type);
 }

@@ -11,6 +11,8 @@ const char *const pin_map_names[KERN_MAPS] = {
 	[MAP_KERNEL_STATS] = "kernel_stats",     [MAP_IDENTIFY_REQ] = "identify_req",
 	[MAP_LABEL_REQ] = "label_req",           [MAP_KERNEL_BUILD] = "kernel_build",
 	[MAP_EVIDENCE_BY_GROUP] = "evidence_by_group",
+	[MAP_NAMES_BY_POLICY] = "names_by_policy", [MAP_DOMAINS_BY_POLICY] = "domains_by_policy",
+	[MAP_RESOLVERS_BY_POLICY] = "resolvers_by_policy", [MAP_LEARNED_BY_JOB] = "learned_by_job",
 	[MAP_BUDGET_BY_RULE] = "budget_by_rule", [MAP_SPENT_BY_JOB] = "spent_by_job",
 	[MAP_DESTINATION_BY_JOB] = "destination_by_job", [MAP_MARK_BY_SOCK] = "mark_by_sock",
 };
@@ -23,4 +25,5 @@ const char *const pin_prog_names[KERN_PROGS] = {
 	[PROG_PACKET_IN] = "packet_ingress",
 	[PROG_IDENTIFY] = "identify_files",  [PROG_MEMBERS] = "member_tasks",
 	[PROG_LABEL] = "enter_tasks",
+	[PROG_DNS_OUT] = "dns_egress",       [PROG_DNS_IN] = "dns_ingress",
 };

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "kern/barrier.h"
+#include "kern/names.h"
 #include "kern/budget.h"
 #include "kern/devices.h"
 #include "kern/trees.h"
@@ -247,6 +248,8 @@ int policy_publish(struct kern *kern, struct places *places, const char *const *
 	r = egress_compile(policy, &tables);
 	if (!r)
 		r = publish_maps(kern, slot, &roots, &tables);
+	if (!r)
+		r = names_publish(kern, slot, policy, &tables);
 	if (r) {
 		policy_withdraw(kern, slot);
 		return error_errno(err, r, "cannot put the policy's rules into the kernel");
@@ -263,6 +266,7 @@ void policy_withdraw(struct kern *kern, __u32 slot)
 		return;
 	__atomic_store_n(&kern->policies[slot].mode, 0, __ATOMIC_RELEASE);
 	store_all(kern, slot, -1, -1, -1);
+	names_withdraw(kern, slot);
 	withdraw_budgets(kern, slot);
 	set_filled(kern, slot, false);
 }

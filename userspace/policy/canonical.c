@@ -119,7 +119,10 @@ static json_t *net_object(struct writer *writer, const struct rule *rule)
 
 	rule_cidr(rule, cidr);
 	put_id(writer, object, rule);
-	put(writer, object, "cidr", json_string(cidr));
+	put(writer, object, rule->domain ? "domain" : "cidr",
+	    json_string(rule->domain ? rule->domain : cidr));
+	if (rule->is_private)
+		put(writer, object, "private", json_true());
 	put(writer, object, "protocol", json_string(rule_protocol(rule)));
 	for (size_t i = 0; i < rule->port_cnt; i++)
 		append(writer, ports, port_value(&rule->ports[i]));
@@ -127,6 +130,19 @@ static json_t *net_object(struct writer *writer, const struct rule *rule)
 		put(writer, object, "max_bytes",
 		    json_sprintf("%lluB", (unsigned long long)rule->max_bytes));
 	return object;
+}
+
+static void put_resolvers(struct writer *writer, json_t *egress, const struct policy *policy)
+{
+	json_t *resolvers = add_list(writer, add_object(writer, egress, "dns"), "resolvers");
+	char address[RULE_CIDR_LEN];
+
+	for (size_t i = 0; i < policy->rule_cnt; i++) {
+		if (policy->rules[i].class != RULE_RESOLVER)
+			continue;
+		rule_address(&policy->rules[i], address);
+		append(writer, resolvers, json_string(address));
+	}
 }
 
 static void put_variables(struct writer *writer, json_t *object,
@@ -253,6 +269,8 @@ static json_t *policy_object(struct writer *writer, const struct policy *policy)
 		else if (rule->class == RULE_EGRESS)
 			append(writer, nets, net_object(writer, rule));
 	}
+	if (policy_has_names(policy))
+		put_resolvers(writer, egress, policy);
 	if (policy->environment.is_present)
 		put_environment(writer, root, &policy->environment);
 	if (policy->limits.runtime_ms || policy->limits.processes ||

@@ -3,7 +3,7 @@
  * A policy in the making.
  *
  * load.c finds the files and reads them in the order of merging, parse.c turns each into rules of
- * the draft (environment.c and limits.c read the sections of their names), merge.c settles which of
+ * the draft (flow.c, domain.c, environment.c and limits.c read some of its sections), merge.c settles which of
  * them stand and makes the rule table, canonical.c writes the result down.
  */
 #ifndef JOBCAGE_POLICY_DRAFT_H
@@ -48,6 +48,10 @@ struct draft {
 
 extern const struct shape environment_shape;
 extern const struct shape limits_shape;
+extern const struct shape dns_shape;
+extern const struct shape net_shape; /* of an egress rule */
+extern const struct shape egress_shape;
+extern const struct shape ingress_shape;
 extern const struct shape policy_shape;
 extern const struct shape allowlist_shape;
 
@@ -81,6 +85,13 @@ void parse_policy(struct draft *draft, const struct cursor *at, const struct nod
 /* Read one file's sections, on top of what earlier files say. */
 void read_environment(struct draft *draft, const struct cursor *at);
 void read_limits(struct draft *draft, const struct cursor *at);
+/* A prefix or a domain: one of the two, which may be NULL; private: the key of that name, or NULL. */
+bool read_destination(const struct cursor *at, const struct node *cidr, const struct node *domain,
+		      const struct node *private, struct rule *rule);
+void read_dns(struct draft *draft, const struct cursor *at);
+void read_net_rule(struct draft *draft, const struct cursor *at, uint8_t access);
+void read_egress(struct draft *draft, const struct cursor *at);
+void read_ingress(struct draft *draft, const struct cursor *at);
 
 /*
  * Reads an egress allowlist. ret_name may be NULL, else it gets the name (free it) if there is
@@ -106,6 +117,7 @@ void draft_merge(struct draft *draft);
 /* After the rules: sorts and checks what was read, and sets the defaults that depend on it. */
 void environment_settle(struct draft *draft);
 void limits_settle(struct draft *draft);
+void names_settle(struct draft *draft);
 
 void environment_clear(struct environment *environment);
 

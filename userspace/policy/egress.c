@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "policy/egress_build.h"
 #include "policy/policy.h"
 #include "policy/rule.h"
 
@@ -136,6 +137,7 @@ static int span_of_rule(const struct numbered *numbered, struct span *ret_span)
 				.lo = rule->ports[j].lo,
 				.hi = rule->ports[j].hi,
 				.protocol = rule->protocol[i] | direction,
+				.is_private = rule->is_private,
 			};
 	}
 	*ret_span = span;
@@ -329,6 +331,18 @@ static uint32_t number_in_kernel(const struct rule *rule, uint32_t number,
 	return RULE_IS_COUNTED | index << RULE_BUDGET_SHIFT | number;
 }
 
+static struct numbered numbered_rule(const struct policy *policy, uint32_t index,
+				     const struct egress_tables *tables)
+{
+	const struct rule *rule = &policy->rules[index];
+
+	return (struct numbered){
+		.rule = rule,
+		.number = index + 1,
+		.in_kernel = number_in_kernel(rule, index + 1, tables),
+	};
+}
+
 static struct numbered *flow_rules(const struct policy *policy, const struct egress_tables *tables,
 				   size_t *ret_cnt)
 {
@@ -338,15 +352,38 @@ static struct numbered *flow_rules(const struct policy *policy, const struct egr
 	if (!rules)
 		return NULL;
 	for (uint32_t i = 0; i < policy->rule_cnt; i++)
-		if (rule_is_flow(&policy->rules[i]))
-			rules[cnt++] = (struct numbered){
-				.rule = &policy->rules[i],
-				.number = i + 1,
-				.in_kernel = number_in_kernel(&policy->rules[i], i + 1, tables),
-			};
+		if (rule_is_flow(&policy->rules[i]) && !policy->rules[i].domain)
+			rules[cnt++] = numbered_rule(policy, i, tables);
 	qsort(rules, cnt, sizeof(*rules), compare_numbered);
 	*ret_cnt = cnt;
 	return rules;
+}
+
+int egress_add_span(struct builder *b, const struct policy *policy, size_t first, size_t cnt,
+		    const struct net_value *below, struct net_value *ret_value)
+{
+	_cleanup_free_ struct numbered *rules = calloc(cnt, sizeof(*rules));
+	_cleanup_(span_clear) struct span own = { 0 };
+	_cleanup_(span_clear) struct span span = { 0 };
+	struct span outer = { 0 };
+	int err = rules ? 0 : -ENOMEM;
+
+	for (size_t i = 0; rules && i < cnt; i++)
+		rules[i] = numbered_rule(policy, (uint32_t)(first + i), &b->tables);
+	if (below)
+		outer = (struct span){ b->tables.ports + below->first, below->cnt };
+	if (!err)
+		err = span_of_rules(rules, cnt, &own);
+	if (!err)
+		err = overlay(&own, &outer, &span);
+	if (!err)
+		err = reserve_ports(b, span.cnt);
+	if (err)
+		return err;
+	memcpy(b->tables.ports + b->tables.port_cnt, span.ranges, span.cnt * sizeof(*span.ranges));
+	*ret_value = (struct net_value){ (uint32_t)b->tables.port_cnt, (uint32_t)span.cnt };
+	b->tables.port_cnt += span.cnt;
+	return 0;
 }
 
 void egress_tables_free(struct egress_tables *tables)
@@ -354,6 +391,10 @@ void egress_tables_free(struct egress_tables *tables)
 	free(tables->net_keys);
 	free(tables->net_values);
 	free(tables->ports);
+	free(tables->name_keys);
+	free(tables->name_values);
+	free(tables->domain_ids);
+	free(tables->domain_values);
 	free(tables->budgets);
 	*tables = (struct egress_tables){ 0 };
 }
@@ -377,6 +418,8 @@ int egress_compile(const struct policy *policy, struct egress_tables *ret_tables
 	b.tables.net_values = calloc(cnt + 1, sizeof(*b.tables.net_values));
 	if (rules && b.tables.net_keys && b.tables.net_values)
 		err = add_nets(&b, rules, cnt);
+	if (!err)
+		err = names_compile(policy, &b, &b.tables);
 	if (err) {
 		egress_tables_free(&b.tables);
 		return err;

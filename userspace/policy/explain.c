@@ -3,6 +3,7 @@
 #include "policy/explain.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,39 @@ bool flow_parse(const char *text, struct flow *flow)
 	return true;
 }
 
+/* Whether each label has 1 to 63 characters. */
+static bool has_labels(const char *name)
+{
+	size_t len;
+
+	do {
+		len = strcspn(name, ".");
+		if (!len || len > DNS_LABEL_MAX)
+			return false;
+		name += len;
+	} while (*name++ == '.');
+	return true;
+}
+
+bool flow_parse_name(const char *text, struct flow *flow)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : 0;
+	struct flow parsed = *flow;
+
+	if (len > 1 && text[len - 1] == '.')
+		len--;
+	if (!len || len > DNS_NAME_MAX - 2 || !parse_port(colon + 1, &parsed.port))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		parsed.name[i] = (char)tolower((unsigned char)text[i]);
+	parsed.name[len] = '\0';
+	if (!has_labels(parsed.name))
+		return false;
+	*flow = parsed;
+	return true;
+}
+
 static bool is_prefix(const struct net_key *net, const uint8_t addr[16])
 {
 	uint32_t whole = net->prefixlen / 8, left = net->prefixlen % 8;
@@ -85,10 +119,12 @@ static int compare(const struct port_range *range, uint8_t protocol, uint16_t po
 	return range->lo > port;
 }
 
-static uint32_t find_rule(const struct egress_tables *tables, const struct flow *flow)
+static const struct port_range *find_range(const struct egress_tables *tables, const struct flow *flow)
 {
 	uint8_t protocol = flow->protocol | (flow->is_inbound ? PORT_INBOUND : 0);
-	const struct net_value *span = longest_match(tables, flow->addr);
+	const struct domain_value *domain = *flow->name ? names_find(tables, flow->name) : NULL;
+	const struct net_value *span = *flow->name ? domain ? &domain->span : NULL :
+						     longest_match(tables, flow->addr);
 	size_t lo = span ? span->first : 0, hi = span ? lo + span->cnt : 0;
 
 	while (lo < hi) {
@@ -96,13 +132,13 @@ static uint32_t find_rule(const struct egress_tables *tables, const struct flow 
 		int order = compare(&tables->ports[middle], protocol, flow->port);
 
 		if (!order)
-			return tables->ports[middle].rule;
+			return &tables->ports[middle];
 		if (order < 0)
 			lo = middle + 1;
 		else
 			hi = middle;
 	}
-	return RULE_NONE;
+	return NULL;
 }
 
 static bool is_loopback(const uint8_t addr[16])
@@ -117,11 +153,12 @@ struct explanation explain_flow(const struct policy *policy, const struct egress
 {
 	bool is_open = flow->is_inbound ? policy->ingress_default == INGRESS_ALLOW :
 					  policy->egress_default == EGRESS_ALLOW;
-	uint32_t number = find_rule(tables, flow) & RULE_NUMBER_MASK;
+	const struct port_range *range = find_range(tables, flow);
 
 	return (struct explanation){
-		.is_allowed = is_open || number != RULE_NONE,
-		.is_loopback = is_loopback(flow->addr),
-		.rule = policy_rule(policy, number),
+		.is_allowed = is_open || range,
+		.is_public_only = !is_open && range && *flow->name && !range->is_private,
+		.is_loopback = !*flow->name && is_loopback(flow->addr),
+		.rule = range ? policy_rule(policy, range->rule & RULE_NUMBER_MASK) : NULL,
 	};
 }

@@ -387,6 +387,7 @@ static bool draft_settle(struct draft *draft)
 	draft_merge(draft);
 	environment_settle(draft);
 	limits_settle(draft);
+	names_settle(draft);
 	limit_budgets(draft);
 	warn_idle_rules(draft);
 	order_diags(draft);

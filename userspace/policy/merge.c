@@ -102,6 +102,7 @@ static void report_twice(const struct draft *draft, const struct rule *first,
 		[RULE_EGRESS] = "egress rule",
 		[RULE_INGRESS] = "ingress rule",
 		[RULE_UNIX] = "path",
+		[RULE_RESOLVER] = "resolver",
 	};
 
 	if (!rule_is_flow(first) && first->access != second->access)

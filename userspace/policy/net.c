@@ -126,6 +126,21 @@ bool value_cidr(const struct cursor *at, struct rule *rule)
 	return true;
 }
 
+bool value_address(const struct cursor *at, struct rule *rule)
+{
+	struct address address;
+
+	if (!parse_address(cursor_string(at), &address) ||
+	    (!address.first_bit && !memcmp(address.bytes, mapped_prefix, sizeof(mapped_prefix)))) {
+		cursor_error(at, "'%s' is not an address; write it like 192.0.2.1 or 2001:db8::1",
+			     cursor_string(at));
+		return false;
+	}
+	memcpy(rule->addr, address.bytes, sizeof(rule->addr));
+	rule->prefixlen = 8 * sizeof(rule->addr);
+	return true;
+}
+
 static bool check_range(const struct cursor *at, long long lo, long long hi,
 			struct rule_ports *ret_ports)
 {

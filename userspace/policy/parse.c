@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "policy/draft.h"
 #include "policy/nearest.h"
+#include "policy/read.h"
 #include "policy/rule.h"
 #include "policy/value.h"
 
@@ -93,60 +94,6 @@ static const struct field unix_fields[] = {
 
 static const struct shape unix_shape = { "'unix'", FIELDS(unix_fields), NULL, 0 };
 
-/* Networks */
-
-enum { NET_ID, NET_CIDR, NET_PROTOCOL, NET_PORTS, NET_MAX_BYTES, NET_FIELD_CNT };
-
-static const struct field net_fields[] = {
-	[NET_ID] = { "id", KIND_STRING },
-	[NET_CIDR] = { "cidr", KIND_STRING, .is_required = true },
-	[NET_PROTOCOL] = { "protocol", KIND_STRING },
-	[NET_PORTS] = { "ports", KIND_LIST, .is_required = true,
-			.entry_kinds = KIND_INTEGER | KIND_STRING },
-	[NET_MAX_BYTES] = { "max_bytes", KIND_STRING },
-};
-
-/* max_bytes, which is the last of both lists, is for egress rules alone. */
-static const struct refused_key net_refused[] = {
-	{ "domain", NOT_ENFORCED },
-	{ "domains", NOT_ENFORCED },
-	{ "tls", NOT_ENFORCED },
-	{ "max_bytes", "is a key of egress rules: what comes in is not counted" },
-};
-
-static const struct shape net_shape = { "an egress rule", FIELDS(net_fields), net_refused,
-					ARRAY_SIZE(net_refused) - 1 };
-
-enum { EGRESS_DEFAULT, EGRESS_INCLUDE, EGRESS_ALLOW_LIST, EGRESS_FIELD_CNT };
-
-static const struct field egress_fields[] = {
-	[EGRESS_DEFAULT] = { "default", KIND_STRING },
-	[EGRESS_INCLUDE] = { "include", KIND_LIST, .entry_kinds = KIND_STRING },
-	[EGRESS_ALLOW_LIST] = { "allow", KIND_LIST, .entry_kinds = KIND_OBJECT,
-				.shape = &net_shape },
-};
-
-static const struct refused_key egress_refused[] = {
-	{ "dns", NOT_ENFORCED },
-	{ "max_bytes", "is a key of a rule; for all that leaves the job use 'limits.egress_bytes'" },
-};
-
-static const struct shape egress_shape = { "'egress'", FIELDS(egress_fields),
-					   FIELDS(egress_refused) };
-
-static const struct shape peer_shape = { "an ingress rule", net_fields, NET_MAX_BYTES,
-					 FIELDS(net_refused) };
-
-enum { INGRESS_DEFAULT_WORD, INGRESS_ALLOW_LIST, INGRESS_FIELD_CNT };
-
-static const struct field ingress_fields[] = {
-	[INGRESS_DEFAULT_WORD] = { "default", KIND_STRING },
-	[INGRESS_ALLOW_LIST] = { "allow", KIND_LIST, .entry_kinds = KIND_OBJECT,
-				 .shape = &peer_shape },
-};
-
-static const struct shape ingress_shape = { "'ingress'", FIELDS(ingress_fields), NULL, 0 };
-
 enum { ALLOWLIST_SCHEMA, ALLOWLIST_VERSION, ALLOWLIST_NAME, ALLOWLIST_ALLOW, ALLOWLIST_FIELD_CNT };
 
 static const struct field allowlist_fields[] = {
@@ -186,56 +133,12 @@ static const struct field policy_fields[] = {
 };
 
 static const struct refused_key policy_refused[] = {
-	{ "dns", NOT_ENFORCED },
+	{ "dns", "belongs to 'egress'" },
 	{ "allow", "belongs to 'exec' or 'egress'; "
 		   "a file of egress rules alone is named in 'egress.include'" },
 };
 
 const struct shape policy_shape = { "a policy", FIELDS(policy_fields), FIELDS(policy_refused) };
-
-/* Reading: an absent key reads well and changes nothing */
-
-static bool read_id(const struct cursor *at, const struct node *node, struct rule *rule)
-{
-	struct cursor value = cursor_at(at, node);
-
-	return !node || value_id(&value, &rule->id);
-}
-
-static bool read_path(const struct cursor *at, const struct node *node, struct rule *rule)
-{
-	struct cursor value = cursor_at(at, node);
-
-	return !node || value_path(&value, &rule->path);
-}
-
-static bool read_word(const struct cursor *at, const struct node *node,
-		      const struct vocabulary *vocabulary, uint8_t *ret_value)
-{
-	struct cursor value = cursor_at(at, node);
-
-	return !node || value_word(&value, vocabulary, ret_value);
-}
-
-static bool read_flag(const struct node *node)
-{
-	return node && json_is_true(node->value);
-}
-
-typedef void (*entry_reader)(struct draft *draft, const struct cursor *at, uint8_t access);
-
-static void read_list(struct draft *draft, const struct cursor *at, const struct node *list,
-		      const struct field *field, entry_reader read, uint8_t access)
-{
-	struct cursor entry;
-
-	for (const struct node *node = list ? list->child : NULL; node; node = node->next) {
-		entry = cursor_at(at, node);
-		if (shape_kind(&entry, field->entry_kinds,
-			       field->shape ? field->shape->what : "a file name"))
-			read(draft, &entry, access);
-	}
-}
 
 static void report_dataset(const struct draft *draft, const struct cursor *at)
 {
@@ -412,72 +315,6 @@ static void read_exec(struct draft *draft, const struct cursor *at)
 		  read_exec_rule, EXEC_ALLOW);
 	read_list(draft, at, members[EXEC_DENY_LIST], &exec_fields[EXEC_DENY_LIST],
 		  read_exec_rule, EXEC_DENY);
-}
-
-static void read_flow_rule(struct draft *draft, const struct cursor *at, enum rule_class class,
-			   const struct shape *shape)
-{
-	_cleanup_(rule_clear) struct rule rule = { .class = class, .origin = cursor_origin(at) };
-	const struct node *members[NET_FIELD_CNT] = { NULL };
-	bool is_good = shape_members(shape, at, members);
-	struct cursor cidr = cursor_at(at, members[NET_CIDR]);
-	struct cursor ports = cursor_at(at, members[NET_PORTS]);
-	struct cursor max_bytes = cursor_at(at, members[NET_MAX_BYTES]);
-	uint8_t protocol = PROTOCOL_TCP;
-
-	is_good &= read_id(at, members[NET_ID], &rule);
-	is_good &= members[NET_CIDR] && value_cidr(&cidr, &rule);
-	is_good &= read_word(at, members[NET_PROTOCOL], &protocol_words, &protocol);
-	is_good &= members[NET_PORTS] && value_ports(&ports, &rule);
-	if (max_bytes.node)
-		is_good &= value_size(&max_bytes, &rule.max_bytes);
-	rule_set_protocol(&rule, protocol);
-	if (is_good)
-		draft_add(draft, &rule);
-}
-
-static void read_net_rule(struct draft *draft, const struct cursor *at, uint8_t access)
-{
-	(void)access;
-	read_flow_rule(draft, at, RULE_EGRESS, &net_shape);
-}
-
-static void read_peer_rule(struct draft *draft, const struct cursor *at, uint8_t access)
-{
-	(void)access;
-	read_flow_rule(draft, at, RULE_INGRESS, &peer_shape);
-}
-
-static void read_include(struct draft *draft, const struct cursor *at, uint8_t access)
-{
-	(void)access;
-	load_include(draft, at);
-}
-
-static void read_egress(struct draft *draft, const struct cursor *at)
-{
-	const struct node *members[EGRESS_FIELD_CNT];
-	uint8_t access = draft->policy->egress_default;
-
-	shape_members(&egress_shape, at, members);
-	read_word(at, members[EGRESS_DEFAULT], &egress_words, &access);
-	draft->policy->egress_default = access;
-	read_list(draft, at, members[EGRESS_INCLUDE], &egress_fields[EGRESS_INCLUDE], read_include,
-		  ACCESS_UNSET);
-	read_list(draft, at, members[EGRESS_ALLOW_LIST], &egress_fields[EGRESS_ALLOW_LIST],
-		  read_net_rule, ACCESS_UNSET);
-}
-
-static void read_ingress(struct draft *draft, const struct cursor *at)
-{
-	const struct node *members[INGRESS_FIELD_CNT];
-	uint8_t word = (uint8_t)draft->policy->ingress_default;
-
-	shape_members(&ingress_shape, at, members);
-	read_word(at, members[INGRESS_DEFAULT_WORD], &ingress_words, &word);
-	draft->policy->ingress_default = word;
-	read_list(draft, at, members[INGRESS_ALLOW_LIST], &ingress_fields[INGRESS_ALLOW_LIST],
-		  read_peer_rule, ACCESS_UNSET);
 }
 
 static void read_socket(struct draft *draft, const struct cursor *at, uint8_t access)

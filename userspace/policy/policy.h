@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "abi/names.h"
 #include "abi/policy.h"
 #include "base/diag.h"
 
@@ -25,6 +26,7 @@ enum rule_class {
 	RULE_EGRESS = 4,
 	RULE_INGRESS = 5, /* as RULE_EGRESS, but the prefix is that of peers, and the ports the job's own */
 	RULE_UNIX = 6, /* sockets bound at the path, or below it */
+	RULE_RESOLVER = 7, /* an address that is asked for names: port 53 */
 };
 
 struct rule_ports {
@@ -53,6 +55,8 @@ struct rule {
 	uint8_t protocol[2];  /* EGRESS, INGRESS: IPPROTO_TCP, IPPROTO_UDP */
 	struct rule_ports *ports; /* EGRESS, INGRESS: at least one; sorted, disjoint, not adjacent */
 	size_t port_cnt;
+	char *domain;    /* EGRESS: in place of a prefix: a name, or "*." and a name; lower case; else NULL */
+	bool is_private; /* EGRESS by domain: addresses of private networks too */
 	uint64_t max_bytes; /* EGRESS: what a job may send by it; 0: no limit */
 };
 
@@ -151,6 +155,12 @@ struct egress_tables {
 	size_t net_cnt;
 	struct port_range *ports;
 	size_t port_cnt;
+	struct dns_name *name_keys; /* free of duplicates */
+	struct name_value *name_values;
+	size_t name_cnt;
+	__u64 *domain_ids;
+	struct domain_value *domain_values;
+	size_t domain_cnt;
 	struct budget *budgets; /* by index; none: nothing is counted */
 	size_t budget_cnt;
 };
@@ -217,6 +227,17 @@ bool environment_keeps(const struct environment *environment, const char *variab
 int egress_compile(const struct policy *policy, struct egress_tables *ret_tables);
 void egress_tables_free(struct egress_tables *tables);
 
+/* Whether the job asks resolvers, and reaches what the kernel learns from their answers. */
+bool policy_has_names(const struct policy *policy);
+
+/* By which the kernel knows a domain: other than 0, the same in every policy. */
+__u64 domain_id(const char *text);
+
+/*
+ * What is open by a name that the kernel meets, lower case, without a dot at its end: the domain's entry in
+ * the tables. NULL: no rule names it.
+ */
+const struct domain_value *names_find(const struct egress_tables *tables, const char *name);
 /* More rules with a budget than anybody has told apart. */
 #define BUDGET_RULES_MAX (BUDGET_INBOUND - 1)
 

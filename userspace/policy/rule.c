@@ -19,6 +19,7 @@ void rule_clear(struct rule *rule)
 	free(rule->path);
 	free(rule->dataset);
 	free(rule->ports);
+	free(rule->domain);
 	*rule = (struct rule){ 0 };
 }
 
@@ -39,10 +40,19 @@ static int compare_ports(const struct rule *a, const struct rule *b)
 	return order ? order : (a->port_cnt > b->port_cnt) - (a->port_cnt < b->port_cnt);
 }
 
+static int compare_domain(const struct rule *a, const struct rule *b)
+{
+	int order = strcmp(a->domain ? a->domain : "", b->domain ? b->domain : "");
+
+	return order ? order : compare_number(a->is_private, b->is_private);
+}
+
 static int compare_flow(const struct rule *a, const struct rule *b)
 {
-	int order = memcmp(a->addr, b->addr, sizeof(a->addr));
+	int order = compare_domain(a, b);
 
+	if (!order)
+		order = memcmp(a->addr, b->addr, sizeof(a->addr));
 	if (!order)
 		order = compare_number(a->prefixlen, b->prefixlen);
 	if (!order)
@@ -56,7 +66,8 @@ static int compare_flow(const struct rule *a, const struct rule *b)
 
 bool rule_is_flow(const struct rule *rule)
 {
-	return rule->class == RULE_EGRESS || rule->class == RULE_INGRESS;
+	return rule->class == RULE_EGRESS || rule->class == RULE_INGRESS ||
+	       rule->class == RULE_RESOLVER;
 }
 
 int rule_compare(const struct rule *a, const struct rule *b)
@@ -89,6 +100,12 @@ void rule_cidr(const struct rule *rule, char ret_text[RULE_CIDR_LEN])
 	snprintf(ret_text, RULE_CIDR_LEN, "%s/%u", addr, rule->prefixlen);
 }
 
+void rule_address(const struct rule *rule, char ret_text[RULE_CIDR_LEN])
+{
+	rule_cidr(rule, ret_text);
+	*strchr(ret_text, '/') = '\0';
+}
+
 char *rule_ports_text(const struct rule *rule)
 {
 	char *text = calloc(rule->port_cnt + 1, PORT_TEXT_LEN), *end = text;
@@ -116,11 +133,13 @@ static int print_flow_id(char **id, const char *class, const struct rule *rule)
 	if (!ports)
 		return -1;
 	rule_cidr(rule, cidr);
-	return asprintf(id, "%s:%s:%s:%s", class, cidr, rule_protocol(rule), ports);
+	return asprintf(id, "%s:%s:%s:%s", class, rule->domain ? rule->domain : cidr,
+			rule_protocol(rule), ports);
 }
 
 char *rule_made_id(const struct rule *rule)
 {
+	char address[RULE_CIDR_LEN];
 	char *id = NULL;
 	int len = -1;
 
@@ -143,6 +162,10 @@ char *rule_made_id(const struct rule *rule)
 		break;
 	case RULE_INGRESS:
 		len = print_flow_id(&id, "ingress", rule);
+		break;
+	case RULE_RESOLVER:
+		rule_address(rule, address);
+		len = asprintf(&id, "dns:%s", address);
 		break;
 	}
 	return len < 0 ? NULL : id;

@@ -29,11 +29,14 @@ void rule_clear(struct rule *rule);
  */
 int rule_compare(const struct rule *a, const struct rule *b);
 
-/* Whether the rule is one of prefixes and ports: egress or ingress. */
+/* Whether the rule is one of ports, and of a prefix or a domain: egress, ingress or resolver. */
 bool rule_is_flow(const struct rule *rule);
 
 /* Whether such a rule's prefix is one of IPv4. */
 bool rule_is_ipv4(const struct rule *rule);
+
+/* The resolver's address, without a length. */
+void rule_address(const struct rule *rule, char ret_text[RULE_CIDR_LEN]);
 
 void rule_cidr(const struct rule *rule, char ret_text[RULE_CIDR_LEN]);
 

@@ -90,6 +90,12 @@ bool number_take(const char **text, uint64_t *ret_number);
 /* Sets addr and prefixlen; ports and port_cnt; protocol and protocol_cnt. */
 bool value_cidr(const struct cursor *at, struct rule *rule);
 bool value_ports(const struct cursor *at, struct rule *rule);
+
+/*
+ * A name, or "*." and a name: lower case and without a dot at its end. An address: sets addr and prefixlen.
+ */
+bool value_domain(const struct cursor *at, char **ret_domain);
+bool value_address(const struct cursor *at, struct rule *rule);
 void rule_set_protocol(struct rule *rule, enum protocol_word word);
 
 #endif
