@@ -29,15 +29,12 @@ typedef short unsigned int umode_t;
 typedef unsigned int fmode_t;
 typedef u32 dev_t;
 typedef short unsigned int sa_family_t;
-
-typedef struct {
-	s64 counter;
-} atomic64_t;
-
+typedef struct { s64 counter; } atomic64_t;
 typedef atomic64_t atomic_long_t;
 
 struct list_head;
 struct super_block;
+struct rw_semaphore;
 struct inode;
 struct iattr;
 struct qstr;
