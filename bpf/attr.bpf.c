@@ -46,18 +46,25 @@ static __always_inline bool is_for_layer(enum event_op op)
 	       (op == OP_UTIMES || op == OP_IOCTL || op == OP_FILEATTR || !uses_uring(task));
 }
 
+/* d->dentry, by d->op. A layer is held to rules only, and its own file was judged. */
+static __always_inline bool may_change(const struct job *job, struct decision *d)
+{
+	bool is_layer = is_for_layer(d->op);
+
+	return is_granted(job, d, d->dentry, ACCESS_WRITE,
+			  is_layer ? ACCESS_WRITE : job->policy->file_default) &&
+	       (is_layer || may_alter(job, d, d->dentry));
+}
+
 static __noinline int judge_attribute(struct dentry *dentry, enum event_op op)
 {
 	struct decision d = { .op = op, .dentry = dentry };
-	bool is_layer = is_for_layer(op);
 	struct job job;
 	int verdict;
 
 	if (!lsm_enter(&job, &verdict))
 		return verdict;
-	if (is_granted(&job, &d, dentry, ACCESS_WRITE,
-		       is_layer ? ACCESS_WRITE : job.policy->file_default) &&
-	    (is_layer || may_alter(&job, &d, dentry)))
+	if (may_change(&job, &d))
 		return LSM_ALLOW;
 	return lsm_refuse(&job, &d);
 }
@@ -324,7 +331,7 @@ static __noinline int judge_ioctl(struct file *file, __u32 type, __u32 cmd)
 			      .dentry = file->f_path.dentry,
 			      .mnt = file->f_path.mnt };
 	struct finding never = { .reason = REASON_INDIRECT };
-	bool is_typing = types_for_others(type, cmd), is_layer = is_for_layer(OP_IOCTL);
+	bool is_typing = types_for_others(type, cmd);
 	struct job job;
 	int verdict;
 
@@ -337,9 +344,7 @@ static __noinline int judge_ioctl(struct file *file, __u32 type, __u32 cmd)
 		never.reason = REASON_TERMINAL;
 	if (is_typing || is_indirect(cmd))
 		describe(&d, d.dentry, &never);
-	else if (is_granted(&job, &d, d.dentry, ACCESS_WRITE,
-			    is_layer ? ACCESS_WRITE : job.policy->file_default) &&
-		 (is_layer || may_alter(&job, &d, d.dentry)))
+	else if (may_change(&job, &d))
 		return LSM_ALLOW;
 	return lsm_refuse(&job, &d);
 }

@@ -126,10 +126,9 @@ static __noinline __u64 find_refusal(const struct job *job, struct file *file, _
 	if (finding.level >= need) {
 		if (!is_write)
 			return 0;
-		finding.reason = never_opened(job, file);
+		finding = (struct finding){ .reason = never_opened(job, file) };
 		if (!finding.reason)
 			return 0;
-		finding = (struct finding){ .reason = finding.reason };
 	}
 	if (is_in_no_tree(object.dentry) || is_under_fake_path(file) ||
 	    may_use_device(job, object.dentry))

@@ -14,17 +14,7 @@
 
 static __always_inline bool superblock_has_datasets(const struct policy_value *policy, __u32 dev)
 {
-	if (!superblock_may_have_rules(policy, dev))
-		return false;
-	if (policy->dataset_dev_cnt > POLICY_DEVS)
-		return true;
-	for (__u32 i = 0; i < POLICY_DEVS; i++) {
-		if (i >= policy->dataset_dev_cnt)
-			return false;
-		if (policy->devs[i] == dev)
-			return true;
-	}
-	return false;
+	return superblock_is_among(policy, dev, policy->dataset_dev_cnt);
 }
 
 /* include/linux/dcache.h: its name is removed; but NFS has given the file another one, as it is open. */

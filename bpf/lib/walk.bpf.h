@@ -136,19 +136,26 @@ static __always_inline bool superblock_may_have_rules(const struct policy_value 
 	return policy->dev_filter >> DEV_FILTER_BIT(dev) & 1;
 }
 
-static __always_inline bool superblock_has_rules(const struct policy_value *policy, __u32 dev)
+/* Is it one of the first cnt that the policy names? */
+static __always_inline bool superblock_is_among(const struct policy_value *policy, __u32 dev,
+						__u32 cnt)
 {
 	if (!superblock_may_have_rules(policy, dev))
 		return false;
-	if (policy->dev_cnt > POLICY_DEVS)
+	if (cnt > POLICY_DEVS)
 		return true;
 	for (__u32 i = 0; i < POLICY_DEVS; i++) {
-		if (i >= policy->dev_cnt)
+		if (i >= cnt)
 			return false;
 		if (policy->devs[i] == dev)
 			return true;
 	}
 	return false;
+}
+
+static __always_inline bool superblock_has_rules(const struct policy_value *policy, __u32 dev)
+{
+	return superblock_is_among(policy, dev, policy->dev_cnt);
 }
 
 static __always_inline bool rule_here(const struct root_value *root, enum walk_class class,

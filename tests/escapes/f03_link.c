@@ -69,33 +69,34 @@ static int old_map(void)
 	return outcome(msync(at, 1, MS_SYNC));
 }
 
-/* Gone, but open; so the only name it has is the one in the dataset. */
-static int old_unlinked(void)
+/* Gone, but open; so the only name it has is the one in the dataset. The way to it, or NULL. */
+static const char *way_to_unlinked(void)
 {
 	const char *way = way_to(old_link());
 
-	if (!way || (step("unlink") && unlink(old_link())))
-		return -errno;
-	return write_to(way, O_WRONLY);
+	return way && step("unlink") && !unlink(old_link()) ? way : NULL;
+}
+
+static int old_unlinked(void)
+{
+	const char *way = way_to_unlinked();
+
+	return way ? write_to(way, O_WRONLY) : -errno;
 }
 
 static int old_unlinked_chmod(void)
 {
-	const char *way = way_to(old_link());
+	const char *way = way_to_unlinked();
 
-	if (!way || (step("unlink") && unlink(old_link())))
-		return -errno;
-	return outcome(chmod(way, 0640));
+	return way ? outcome(chmod(way, 0640)) : -errno;
 }
 
 /* A new name, made of one that is gone. */
 static int old_relinked(void)
 {
-	const char *way = way_to(old_link());
+	const char *way = way_to_unlinked();
 
-	if (!way || (step("unlink") && unlink(old_link())))
-		return -errno;
-	return link_and_write(way, AT_SYMLINK_FOLLOW);
+	return way ? link_and_write(way, AT_SYMLINK_FOLLOW) : -errno;
 }
 
 /* A new name, made of the old one, which then goes. */

@@ -79,11 +79,7 @@ json_t *spent_by_destination(const struct job *job)
 	json_auto_t *reports = json_array();
 	size_t cnt = 0;
 
-	if (!reports)
-		return NULL;
-	if (!spent_is_counted(job))
-		return json_incref(reports);
-	if (spent_destinations(job->rulesets->kern, job->label, &counts, &cnt))
+	if (!reports || spent_destinations(job->rulesets->kern, job->label, &counts, &cnt))
 		return NULL;
 	for (size_t i = 0; i < cnt; i++)
 		if ((counts[i].key.protocol || counts[i].value.packets) &&

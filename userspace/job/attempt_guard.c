@@ -169,10 +169,11 @@ static int sync_quotas(const struct attempt *attempt, struct attempt_result *res
 	return r == -ENOSYS ? act_impossible(result, r) : r;
 }
 
-#define GUARD_ACT(act_hook, act_what, act_fn, act_refusal, act_op, act_reason)               \
+/* Behind the reason may come more of a struct act. */
+#define GUARD_ACT(act_hook, act_what, act_fn, act_refusal, act_op, act_reason, ...)          \
 	{                                                                                    \
 		.name = act_hook, .hook = act_hook, .what = act_what, .run = act_fn,         \
-		.refusal = act_refusal, .op = act_op, .reason = act_reason                   \
+		.refusal = act_refusal, .op = act_op, .reason = act_reason, __VA_ARGS__      \
 	}
 #define OUTSIDE_ACT(act_hook, act_what, act_fn, act_op) \
 	GUARD_ACT(act_hook, act_what, act_fn, EACCES, act_op, REASON_OUTSIDE)
@@ -180,17 +181,9 @@ static int sync_quotas(const struct attempt *attempt, struct attempt_result *res
 const struct act guard_acts[] = {
 	OUTSIDE_ACT("ptrace_access_check", "readlink() of the controller's /proc/PID/exe",
 		    read_process, OP_TRACE),
-	{
-		.name = "perf_event_alloc",
-		.hook = "perf_event_alloc",
-		.what = "perf_event_open() of the controller",
-		.run = count_events,
-		.refusal = EACCES,
-		.op = OP_TRACE,
-		.reason = REASON_OUTSIDE,
-		/* Else the kernel asks as for tracing, by another hook. */
-		.capabilities = 1ULL << CAP_PERFMON,
-	},
+	/* Without the capability the kernel asks as for tracing, by another hook. */
+	GUARD_ACT("perf_event_alloc", "perf_event_open() of the controller", count_events, EACCES,
+		  OP_TRACE, REASON_OUTSIDE, .capabilities = 1ULL << CAP_PERFMON),
 	OUTSIDE_ACT("task_kill", "kill() of the controller with an ignored signal", send_signal,
 		    OP_SIGNAL),
 	GUARD_ACT("file_fcntl", "fcntl() that has a pipe signal the controller", set_owner, EACCES, OP_SIGNAL,
@@ -204,16 +197,8 @@ const struct act guard_acts[] = {
 		  OP_KEY_REQUEST, REASON_HELPER),
 	GUARD_ACT("quotactl", "quotactl() that has the quotas of all file systems written",
 		  sync_quotas, EACCES, OP_QUOTA_SYNC, REASON_ALL_QUOTAS),
-	{
-		.name = "bpf",
-		.hook = "bpf",
-		.what = "bpf() of an object that is not there",
-		.run = use_bpf,
-		.refusal = EACCES,
-		.op = OP_BPF,
-		.reason = REASON_BPF,
-		.capabilities = 1ULL << CAP_BPF,
-	},
+	GUARD_ACT("bpf", "bpf() of an object that is not there", use_bpf, EACCES, OP_BPF, REASON_BPF,
+		  .capabilities = 1ULL << CAP_BPF),
 };
 const size_t guard_act_cnt = ARRAY_SIZE(guard_acts);
 

@@ -83,8 +83,7 @@ static bool next_entry(const char **text, unsigned int *ret_number, char ret_nam
 
 static bool is_fixed_elsewhere(const struct member *member, unsigned int major)
 {
-	for (const struct member *other = members; other < members + sizeof(members) / sizeof(*members);
-	     other++)
+	for (const struct member *other = members; other < members + ARRAY_SIZE(members); other++)
 		if (!other->driver && other->major == major && other->group == member->group)
 			return true;
 	return false;
@@ -120,8 +119,8 @@ void devices_find(const char *devices, const char *misc,
 	_cleanup_free_ char *characters = strndup(devices, character_part(devices));
 
 	memset(ret_numbers, 0, sizeof(__u64) * DEVICE_GROUPS * DEVICE_RANGES);
-	for (const struct member *member = members;
-	     member < members + sizeof(members) / sizeof(*members); member++) {
+	for (const struct member *member = members; member < members + ARRAY_SIZE(members);
+	     member++) {
 		__u64 *numbers = ret_numbers[member->group];
 
 		if (!member->driver)

@@ -7,6 +7,11 @@ import time
 WAIT_S = 120  # for anything that happens in the end; an emulated machine on a busy host is slow
 
 
+def read(path):
+    with open(path, encoding="utf-8") as stream:
+        return stream.read()
+
+
 def wait_for(condition, seconds=WAIT_S):
     """Polls until condition() is true; its last answer. It rests as long as it looks: what it waits for needs the machine too."""
     deadline = time.monotonic() + seconds

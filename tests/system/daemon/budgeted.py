@@ -4,7 +4,7 @@ import glob
 import os
 import subprocess
 
-from harness import wait_for
+from harness import read, wait_for
 from house import BOB
 import traces
 
@@ -26,11 +26,6 @@ while True:
             stream.write(str(tried))
     time.sleep(0.05)
 """
-
-
-def read(path):
-    with open(path, encoding="ascii") as stream:
-        return stream.read()
 
 
 def elements(name):

@@ -9,7 +9,7 @@ import struct
 import time
 
 from attach import CGROUP, Crowd, cgroup, enter, waiting_in
-from harness import wait_for
+from harness import read, wait_for
 from house import ALICE, ROOT
 from replacement import versioned
 import sabotage
@@ -18,11 +18,6 @@ import traces
 from watched import Watched, die_at
 
 POLICY_SLOTS = 4096
-
-
-def read(path):
-    with open(path, encoding="utf-8") as stream:
-        return stream.read()
 
 
 # --- rules ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from harness import WAIT_S, wait_for
+from harness import WAIT_S, read, wait_for
 from house import ALICE, ROOT
 import traces
 
@@ -229,11 +229,6 @@ def delegated(check, house):
 def enter(pid=0):
     with open(f"{PARENT}/cgroup.procs", "w", encoding="ascii") as stream:
         stream.write(str(pid))
-
-
-def read(path):
-    with open(path, encoding="ascii") as stream:
-        return stream.read()
 
 
 def scheduler_limits(check, house):
