@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A launcher that speaks the protocol itself and keeps what jobcage's own would have given up."""
 import ctypes
-import glob
 import hashlib
 import mmap
 import os
@@ -15,11 +14,10 @@ from cage import DIGITS, PROJECT
 from harness import WAIT_S, wait_for
 from house import ALICE, ROOT
 from protocol import OWN, Client, as_user, child, error_of, name_myself
-from stranger import slow_move
+from stranger import in_cgroup_of, slow_move, wait_for_canary
 import traces
 
 HANDRING = os.environ.get("JOBCAGE_HANDRING", f"{PROJECT}/build/tests/handring")
-CANARY = "/run/jobcage/canary-*"
 CLONE_FILES, CLONE_NEWNS, CLONE_NEWUSER = 0x400, 0x20000, 0x10000000
 PR_SET_DUMPABLE = 4
 
@@ -160,12 +158,9 @@ def hidden_descriptors(check, house):
 
 
 def when_tested(act):
-    """Another thread acts when the job's canary has gone: what is left is the launcher's label and its way into the cgroup."""
+    """Another thread acts when the job's canary has gone."""
     def wait():
-        while not glob.glob(CANARY):
-            pass
-        while glob.glob(CANARY):
-            pass
+        wait_for_canary()
         act()
 
     thread = threading.Thread(target=wait)
@@ -205,11 +200,6 @@ def opened_meanwhile(check, house):
             got = as_user(ALICE, lambda: launch(job, flags))
         check.equal(f"opened for {what} before the answer; the answer, what was done with it, is the launcher free", got, [True, *want])
     house.settles(check, "opened meanwhile")
-
-
-def in_cgroup_of(job_id, pid):
-    with open(f"/proc/{pid}/cgroup", encoding="ascii") as stream:
-        return f"jobcage-{job_id}" in stream.read()
 
 
 def runs(pid, program):

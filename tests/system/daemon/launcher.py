@@ -10,11 +10,11 @@ import threading
 import time
 
 from harness import WAIT_S, wait_for
-from hostile import CLONE_FILES, in_cgroup_of, run, unshare
+from hostile import CLONE_FILES, run, unshare
 from house import ALICE, BOB
 from kills import Watched
 from protocol import Client, as_user, child, error_of, result_of
-from stranger import slow_move
+from stranger import in_cgroup_of, slow_move
 import traces
 
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}[os.uname().machine]

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 
-from harness import wait_for
+from harness import WAIT_S, wait_for
 from holdup import PARENT, move, owned_cgroups
 from house import ALICE, BOB, CAROL
 from protocol import OWN, Client, child, name_myself
@@ -21,15 +21,31 @@ LOADS, JOBS = 4, 15
 
 @contextlib.contextmanager
 def slow_move(house, cgroup, seconds, when="delay_enter"):
-    """So long the daemon is about to move a launcher into its cgroup, which is then still to be made; or, by delay_exit, has moved it."""
+    """
+    So long the daemon is about to move a launcher into its cgroup, which is then still to be made; or, by delay_exit, has moved it.
+    The first whom it moves there is the canary.
+    """
     tracer = subprocess.Popen(["strace", "-f", "-q", "-p", str(house.daemon.pid), "-P", f"{cgroup}/cgroup.procs", "-e", "trace=write",
-                               "-e", f"inject=write:{when}={seconds}000000:when=1", "-o", "/dev/null"])
+                               "-e", f"inject=write:{when}={seconds}000000:when=2", "-o", "/dev/null"])
     wait_for(lambda: "TracerPid:\t0\n" not in open(f"/proc/{house.daemon.pid}/status", encoding="ascii").read())
     try:
         yield
     finally:
         tracer.send_signal(signal.SIGINT)
         tracer.wait()
+
+
+def wait_for_canary():
+    """Until one has come and gone: what is left is the launcher's label and its way into the cgroup. It does not rest, to be first."""
+    deadline = time.monotonic() + WAIT_S
+    for is_there in (True, False):
+        while bool(glob.glob(traces.CANARY_FOLDERS)) != is_there and time.monotonic() < deadline:
+            pass
+
+
+def in_cgroup_of(job_id, pid):
+    with open(f"/proc/{pid}/cgroup", encoding="ascii") as stream:
+        return f"jobcage-{job_id}" in stream.read()
 
 
 def take_number(pid, command, out):
@@ -56,8 +72,8 @@ def reused(check, house):
 
     with slow_move(house, CGROUP, 6):
         pid, fd = child(ALICE, launch)
-        check.that("the job's cgroup is made", wait_for(lambda: os.path.exists(CGROUP)))
-        time.sleep(3)
+        wait_for_canary()
+        check.that("the job's cgroup is made, and the launcher not in it", os.path.exists(CGROUP) and not in_cgroup_of("reused", pid))
         house.touch("die")
         os.waitpid(pid, 0)
         with open(said, "wb") as out:
