@@ -192,7 +192,7 @@ def full():
 
 def serve(folder):
     """Does what the files N.order in the folder name, [what, arguments], one after the other; what came of it is in N.answer."""
-    acts = {'get': get, 'fetch': fetch, 'resolve': resolve}
+    acts = {'get': get, 'fetch': fetch, 'resolve': resolve, 'ask': lambda name, resolver: ask(question(name), resolver)}
     for number in itertools.count():
         while not os.path.exists(f'{folder}/{number}.order'):
             time.sleep(0.05)

@@ -62,9 +62,9 @@ def prepare():
 
 
 class World:
-    def __init__(self, folder):
+    def __init__(self, folder, house):
         os.makedirs(folder, exist_ok=True)
-        self.folder = folder
+        self.folder, self.house = folder, house
         prepare()
         self.log, self.seen = f'{folder}/questions', 0
         with open(f'{folder}/nginx.conf', 'w', encoding='ascii') as stream:
