@@ -39,6 +39,7 @@ class Asker:
     def end(self):
         self.job.process.kill()
         self.job.finish()
+        self.house.record(self.job)
         return self.job.end()
 
 

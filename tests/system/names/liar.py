@@ -49,7 +49,7 @@ def answers(question):
         return [answer(question, [record(address) for address in addresses(label)])]
     return {
         'good': [answer(question, [record(TRUTH)])],
-        'forever': [answer(question, [record(TRUTH, ttl=0xffffffff)])],
+        'forever': [answer(question, [record(TRUTH, ttl=0x7fffffff)])],
         'id': [answer(question, lie, number=number ^ 1)],
         'name': [answer(question, lie, name=name_of('good.liar.test'))],
         'type': [answer(question, lie, kind=28)],
