@@ -54,10 +54,18 @@ ABI_FUNCTION enum address_class address_class_v4(const __u8 *a)
 	case 0:
 	case 127: return ADDRESS_CLOSED;
 	case 10: return ADDRESS_PRIVATE;
-	case 100: return a[1] >> 6 == 1 ? ADDRESS_PRIVATE : ADDRESS_PUBLIC;
+	case 100:
+		if (a[1] == 100 && a[2] == 100 && a[3] == 200) /* a cloud's metadata */
+			return ADDRESS_CLOSED;
+		return a[1] >> 6 == 1 ? ADDRESS_PRIVATE : ADDRESS_PUBLIC;
+	case 168: /* another's */
+		return a[1] == 63 && a[2] == 129 && a[3] == 16 ? ADDRESS_CLOSED : ADDRESS_PUBLIC;
 	case 169: return a[1] == 254 ? ADDRESS_CLOSED : ADDRESS_PUBLIC;
 	case 172: return a[1] >> 4 == 1 ? ADDRESS_PRIVATE : ADDRESS_PUBLIC;
-	case 192: return a[1] == 168 ? ADDRESS_PRIVATE : ADDRESS_PUBLIC;
+	case 192:
+		if (!a[1] && !a[2]) /* for protocols; metadata of one more */
+			return ADDRESS_CLOSED;
+		return a[1] == 168 ? ADDRESS_PRIVATE : ADDRESS_PUBLIC;
 	case 198: return a[1] >> 1 == 9 ? ADDRESS_PRIVATE : ADDRESS_PUBLIC;
 	default: return a[0] >= 224 ? ADDRESS_CLOSED : ADDRESS_PUBLIC;
 	}
@@ -66,6 +74,17 @@ ABI_FUNCTION enum address_class address_class_v4(const __u8 *a)
 ABI_FUNCTION __u32 address_word(const __u8 *a, int at)
 {
 	return (__u32)a[at] << 24 | (__u32)a[at + 1] << 16 | (__u32)a[at + 2] << 8 | a[at + 3];
+}
+
+/* fd00:ec2::254, fd20:ce::254 and fd00:42::42: each a cloud's. */
+ABI_FUNCTION __u32 address_is_metadata_v6(const __u8 *a)
+{
+	__u32 first = address_word(a, 0), last = address_word(a, 12);
+
+	if (address_word(a, 4) || address_word(a, 8))
+		return 0;
+	return (last == 0x254 && (first == 0xfd000ec2 || first == 0xfd2000ce)) ||
+	       (last == 0x42 && first == 0xfd000042);
 }
 
 /* 128 bits in network order. */
@@ -77,10 +96,12 @@ ABI_FUNCTION enum address_class address_class(const __u8 *a)
 		return third == 0xffff ? address_class_v4(a + 12) : ADDRESS_CLOSED;
 	if (first == 0x0064ff9b && !second && !third) /* NAT64 */
 		return address_class_v4(a + 12);
-	if (first == 0xfd000ec2 && !second && !third && address_word(a, 12) == 0x254)
-		return ADDRESS_CLOSED; /* a cloud's metadata */
+	if (address_is_metadata_v6(a))
+		return ADDRESS_CLOSED;
 	if (a[0] == 0xff || first >> 22 == 0xfe80 >> 6 || first >> 16 == 0x2002)
 		return ADDRESS_CLOSED; /* multicast, link-local, 6to4 */
+	if (first == 0x0064ff9b && second >> 16 == 1) /* NAT64 of a site's own */
+		return ADDRESS_PRIVATE;
 	return a[0] >> 1 == 0xfc >> 1 || first >> 22 == 0xfec0 >> 6 ? ADDRESS_PRIVATE : ADDRESS_PUBLIC;
 }
 
