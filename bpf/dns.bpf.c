@@ -2,18 +2,21 @@
 /*
  * DNS of a job whose policy has resolvers: behind packet.bpf.c, attached to the cgroups of such jobs.
  *
- * Out: to port 53 of a resolver goes nothing but one plain question for an address of a name that a rule names.
- * It is noted with its socket. In: nothing comes from there but the answer to such a question, and its
- * addresses are learned before the job reads it. docs/names.md says what, and why.
+ * Out: to port 53 of a resolver goes nothing but plain questions for addresses of names that rules name: one a
+ * datagram, or whole ones in a segment of TCP. They are noted with their socket. In: what answers such a
+ * question is learned from before the job reads it; no other datagram comes. docs/names.md says what, and why.
  *
  * What cannot be looked at (no room, a second message on the same processor) does not pass: the client asks
  * anew. Packets that packet.bpf.c refuses for their headers are left to it.
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/dns.bpf.h"
+#include "lib/learn.bpf.h"
 
 #define ANSWER_SECONDS 10
-#define BPF_NOEXIST 1 /* include/uapi/linux/bpf.h */
+#define STREAM_QUESTIONS 4 /* of a segment; the libraries send two at once at most */
+#define STREAM_STEPS 16    /* of a segment that comes in: a message takes two to five */
+#define LOOPBACK_IFINDEX 1
 
 /* --- out -------------------------------------------------------------------------------------- */
 
@@ -77,10 +80,11 @@ static __always_inline bool note_question(struct __sk_buff *skb, const struct dn
 					  const struct datagram *g, __u32 type)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct asked *asked;
+	struct asked *asked = NULL;
 	struct asked_one *one;
 
-	asked = sk ? bpf_sk_storage_get(&asked_by_sock, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+	if (sk)
+		asked = bpf_sk_storage_get(&asked_by_sock, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!asked)
 		return false;
 	one = &asked->at[__sync_fetch_and_add(&asked->cnt, 1) % ASKED_CNT];
@@ -90,28 +94,161 @@ static __always_inline bool note_question(struct __sk_buff *skb, const struct dn
 	return true;
 }
 
-static __always_inline int judge_question(struct __sk_buff *skb, const struct job *job,
-					  struct dns_scratch *s, const struct datagram *g)
+/*
+ * In one piece, of bytes that stay as they are. A function that is no static one: the verifier looks at it once,
+ * not at each call, and believes nothing of its arguments.
+ */
+__noinline int dns_judge_question(struct __sk_buff *skb, const struct datagram *g)
 {
+	struct dns_scratch *s = dns_scratch_get(DIRECTION_OUT);
+	struct job job;
+
+	if (!s || !g || enter_attached(&job) != ENTRY_JOB)
+		return CGROUP_DENY;
 	s->name_cnt = 0;
-	if (skb->gso_segs > 1 || !load_message(skb, s, g, DNS_QUESTION_MAX))
-		return refuse_question(job, g, REASON_QUESTION);
+	if (!load_message(skb, s, g, DNS_QUESTION_MAX))
+		return refuse_question(&job, g, REASON_QUESTION);
 	if (!read_name(s, DIRECTION_OUT, g->len))
-		return refuse_question(job, g, REASON_QUESTION);
-	if (!find_domain(job, DIRECTION_OUT))
-		return refuse_question(job, g, REASON_DEFAULT);
+		return refuse_question(&job, g, REASON_QUESTION);
+	if (!find_domain(&job, DIRECTION_OUT))
+		return refuse_question(&job, g, REASON_DEFAULT);
 	if (!dns_is_question(s->message, g->len) || !dns_question_end(&s->reader, s->message))
-		return refuse_question(job, g, REASON_QUESTION);
+		return refuse_question(&job, g, REASON_QUESTION);
 	return note_question(skb, s, g, dns_question_type(&s->reader, s->message)) ? CGROUP_ALLOW :
 										  CGROUP_DENY;
 }
 
-/* Nothing but a datagram asks, and nothing that the job sends may look like an answer. */
-static __always_inline bool is_misplaced(const struct datagram *g, bool is_to_resolver)
+/* The verifier must see that it is one of the two. */
+static __always_inline int judge_question(struct __sk_buff *skb, const struct datagram *g)
 {
-	return g->net.protocol == IPPROTO_TCP ? is_to_resolver :
-	       g->net.protocol == PROTOCOL_UDPLITE ? is_to_resolver || g->local_port == DNS_PORT :
-						     g->local_port == DNS_PORT;
+	return dns_judge_question(skb, g) == CGROUP_ALLOW ? CGROUP_ALLOW : CGROUP_DENY;
+}
+
+static __always_inline int judge_datagram(struct __sk_buff *skb, const struct job *job,
+					  const struct datagram *g)
+{
+	if (skb->gso_segs > 1 || !is_copied(skb, g))
+		return refuse_question(job, g, REASON_QUESTION);
+	return judge_question(skb, g);
+}
+
+/* --- out, by TCP ------------------------------------------------------------------------------ */
+
+/* A connection that the job makes; not one that it accepts, nor what a raw socket makes up. */
+static __always_inline struct stream *stream_of(struct __sk_buff *skb, __u64 flags)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	if (!sk || sk->type != TYPE_STREAM)
+		return NULL;
+	return bpf_sk_storage_get(&stream_by_sock, sk, 0, flags);
+}
+
+static __always_inline int open_stream(struct __sk_buff *skb, const struct job *job,
+				       const struct datagram *g)
+{
+	struct stream *stream;
+
+	if (g->tcp_flags & TCP_FLAG_ACK) /* somebody has knocked from there */
+		return refuse_question(job, g, REASON_QUESTION);
+	if (g->len) /* the kernel tries without at once */
+		return CGROUP_DENY;
+	stream = stream_of(skb, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!stream)
+		return CGROUP_DENY;
+	stream->out_next = g->sequence + 1;
+	stream->in_cnt = 0;
+	stream->in_skip = 0;
+	stream->is_open = 0;
+	stream->is_cut = 0;
+	stream->is_blind = 0;
+	return CGROUP_ALLOW;
+}
+
+/* The next message; false: it is not whole. */
+static __always_inline bool next_message(struct __sk_buff *skb, struct datagram *g, __u32 end)
+{
+	__be16 len;
+
+	if (end - g->at < sizeof(len) || bpf_skb_load_bytes(skb, g->at, &len, sizeof(len)))
+		return false;
+	g->at += sizeof(len);
+	g->len = bpf_ntohs(len);
+	return g->len <= end - g->at;
+}
+
+/* Whole questions, each with its length before it, and nothing else. */
+static __always_inline int judge_messages(struct __sk_buff *skb, const struct job *job,
+					  struct datagram *g)
+{
+	__u32 end = g->at + g->len;
+
+	for (int i = 0; i < STREAM_QUESTIONS; i++) {
+		int verdict;
+
+		if (!next_message(skb, g, end))
+			break;
+		verdict = judge_question(skb, g);
+		g->at += g->len;
+		if (verdict != CGROUP_ALLOW || g->at == end)
+			return verdict;
+	}
+	return refuse_question(job, g, REASON_QUESTION);
+}
+
+/*
+ * What has passed already is only sent again, however it is cut now. Urgent data would be taken out of the
+ * stream at the other end, and move all that follows it. After a refusal nothing more goes out, and of that
+ * nothing more is told: it is the same sent again.
+ */
+static __always_inline int judge_new(struct __sk_buff *skb, const struct job *job, struct stream *stream,
+				     struct datagram *g)
+{
+	__u32 end = g->sequence + g->len, passed = stream->out_next - g->sequence;
+	int verdict;
+
+	if ((__s32)passed >= (__s32)g->len)
+		return CGROUP_ALLOW;
+	if (passed >= g->len || !is_copied(skb, g)) {
+		verdict = refuse_question(job, g, REASON_QUESTION);
+	} else {
+		g->at += passed;
+		g->len -= passed;
+		verdict = judge_messages(skb, job, g);
+	}
+	if (verdict == CGROUP_ALLOW)
+		stream->out_next = end;
+	else
+		stream->is_cut = 1;
+	return verdict;
+}
+
+static __always_inline int judge_segment(struct __sk_buff *skb, const struct job *job,
+					 struct datagram *g)
+{
+	struct dns_scratch *s = dns_scratch_get(DIRECTION_OUT);
+	struct stream *stream;
+
+	if (!s)
+		return CGROUP_DENY;
+	s->name_cnt = 0;
+	if (g->tcp_flags & TCP_FLAG_SYN)
+		return open_stream(skb, job, g);
+	stream = stream_of(skb, 0);
+	if (!stream || g->tcp_flags & TCP_FLAG_URG)
+		return refuse_question(job, g, REASON_QUESTION);
+	if (!g->len)
+		return CGROUP_ALLOW;
+	return stream->is_cut ? CGROUP_DENY : judge_new(skb, job, stream, g);
+}
+
+/* --- out, by either --------------------------------------------------------------------------- */
+
+/* Nothing that the job sends may look like an answer; by UDP-Lite nobody asks. */
+static __always_inline bool is_misplaced(const struct datagram *g)
+{
+	return g->net.protocol == PROTOCOL_UDPLITE || g->local_port == DNS_PORT;
 }
 
 SEC("cgroup_skb/egress")
@@ -136,191 +273,190 @@ int dns_egress(struct __sk_buff *skb)
 		return CGROUP_DENY;
 	}
 	s->name_cnt = 0;
-	if (is_misplaced(&g, is_to_resolver))
+	if (is_misplaced(&g))
 		verdict = refuse_question(&job, &g, REASON_QUESTION);
+	else if (g.net.protocol == IPPROTO_TCP)
+		verdict = judge_segment(skb, &job, &g);
 	else
-		verdict = judge_question(skb, &job, s, &g);
+		verdict = judge_datagram(skb, &job, &g);
 	dns_scratch_give(s);
 	return verdict;
 }
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-/* Takes the question that this answers; false: there is none. */
-static __noinline bool take_question(struct asked *asked, __u64 head, __u64 hash)
-{
-	__u32 now = seconds();
-
-	for (int i = 0; asked && i < ASKED_CNT; i++) {
-		struct asked_one *one = &asked->at[i];
-		__u64 found = *(volatile __u64 *)&one->head;
-
-		if (found >> 32 == head >> 32 && (__u32)found >= now && one->hash == hash)
-			return __sync_val_compare_and_swap(&one->head, found, 0) == found;
-	}
-	return false;
-}
-
-static __always_inline __u64 until_of(const struct dns_scratch *s)
-{
-	__u64 ttl = s->walk.ttl;
-
-	if (ttl < NAME_TTL_MIN)
-		ttl = NAME_TTL_MIN;
-	if (ttl > NAME_TTL_MAX)
-		ttl = NAME_TTL_MAX;
-	return s->lesson.now_ns + ttl * NS_PER_SECOND;
-}
-
-static __always_inline void set_until(struct learned *learned, int i, __u64 until_ns)
-{
-	volatile __u64 *at = &learned->until_ns[i];
-
-	if (*at < until_ns)
-		*at = until_ns;
-}
-
-/* Beside others that the address is an answer for; in the place of one that is out of date. */
-static __always_inline bool learn_more(struct learned *learned, const struct dns_scratch *s)
-{
-	for (int i = 0; i < LEARNED_DOMAINS; i++)
-		if (learned->domain[i] == s->lesson.domain) {
-			set_until(learned, i, until_of(s));
-			return true;
-		}
-	for (int i = 0; i < LEARNED_DOMAINS; i++) {
-		__u64 old = learned->domain[i];
-
-		if (old && learned->until_ns[i] > s->lesson.now_ns)
-			continue;
-		if (__sync_val_compare_and_swap(&learned->domain[i], old, s->lesson.domain) == old) {
-			*(volatile __u64 *)&learned->until_ns[i] = until_of(s);
-			return true;
-		}
-	}
-	return false;
-}
-
-static __always_inline void read_address(const struct dns_scratch *s, __u8 *addr)
-{
-	const struct dns_walk *walk = &s->walk;
-
-	__builtin_memset(addr, 0, NET_ADDR_BITS / 8);
-	if (walk->address_len == 4) {
-		addr[10] = 0xff;
-		addr[11] = 0xff;
-		for (int i = 0; i < 4; i++)
-			addr[12 + i] = dns_u8(s->message, walk->address_at + i);
-		return;
-	}
-	for (int i = 0; i < 16; i++)
-		addr[i] = dns_u8(s->message, walk->address_at + i);
-}
-
-static __always_inline bool learn(struct dns_scratch *s)
-{
-	void *inner = bpf_map_lookup_elem(&learned_by_job, &s->lesson.slot);
-	__u8 addr[NET_ADDR_BITS / 8];
-	struct learned *learned;
-
-	if (!inner)
-		return false;
-	read_address(s, addr);
-	learned = bpf_map_lookup_elem(inner, addr);
-	if (learned)
-		return learn_more(learned, s);
-	s->learned.domain[0] = s->lesson.domain;
-	s->learned.until_ns[0] = until_of(s);
-	if (!bpf_map_update_elem(inner, addr, &s->learned, BPF_NOEXIST))
-		return true;
-	learned = bpf_map_lookup_elem(inner, addr); /* another processor was first */
-	return learned && learn_more(learned, s);
-}
-
-static long walk_step(__u32 i, void *data)
-{
-	struct dns_scratch *s = dns_scratch_get(DIRECTION_IN);
-	__u32 progress;
-
-	if (!s)
-		return 1;
-	progress = dns_walk_step(&s->walk, s->message);
-	s->progress = progress;
-	if (progress == DNS_ADDRESS && !s->lesson.is_dry && !learn(s))
-		s->lesson.lost_cnt++;
-	return progress == DNS_DONE || progress == DNS_BAD;
-}
-
-/* Removes an address if all that it was an answer for is out of date. */
-static long forget_old(void *map, const void *key, void *value, void *data)
-{
-	const __u64 *now_ns = data;
-	struct learned *learned = value;
-
-	for (int i = 0; i < LEARNED_DOMAINS; i++)
-		if (learned->domain[i] && learned->until_ns[i] > *now_ns)
-			return 0;
-	bpf_map_delete_elem(map, key);
-	return 0;
-}
-
-static __always_inline void make_room(struct dns_scratch *s)
-{
-	void *inner = bpf_map_lookup_elem(&learned_by_job, &s->lesson.slot);
-	__u64 now_ns = s->lesson.now_ns;
-
-	if (inner)
-		bpf_for_each_map_elem(inner, forget_old, &now_ns, 0);
-}
-
-static __always_inline void walk_all(struct dns_scratch *s)
-{
-	s->walk = dns_walk_of(&s->reader, s->message);
-	s->progress = DNS_GO_ON;
-	s->lesson.lost_cnt = 0;
-	bpf_loop(DNS_STEPS, walk_step, NULL, 0);
-}
-
-/* All of its addresses, or none: it does not read well. What did not fit is tried once more. */
-static __always_inline bool learn_all(struct dns_scratch *s, const struct job *job, __u64 domain)
-{
-	s->lesson.domain = domain;
-	s->lesson.now_ns = bpf_ktime_get_boot_ns();
-	s->lesson.slot = job->label.slot;
-	s->lesson.is_dry = 1;
-	walk_all(s);
-	if (s->progress != DNS_DONE)
-		return false;
-	s->lesson.is_dry = 0;
-	walk_all(s);
-	if (!s->lesson.lost_cnt)
-		return true;
-	make_room(s);
-	walk_all(s);
-	if (s->lesson.lost_cnt)
-		count_lost(job);
-	return true;
-}
-
-static __noinline bool learn_answer(struct __sk_buff *skb, const struct job *job, const struct datagram *g)
+/* From the message that is loaded; 1: it is an answer. As dns_judge_question(), looked at once. */
+__noinline int dns_learn_message(struct __sk_buff *skb, const struct event_net *net, __u32 len)
 {
 	struct dns_scratch *s = dns_scratch_get(DIRECTION_IN);
 	struct bpf_sock *sk = skb->sk;
 	struct asked *asked;
+	struct job job;
 	__u32 type;
 	__u64 domain;
 
-	if (!s || !sk || !load_message(skb, s, g, DNS_MESSAGE_MAX))
+	if (!s || !sk || !net || enter_attached(&job) != ENTRY_JOB)
 		return false;
-	if (!dns_is_response(s->message, g->len) || !read_name(s, DIRECTION_IN, g->len))
+	if (!dns_is_response(s->message, len) || !read_name(s, DIRECTION_IN, len))
 		return false;
 	type = dns_question_type(&s->reader, s->message);
-	domain = type ? find_domain(job, DIRECTION_IN) : 0;
+	domain = type ? find_domain(&job, DIRECTION_IN) : 0;
 	asked = bpf_sk_storage_get(&asked_by_sock, sk, 0, 0);
 	if (!domain || !take_question(asked, head_of_question(s, type),
-				      hash_question(DIRECTION_IN, &g->net, type)))
+				      hash_question(DIRECTION_IN, net, type)))
 		return false;
-	return learn_all(s, job, domain);
+	return learn_all(s, &job, domain);
+}
+
+/*
+ * Over the loopback comes only what was sent on this machine: it is an answer if the resolver is one of this
+ * machine's, and no job.
+ */
+static __noinline bool is_forged(struct __sk_buff *skb, const struct event_net *net)
+{
+	struct ends ends = { .local_port = bpf_htons(DNS_PORT), .is_udp = net->protocol == IPPROTO_UDP };
+
+	if (skb->ifindex != LOOPBACK_IFINDEX)
+		return false;
+	__builtin_memcpy(ends.local, net->addr, sizeof(ends.local));
+	return !is_of_no_job(skb, &ends);
+}
+
+static __always_inline bool learn_answer(struct __sk_buff *skb, const struct datagram *g)
+{
+	struct dns_scratch *s = dns_scratch_get(DIRECTION_IN);
+
+	return s && load_message(skb, s, g, DNS_MESSAGE_MAX) && !is_forged(skb, &g->net) &&
+	       dns_learn_message(skb, &g->net, g->len);
+}
+
+/* --- in, by TCP ------------------------------------------------------------------------------- */
+
+/* A whole one. What it is no answer for arrives all the same: the stream could not go on without it. */
+static __always_inline void read_message(struct __sk_buff *skb, const struct job *job, struct stream *stream,
+					 const struct event_net *net)
+{
+	struct dns_scratch *s = dns_scratch_get(DIRECTION_IN);
+	__u32 len = stream->in_cnt - STREAM_LENGTH;
+
+	stream->in_cnt = 0;
+	if (!s || bpf_probe_read_kernel(s->message, sizeof(s->message), stream->in + STREAM_LENGTH) ||
+	    !dns_learn_message(skb, net, len))
+		count_lost(job);
+}
+
+/* How many bytes complete what is begun: the length, or the message. */
+static __always_inline __u32 bytes_wanted(const struct stream *stream)
+{
+	if (stream->in_skip)
+		return stream->in_skip;
+	if (stream->in_cnt < STREAM_LENGTH)
+		return STREAM_LENGTH - stream->in_cnt;
+	return STREAM_LENGTH + (stream->in[0] << 8 | stream->in[1]) - stream->in_cnt;
+}
+
+/* Older verifiers learn nothing from a comparison with zero. */
+static __always_inline bool load_part(struct __sk_buff *skb, struct stream *stream, __u32 at, __u64 len)
+{
+	__u32 to = dns_mask(stream->in_cnt, DNS_MESSAGE_MAX);
+
+	len--;
+	barrier_var(len);
+	if (len >= STREAM_PART)
+		return false;
+	return !bpf_skb_load_bytes(skb, at, stream->in + to, len + 1);
+}
+
+/* The length is there: what has no room passes unread. */
+static __always_inline void begin_message(const struct job *job, struct stream *stream)
+{
+	__u32 len = stream->in[0] << 8 | stream->in[1];
+
+	if (len <= DNS_MESSAGE_MAX - STREAM_LENGTH)
+		return;
+	stream->in_skip = len;
+	stream->in_cnt = 0;
+	count_lost(job);
+}
+
+/* Takes a part of the segment; how many bytes, or 0: the stream cannot be followed. */
+__noinline int dns_take_part(struct __sk_buff *skb, const struct datagram *g)
+{
+	struct stream *stream = stream_of(skb, 0);
+	struct job job;
+	__u32 wanted, len;
+
+	if (!g || !stream || enter_attached(&job) != ENTRY_JOB)
+		return 0;
+	wanted = bytes_wanted(stream);
+	len = wanted < g->len ? wanted : g->len;
+	if (stream->in_skip) {
+		stream->in_skip -= len;
+		return len;
+	}
+	if (len > STREAM_PART)
+		len = STREAM_PART;
+	if (!load_part(skb, stream, g->at, len))
+		return 0;
+	stream->in_cnt += len;
+	if (stream->in_cnt == STREAM_LENGTH)
+		begin_message(&job, stream);
+	else if (len == wanted && stream->in_cnt > STREAM_LENGTH)
+		read_message(skb, &job, stream, &g->net);
+	return len;
+}
+
+static __always_inline void read_stream(struct __sk_buff *skb, const struct job *job, struct stream *stream,
+					struct datagram *g)
+{
+	for (int i = 0; i < STREAM_STEPS && g->len; i++) {
+		__u32 len = dns_take_part(skb, g);
+
+		if (!len || len > g->len)
+			break;
+		g->at += len;
+		g->len -= len;
+	}
+	if (!g->len)
+		return;
+	stream->is_blind = 1;
+	count_lost(job);
+}
+
+/* In the order of the stream: what comes too early is sent anew. What came before is not read again. */
+static __noinline int follow_stream(struct __sk_buff *skb, const struct job *job, struct datagram *g)
+{
+	struct stream *stream = stream_of(skb, 0);
+	__u32 end = g->sequence + g->len, passed;
+
+	if (!stream || stream->is_blind)
+		return CGROUP_ALLOW;
+	if (g->tcp_flags & TCP_FLAG_SYN) {
+		stream->in_next = stream->is_open ? stream->in_next : end + 1;
+		stream->is_open = 1;
+		stream->is_blind = is_forged(skb, &g->net);
+		return CGROUP_ALLOW;
+	}
+	passed = stream->in_next - g->sequence;
+	if (!stream->is_open || !g->len || (__s32)passed >= (__s32)g->len)
+		return CGROUP_ALLOW;
+	if (passed >= g->len)
+		return CGROUP_DENY;
+	g->at += passed;
+	g->len -= passed;
+	stream->in_next = end;
+	read_stream(skb, job, stream, g);
+	return CGROUP_ALLOW;
+}
+
+/* --- in, by either ---------------------------------------------------------------------------- */
+
+static __always_inline int settle_answer(const struct job *job, bool is_read)
+{
+	if (is_read)
+		return CGROUP_ALLOW;
+	count_lost(job);
+	return job->policy->mode == MODE_AUDIT ? CGROUP_ALLOW : CGROUP_DENY;
 }
 
 SEC("cgroup_skb/ingress")
@@ -329,20 +465,21 @@ int dns_ingress(struct __sk_buff *skb)
 	struct dns_scratch *s;
 	struct datagram g;
 	struct job job;
-	bool is_read;
+	int verdict;
 
 	if (enter_attached(&job) != ENTRY_JOB)
 		return CGROUP_DENY;
 	if (!job.policy->has_names || !read_datagram(skb, &g, false))
 		return CGROUP_ALLOW;
-	if (g.net.protocol != IPPROTO_UDP || !is_resolver(&job, &g))
+	if (g.net.protocol == PROTOCOL_UDPLITE || !is_resolver(&job, &g))
 		return CGROUP_ALLOW;
 	s = dns_scratch_take(DIRECTION_IN);
-	is_read = s && learn_answer(skb, &job, &g);
-	if (s)
-		dns_scratch_give(s);
-	if (is_read)
-		return CGROUP_ALLOW;
-	count_lost(&job);
-	return job.policy->mode == MODE_AUDIT ? CGROUP_ALLOW : CGROUP_DENY;
+	if (!s)
+		return settle_answer(&job, false);
+	if (g.net.protocol == IPPROTO_TCP)
+		verdict = follow_stream(skb, &job, &g);
+	else
+		verdict = settle_answer(&job, learn_answer(skb, &g));
+	dns_scratch_give(s);
+	return verdict;
 }

@@ -12,6 +12,10 @@
 #define IPV4_FRAGMENT 0x3fff      /* more fragments, or an offset */
 #define UDP_HEADER_LEN 8
 #define NS_PER_SECOND 1000000000ULL
+#define TCP_FLAG_SYN 0x02
+#define TCP_FLAG_ACK 0x10
+#define TCP_FLAG_URG 0x20
+#define STREAM_LENGTH 2 /* bytes before each message, which say how many it has */
 
 enum direction { DIRECTION_OUT = 0, DIRECTION_IN = 1 };
 
@@ -68,13 +72,21 @@ struct ports_head {
 	__be16 source, destination;
 };
 
-/* The transport and the other end. */
+struct tcp_head {
+	struct ports_head ports;
+	__be32 sequence, acknowledged;
+	__u8 offset, flags;
+};
+
+/* The transport and the other end. Of TCP it is a segment. */
 struct datagram {
 	struct event_net net;
 	__u32 at;  /* of the message in the packet */
 	__u32 len; /* of the message */
+	__u32 sequence;
 	__u16 local_port;
-	__u16 reserved;
+	__u8 tcp_flags;
+	__u8 reserved;
 };
 
 static __always_inline struct dns_scratch *dns_scratch_get(__u32 direction)
@@ -134,6 +146,18 @@ static __always_inline __u32 read_v6(struct __sk_buff *skb, struct datagram *g, 
 	return sizeof(ip);
 }
 
+static __always_inline bool read_tcp(struct __sk_buff *skb, struct datagram *g, __u32 at)
+{
+	struct tcp_head tcp;
+
+	if (bpf_skb_load_bytes(skb, at, &tcp, sizeof(tcp)))
+		return false;
+	g->sequence = bpf_ntohl(tcp.sequence);
+	g->tcp_flags = tcp.flags;
+	g->at = at + (tcp.offset >> 4) * 4;
+	return true;
+}
+
 /* False: it has no ports, or headers that packet.bpf.c refuses. */
 static __noinline bool read_datagram(struct __sk_buff *skb, struct datagram *g, bool is_out)
 {
@@ -153,6 +177,8 @@ static __noinline bool read_datagram(struct __sk_buff *skb, struct datagram *g, 
 	g->net.port = bpf_ntohs(is_out ? ports.destination : ports.source);
 	g->local_port = bpf_ntohs(is_out ? ports.source : ports.destination);
 	g->at = at + UDP_HEADER_LEN;
+	if (g->net.protocol == IPPROTO_TCP && !read_tcp(skb, g, at))
+		return false;
 	g->len = skb->len > g->at ? skb->len - g->at : 0;
 	return true;
 }
@@ -163,6 +189,28 @@ static __always_inline bool is_resolver(const struct job *job, const struct data
 	void *inner = bpf_map_lookup_elem(&resolvers_by_policy, &slot);
 
 	return g->net.port == DNS_PORT && inner && bpf_map_lookup_elem(inner, g->net.addr);
+}
+
+/* Is there a socket at ends->local, and is it no job's? */
+static __always_inline bool is_of_no_job(void *ctx, const struct ends *ends)
+{
+	struct tuple_v4 v4 = { .local_port = ends->local_port };
+	struct tuple_v6 v6 = { .local_port = ends->local_port };
+	struct bpf_sock *sk;
+	bool has_mark;
+
+	if (is_mapped(ends->local)) {
+		__builtin_memcpy(&v4.local, &ends->local[12], sizeof(v4.local));
+		sk = look_up(ctx, &v4, sizeof(v4), ends->is_udp);
+	} else {
+		__builtin_memcpy(v6.local, ends->local, sizeof(v6.local));
+		sk = look_up(ctx, &v6, sizeof(v6), ends->is_udp);
+	}
+	if (!sk)
+		return false;
+	has_mark = bpf_sk_storage_get(&mark_by_sock, sk, 0, 0);
+	bpf_sk_release(sk);
+	return !has_mark;
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -199,6 +247,23 @@ static __always_inline bool read_name(struct dns_scratch *s, __u32 direction, __
 	bpf_loop(DNS_NAME_SIZE, name_step, &direction, 0);
 	s->name_cnt = s->progress == DNS_DONE ? s->reader.cnt : 0;
 	return s->progress == DNS_DONE;
+}
+
+/*
+ * Does the job have no hold on the bytes any more? Those that it lends (MSG_ZEROCOPY, splice()) it could
+ * change behind this program's back. What was copied is of one piece in a datagram; in a segment it is not, but
+ * one that has pages of others' says so.
+ */
+static __always_inline bool is_copied(struct __sk_buff *skb, const struct datagram *g)
+{
+	struct sk_buff *kern = (void *)skb;
+	struct skb_shared_info *shared;
+	__u64 linear = (void *)(long)skb->data_end - (void *)(long)skb->data;
+
+	if (g->net.protocol != IPPROTO_TCP)
+		return linear >= skb->len;
+	shared = (void *)BPF_CORE_READ(kern, head) + BPF_CORE_READ(kern, end);
+	return !BPF_CORE_READ(shared, flags);
 }
 
 /* One comparison at a time, or the compiler makes one of both, of which the verifier learns nothing. */

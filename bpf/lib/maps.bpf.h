@@ -219,6 +219,32 @@ struct {
 	__type(value, struct asked);
 } asked_by_sock SEC(".maps") __weak;
 
+#define STREAM_PART 1024 /* bytes that are read at a time */
+
+/*
+ * How far DNS by TCP has come, in the stream's own numbers: what lies before them has passed. Of what comes
+ * in, the message that is not whole yet, its length before it. The newest kernels have storage of a socket in
+ * pieces below 8 KiB only.
+ */
+struct stream {
+	__u32 out_next;
+	__u32 in_next;
+	__u32 in_cnt;  /* bytes of the message so far */
+	__u32 in_skip; /* bytes of one that is too large */
+	__u8 is_open;  /* 1: it was answered, so in_next holds */
+	__u8 is_cut;   /* 1: a question was refused, so nothing goes out any more */
+	__u8 is_blind; /* 1: nothing is learned any more */
+	__u8 reserved[5];
+	__u8 in[DNS_MESSAGE_MAX + STREAM_PART];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct stream);
+} stream_by_sock SEC(".maps") __weak;
+
 /* What budgets allow, and what was sent: see abi/policy.h and abi/job.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -288,10 +288,13 @@ static void resolvers_are_open_on_their_port(void **state)
 	assert_int_equal(egress_compile(policy, &tables), 0);
 	assert_int_equal(tables.net_cnt, 1);
 	assert_int_equal(tables.net_keys[0].prefixlen, 128);
-	assert_int_equal(tables.net_values[0].cnt, 1);
-	assert_int_equal(tables.ports[0].protocol, IPPROTO_UDP);
-	assert_int_equal(tables.ports[0].lo, 53);
-	assert_int_equal(tables.ports[0].hi, 53);
+	assert_int_equal(tables.net_values[0].cnt, 2);
+	assert_int_equal(tables.ports[0].protocol, IPPROTO_TCP);
+	assert_int_equal(tables.ports[1].protocol, IPPROTO_UDP);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(tables.ports[i].lo, 53);
+		assert_int_equal(tables.ports[i].hi, 53);
+	}
 	egress_tables_free(&tables);
 	policy_free(policy);
 }

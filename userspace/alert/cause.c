@@ -141,9 +141,9 @@ static const struct builtin builtins[] = {
 	},
 	[REASON_QUESTION] = {
 		"builtin:dns-question",
-		"a resolver is asked for an address of one name at a time, in a datagram: more could carry out anything, and "
-		"what comes from port 53 of a job could look like an answer",
-		"No policy entry can allow it: ask for A, AAAA or HTTPS over UDP, without a client subnet.",
+		"a resolver is asked for an address of one name at a time: more could carry out anything, and what comes from "
+		"port 53 of a job could look like an answer",
+		"No policy entry can allow it: ask for A, AAAA or HTTPS, one question a datagram, without a client subnet.",
 	},
 	[REASON_PRIVATE] = {
 		"builtin:private-address",

@@ -118,7 +118,7 @@ static void read_resolver(struct draft *draft, const struct cursor *at)
 	}
 	rule.ports[0] = (struct rule_ports){ DNS_PORT, DNS_PORT };
 	rule.port_cnt = 1;
-	rule_set_protocol(&rule, PROTOCOL_UDP);
+	rule_set_protocol(&rule, PROTOCOL_ANY);
 	draft_add(draft, &rule);
 }
 

@@ -26,7 +26,7 @@ enum rule_class {
 	RULE_EGRESS = 4,
 	RULE_INGRESS = 5, /* as RULE_EGRESS, but the prefix is that of peers, and the ports the job's own */
 	RULE_UNIX = 6, /* sockets bound at the path, or below it */
-	RULE_RESOLVER = 7, /* an address that is asked for names: port 53, UDP */
+	RULE_RESOLVER = 7, /* an address that is asked for names: port 53 */
 };
 
 struct rule_ports {

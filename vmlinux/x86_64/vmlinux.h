@@ -73,6 +73,8 @@ struct sock;
 struct unix_sock;
 struct socket;
 struct sockaddr;
+struct sk_buff;
+struct skb_shared_info;
 struct bpf_sock;
 struct __sk_buff;
 struct bpf_tcp_sock;
@@ -340,7 +342,17 @@ struct sockaddr {
 	sa_family_t sa_family;
 };
 
+struct sk_buff {
+	unsigned int end;
+	unsigned char *head;
+};
+
+struct skb_shared_info {
+	__u8 flags;
+};
+
 struct bpf_sock {
+	__u32 type;
 	__u32 src_ip4;
 	__u32 src_ip6[4];
 	__u32 src_port;

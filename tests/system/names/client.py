@@ -4,6 +4,7 @@
 usage: client.py PART...
        client.py serve FOLDER
 """
+from concurrent.futures import ThreadPoolExecutor
 import errno
 import ipaddress
 import itertools
@@ -17,11 +18,11 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__))]
-from world import (LIAR, LIE, METADATA, OTHER, OTHER_PORT, PORT, PRIVATE, PRIVATE_LISTED, RESOLVER, RESOLVER6, SECOND_LIE, STORE4, STORE6,  # noqa: E402
+from world import (FORGED_PORT, LIAR, LIE, METADATA, NOBODY6, OTHER, OTHER_PORT, PORT, PRIVATE, PRIVATE_LISTED, RESOLVER, RESOLVER6, SECOND_LIE, STORE4, STORE6, STUB,  # noqa: E402
                    TRUTH, UNLISTED_RESOLVER)
 
 A, NULL, TXT, AAAA, SRV, HTTPS, ANY = 1, 10, 16, 28, 33, 65, 255
-UDP_SEGMENT = 103
+UDP_SEGMENT, SO_ZEROCOPY, MSG_ZEROCOPY, MSG_FASTOPEN = 103, 60, 0x4000000, 0x20000000
 
 
 def outcome(act, *args):
@@ -71,17 +72,68 @@ def opt(options=b'', version=0, flags=0):
 COOKIE, SUBNET = struct.pack('>HH', 10, 8) + b'cookie!!', struct.pack('>HHHBB', 8, 7, 1, 24, 0) + b'\1\2\3'
 
 
-def ask(message, resolver=RESOLVER, port=53, options=(), seconds=2):
+def ask(message, resolver=RESOLVER, port=53, options=(), seconds=2, flags=0):
     """'answer', 'silence' or the error."""
     with socket.socket(socket.AF_INET6 if ':' in resolver else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for option in options:
             sock.setsockopt(*option)
         sock.settimeout(seconds)
-        sock.sendto(message, (resolver, port))
+        sock.sendto(message, flags, (resolver, port))
         try:
             return 'answer' if sock.recv(65536)[:2] == message[:2] else 'another'
         except TimeoutError:
             return 'silence'
+
+
+def cork(message):
+    """A question in two parts, that the kernel puts together."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(2)
+        sock.connect((RESOLVER, 53))
+        sock.send(message[:20], socket.MSG_MORE)
+        sock.send(message[20:])
+        return outcome(lambda: 'answer' if sock.recv(4096)[:2] == message[:2] else 'another')
+
+
+def framed(message):
+    return struct.pack('>H', len(message)) + message
+
+
+def receive(sock, size):
+    came = b''
+    while len(came) < size:
+        came += sock.recv(size - len(came)) or b'\0' * size
+    return came
+
+
+def answers(sock, messages):
+    """'answer' or 'another' for each, in their order."""
+    came = [receive(sock, struct.unpack('>H', receive(sock, 2))[0]) for _ in messages]
+    return ['answer' if answer[:2] == message[:2] else 'another' for answer, message in zip(came, messages)]
+
+
+def stream(*writes, resolver=RESOLVER, flags=0, options=()):
+    """What comes by TCP for the messages of these writes: lists of whole messages, or bytes as they are."""
+    with socket.create_connection((resolver, 53), 10) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))  # what is refused would be sent again for minutes
+        for option in options:
+            sock.setsockopt(*option)
+        sock.settimeout(3)
+        came = []
+        for write in writes:
+            sock.send(write if isinstance(write, bytes) else b''.join(map(framed, write)), flags)
+            came += [] if isinstance(write, bytes) else answers(sock, write)
+        return came
+
+
+def fast(message):
+    """As musl does: the connection is made by what is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack('ll', 10, 0))
+        sock.sendto(framed(message), MSG_FASTOPEN, (RESOLVER, 53))
+        sock.settimeout(3)
+        return answers(sock, [message])
 
 
 def plain():
@@ -116,11 +168,37 @@ def questions():
     rows = {what: outcome(ask, message) for what, message in rows.items()}
     rows['another resolver'] = outcome(ask, question(store), UNLISTED_RESOLVER)
     rows['another port'] = outcome(ask, question(store), RESOLVER, 5353)
-    rows['TCP'] = outcome(get, RESOLVER, 53)
+    rows['corked'] = outcome(cork, question(store))
+    rows['lent'] = outcome(ask, question(store), RESOLVER, 53, [(socket.SOL_SOCKET, SO_ZEROCOPY, 1)], 2, MSG_ZEROCOPY)
     rows['batch'] = outcome(ask, question(store) * 2, RESOLVER, 53, [(socket.SOL_UDP, UDP_SEGMENT, len(question(store)))])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(('0.0.0.0', 53))
         rows['from port 53'] = outcome(sock.sendto, b'x', ('127.0.0.1', 9999))
+    return rows
+
+
+def streams():
+    """The same by TCP, for what does not fit a datagram."""
+    store, secret = question('store.example.test'), question('secret.tunnel.test')
+    rows = {'before': outcome(get, STORE4), 'A': outcome(stream, [store]), 'after': outcome(get, STORE4),
+            'two at once': outcome(stream, [store, question('store.example.test', AAAA)]), 'one after the other': outcome(stream, [store], [store]),
+            'fast open': [outcome(fast, store), outcome(fast, store)], 'truncated': len(outcome(resolve, 'large.example.test')),
+            'its last address': outcome(get, '203.0.113.250')}
+    dig = subprocess.run(['/usr/bin/dig', '+tcp', '+short', '+tries=1', f'@{RESOLVER}', 'store.example.test'], stdout=subprocess.PIPE, check=False)
+    rows['dig'] = dig.stdout.decode().split()
+    refused = {'unlisted': [[secret]], 'TXT': [[question('store.example.test', TXT)]], 'behind another': [[store, secret]],
+               'bytes behind': [framed(store) + b'x', [store]], 'no DNS': [b'GET / HTTP/1.0\r\n\r\n', [store]],
+               'after a refusal': [framed(secret), [store]], 'in parts': [framed(store)[:9], framed(store)[9:], [store]],
+               'length alone': [framed(store)[:2], [store]], 'too many': [[store] * 5], 'empty': [b'\0\0', [store]]}
+    with ThreadPoolExecutor(len(refused)) as pool:
+        futures = {what: pool.submit(outcome, stream, *writes) for what, writes in refused.items()}
+        rows |= {what: future.result() for what, future in futures.items()}
+    rows['urgent'] = outcome(lambda: stream(framed(store), [store], flags=socket.MSG_OOB))
+    rows['lent'] = outcome(lambda: stream([store], flags=MSG_ZEROCOPY, options=[(socket.SOL_SOCKET, SO_ZEROCOPY, 1)]))
+    rows['elsewhere'] = outcome(lambda: stream([store], resolver=UNLISTED_RESOLVER))
+    for label, address in (('whole', TRUTH), ('bytes', '198.51.100.21'), ('both', '198.51.100.22'), ('huge', LIE), ('id', LIE)):
+        name = question(f'{label}.liar.test')
+        rows[f'{label} of a liar'] = [outcome(lambda: stream([name], resolver=LIAR)), outcome(is_open, address)]
     return rows
 
 
@@ -166,6 +244,25 @@ def six():
             'over IPv4': outcome(ask, question(store), RESOLVER)}
 
 
+def forged():
+    """An answer that did not come from where it says."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        sock.bind(('::', FORGED_PORT))
+        sock.settimeout(2)
+        message = question('forged.liar.test')
+        sock.sendto(message, (NOBODY6, 53))
+        return {'comes': outcome(lambda: sock.recv(4096)[:2] == message[:2]), 'its address': is_open(LIE)}
+
+
+def stub():
+    """A resolver on the loopback, as systemd-resolved is one."""
+    store = question('store.example.test')
+    return {'before': is_open(STORE4), 'unlisted': outcome(ask, question('secret.tunnel.test'), STUB), 'A': outcome(ask, store, STUB),
+            'after': outcome(get, STORE4), 'by TCP': outcome(lambda: stream([store], resolver=STUB)), 'an outsider': outcome(get, '127.0.0.1'),
+            'TXT': outcome(ask, question('store.example.test', TXT), STUB), 'who it asks itself': outcome(ask, store),
+            'another of the loopback': outcome(ask, store, '127.0.0.1')}
+
+
 def is_open(address):
     """Nothing is sent: a policy that refuses does so at once."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
@@ -206,8 +303,8 @@ def serve(folder):
 def main():
     if sys.argv[1] == 'serve':
         serve(sys.argv[2])
-    parts = {'plain': plain, 'questions': questions, 'lies': lies, 'rebinding': rebinding, 'expiry': expiry, 'six': six,
-             'rotation': rotation, 'full': full}
+    parts = {'plain': plain, 'questions': questions, 'streams': streams, 'lies': lies, 'rebinding': rebinding, 'expiry': expiry, 'six': six,
+             'rotation': rotation, 'full': full, 'forged': forged, 'stub': stub}
     print(json.dumps({part: parts[part]() for part in sys.argv[1:]}))
 
 

@@ -4,6 +4,7 @@ it is asked, and one that lies (liar.py).
 
 The job's machine has no other way to a name.
 """
+import contextlib
 import itertools
 import os
 import socket
@@ -14,6 +15,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SPACE, LINK4, LINK6 = 'names', '198.51.100.1', '2001:db8:1::1'
 RESOLVER, LIAR, UNLISTED_RESOLVER = '198.51.100.2', '198.51.100.4', '198.51.100.3'
+STUB, FORGED_PORT, NOBODY6 = '127.0.0.53', 5300, '2001:db8:1::99'
 RESOLVER6, ROTATING = '2001:db8:1::2', '192.0.2.0/23'
 STORE4, STORE6, OTHER, WILD, LIE, SECOND_LIE = ('198.51.100.10', '2001:db8:1::10', '198.51.100.11', '198.51.100.12',
                                                 '198.51.100.13', '198.51.100.14')
@@ -24,7 +26,8 @@ RECORDS = [f'--host-record=store.example.test,{STORE4},{STORE6}', f'--host-recor
            '--cname=alias.example.test,other.example.test', '--cname=reverse.test,store.example.test',
            f'--address=/wild.test/{WILD}', '--host-record=rebind.example.test,127.0.0.1', f'--host-record=meta.example.test,{METADATA}',
            f'--host-record=private.example.test,{PRIVATE}', f'--host-record=inside.example.test,{PRIVATE_LISTED}',
-           *(f'--host-record=many.example.test,203.0.113.{i}' for i in range(1, 41)), '--txt-record=store.example.test,secret']
+           *(f'--host-record=many.example.test,203.0.113.{i}' for i in range(1, 41)),
+           *(f'--host-record=large.example.test,203.0.113.{i}' for i in range(101, 251)), '--txt-record=store.example.test,secret']
 NGINX = '''daemon off; master_process off; error_log stderr crit; pid {folder}/nginx.pid;
 events {{ worker_connections 256; }}
 http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
@@ -49,6 +52,8 @@ def prepare():
     for address in (PRIVATE, PRIVATE_LISTED, METADATA, *(f'203.0.113.{i}' for i in range(1, 41))):
         ip('-n', SPACE, 'address', 'add', f'{address}/32', 'dev', 'eth0')
         ip('route', 'add', f'{address}/32', 'dev', 'names')
+    ip('-n', SPACE, 'address', 'add', '203.0.113.250/32', 'dev', 'eth0')
+    ip('route', 'add', '203.0.113.250/32', 'dev', 'names')
     for address in (STORE6, RESOLVER6):
         ip('-n', SPACE, '-6', 'address', 'add', f'{address}/64', 'dev', 'eth0', 'nodad')
     ip('-n', SPACE, 'link', 'set', 'eth0', 'up')
@@ -62,9 +67,9 @@ def prepare():
 
 
 class World:
-    def __init__(self, folder, house):
+    def __init__(self, folder):
         os.makedirs(folder, exist_ok=True)
-        self.folder, self.house = folder, house
+        self.folder = folder
         prepare()
         self.log, self.seen = f'{folder}/questions', 0
         with open(f'{folder}/nginx.conf', 'w', encoding='ascii') as stream:
@@ -81,6 +86,16 @@ class World:
 
     def start(self, *words):
         return subprocess.Popen(['ip', 'netns', 'exec', SPACE, *words], stdin=subprocess.DEVNULL)
+
+    @contextlib.contextmanager
+    def here(self, *words):
+        """A server on the job's own machine."""
+        server = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            server.kill()
+            server.wait()
 
     def wait(self):
         for _ in range(100):
