@@ -144,11 +144,12 @@ class Runners:
     def look(self):
         for listener in self.listeners:
             with contextlib.suppress(BlockingIOError):
-                if listener.type == socket.SOCK_DGRAM:
-                    listener.recv(64)
-                else:
-                    listener.accept()[0].close()
-                self.heard += 1
+                while True:
+                    if listener.type == socket.SOCK_DGRAM:
+                        listener.recv(64)
+                    else:
+                        listener.accept()[0].close()
+                    self.heard += 1
         return self.heard, {path: self.content(path) for path in self.files}
 
 

@@ -98,7 +98,7 @@ def give_label(process, slot, generation):
     """As job_by_task of bpf/abi/job.h has it."""
     pin = glob.glob(f"{traces.PIN_ROOT}/*/job_by_task")[0]
     fd = os.pidfd_open(process.pid)
-    key, value = (struct.pack(form, *numbers).hex(" ").split() for form, numbers in (("i", [fd]), ("IIQ", [slot, generation, 0])))
+    key, value = (struct.pack(form, *numbers).hex(" ").split() for form, numbers in (("i", [fd]), ("IIQII", [slot, generation, 0, 0, 0])))
     subprocess.run([traces.BPFTOOL, "map", "update", "pinned", pin, "key", "hex", *key, "value", "hex", *value], check=True, pass_fds=[fd])
     os.close(fd)
 
