@@ -104,7 +104,7 @@ CGROUP_PROGRAMS = {
 PACKETS = {
     'udp4': ('here udp 127.0.0.2 7001 {token}', 'EPERM'),
     'udp6': ('here udp 2001:db8::1 7001 {token}', 'EPERM'),
-    'tcp': ('here tcp 192.0.2.1 7001 {token}', 'EINPROGRESS'),
+    'tcp': ('here tcp 192.0.2.1 7001 {token}', 'ECONNABORTED'),
 }
 
 # What may be wrong with an expectation: (name, what is put in place of the truth).
