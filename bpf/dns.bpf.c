@@ -21,11 +21,6 @@
 
 /* --- out -------------------------------------------------------------------------------------- */
 
-static __noinline int sort_question(const struct job *job, const struct decision *d)
-{
-	return sort_act(job, d, false);
-}
-
 /* The labels stand behind the record. */
 static __noinline long send_question(const struct job *job, const struct decision *d, bool is_first)
 {
@@ -49,19 +44,19 @@ static __noinline long send_question(const struct job *job, const struct decisio
 static __noinline int settle_question(const struct job *job, struct decision *d)
 {
 	struct job_stats *stats = count_refusal(job, d);
-	int sorted;
+	int sorted, verdict = d->verdict == VERDICT_DENY ? CGROUP_DENY : CGROUP_ALLOW;
 
 	if (!stats)
-		return d->verdict == VERDICT_DENY ? CGROUP_DENY : CGROUP_ALLOW;
+		return verdict;
 	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
-	sorted = sort_question(job, d);
+	sorted = sort_packet(job, d);
 	if (sorted == ACT_FOLDED)
 		count(&stats->folded);
 	else if (!send_question(job, d, first_of(sorted)))
 		count(&stats->emitted);
 	else
 		count_unsent(sorted, job, d, stats);
-	return d->verdict == VERDICT_DENY ? CGROUP_DENY : CGROUP_ALLOW;
+	return verdict;
 }
 
 /* Repeats of one name are of one kind: its hash stands where a file's number does. */

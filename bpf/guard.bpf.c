@@ -9,7 +9,7 @@
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/job.bpf.h"
-#include "lib/emit.bpf.h"
+#include "lib/guard.bpf.h"
 #include "lib/owner.bpf.h"
 
 /* include/linux/security.h, ptrace.h and uapi/linux/capability.h */
@@ -32,24 +32,13 @@ static __always_inline bool is_lifted(int cap)
 
 /*
  * A stacked file system works on its layers as whoever mounted it, outside the job, and asks for what
- * he may: that is not the job's doing. A task that has used io_uring, or works for one, may have put
- * on other credentials itself, so it is not believed.
+ * he may: that is not the job's doing.
  */
 static __always_inline bool is_for_another(const struct cred *cred)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	return cred == task->cred && task->cred != task->real_cred && !uses_uring(task);
-}
-
-static __always_inline int refuse(const struct job *job, enum event_op op, enum event_reason reason,
-				  __u64 number, __u32 detail)
-{
-	struct decision d = { .kind = EVENT_GUARD, .op = op, .reason = reason };
-
-	d.guard.number = number;
-	d.guard.detail = detail;
-	return lsm_refuse(job, &d);
+	return cred == task->cred && has_borrowed_credentials(task);
 }
 
 static __always_inline bool has_capability(const struct cred *cred, int cap)
@@ -165,7 +154,7 @@ int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, 
 		return LSM_ALLOW;
 	if (is_of_no_consequence(&job, cap, opts))
 		return job.policy->mode == MODE_AUDIT ? LSM_ALLOW : LSM_DENY;
-	return refuse(&job, OP_CAPABILITY, REASON_CAPABILITY, cap, 0);
+	return refuse_guarded(&job, OP_CAPABILITY, REASON_CAPABILITY, cap, 0);
 }
 
 SEC("lsm/userns_create")
@@ -177,7 +166,7 @@ int BPF_PROG(guard_userns_create, const struct cred *cred, int ret)
 		return ret;
 	if (job.policy->user_namespaces)
 		return LSM_ALLOW;
-	return refuse(&job, OP_USER_NAMESPACE, REASON_USER_NAMESPACE, 0, 0);
+	return refuse_guarded(&job, OP_USER_NAMESPACE, REASON_USER_NAMESPACE, 0, 0);
 }
 
 /* --- other processes -------------------------------------------------------------------------- */
@@ -201,7 +190,7 @@ int BPF_PROG(guard_ptrace_access_check, struct task_struct *child, unsigned int 
 		return LSM_ALLOW;
 	if (mode & PTRACE_MODE_NOAUDIT)
 		return job.policy->mode == MODE_AUDIT ? LSM_ALLOW : LSM_DENY;
-	return refuse(&job, OP_TRACE, REASON_OUTSIDE, child->tgid, mode);
+	return refuse_guarded(&job, OP_TRACE, REASON_OUTSIDE, child->tgid, mode);
 }
 
 /* Signal 0 only asks whether a process is there, which /proc tells anyway. */
@@ -215,7 +204,7 @@ int BPF_PROG(guard_task_kill, struct task_struct *task, void *info, int sig,
 		return ret;
 	if (!sig || is_of_job(&job, task))
 		return LSM_ALLOW;
-	return refuse(&job, OP_SIGNAL, REASON_OUTSIDE, task->tgid, sig);
+	return refuse_guarded(&job, OP_SIGNAL, REASON_OUTSIDE, task->tgid, sig);
 }
 
 /* include/uapi/asm-generic/fcntl.h */
@@ -278,7 +267,7 @@ static __always_inline int judge_control(struct task_struct *task)
 		return verdict;
 	if (is_of_job(&job, task))
 		return LSM_ALLOW;
-	return refuse(&job, OP_CONTROL, REASON_OUTSIDE, task->tgid, 0);
+	return refuse_guarded(&job, OP_CONTROL, REASON_OUTSIDE, task->tgid, 0);
 }
 
 SEC("lsm/task_setnice")
@@ -323,10 +312,10 @@ int BPF_PROG(guard_perf_event_alloc, struct perf_event *event, int ret)
 	if (target)
 		return is_of_job(&job, target) ?
 			       LSM_ALLOW :
-			       refuse(&job, OP_TRACE, REASON_OUTSIDE, target->tgid, 0);
+			       refuse_guarded(&job, OP_TRACE, REASON_OUTSIDE, target->tgid, 0);
 	if (grants_capability(&job, CAP_PERFMON) || grants_capability(&job, CAP_SYS_ADMIN))
 		return LSM_ALLOW;
-	return refuse(&job, OP_CAPABILITY, REASON_CAPABILITY, CAP_PERFMON, 0);
+	return refuse_guarded(&job, OP_CAPABILITY, REASON_CAPABILITY, CAP_PERFMON, 0);
 }
 
 /* --- the kernel's own machinery --------------------------------------------------------------- */
@@ -344,5 +333,5 @@ int BPF_PROG(guard_bpf, int cmd)
 
 	if (!lsm_enter(&job, &ret))
 		return ret;
-	return refuse(&job, OP_BPF, REASON_BPF, cmd, 0);
+	return refuse_guarded(&job, OP_BPF, REASON_BPF, cmd, 0);
 }

@@ -10,6 +10,7 @@
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/job.bpf.h"
+#include "lib/guard.bpf.h"
 #include "lib/maker.bpf.h"
 
 /* include/uapi/linux/ipc.h and shm.h */
@@ -42,14 +43,6 @@ int BPF_PROG(ipc_rmid, void *ids, struct kern_ipc_perm *perm)
 	return 0;
 }
 
-static __noinline int refuse(const struct job *job, struct kern_ipc_perm *perm)
-{
-	struct decision d = { .kind = EVENT_GUARD, .op = OP_IPC, .reason = REASON_OBJECT };
-
-	d.guard.number = (__u32)BPF_CORE_READ(perm, id);
-	return lsm_refuse(job, &d);
-}
-
 static __noinline int judge(struct kern_ipc_perm *perm, bool is_control)
 {
 	struct job job;
@@ -59,7 +52,9 @@ static __noinline int judge(struct kern_ipc_perm *perm, bool is_control)
 		return LSM_DENY;
 	if (use == USE_OWN || (is_control && use != USE_FOREIGN) || BPF_CORE_READ(perm, deleted))
 		return LSM_ALLOW;
-	return use == USE_DENIED ? LSM_DENY : refuse(&job, perm);
+	if (use == USE_DENIED)
+		return LSM_DENY;
+	return refuse_guarded(&job, OP_IPC, REASON_OBJECT, (__u32)BPF_CORE_READ(perm, id), 0);
 }
 
 SEC("lsm/ipc_permission")

@@ -9,6 +9,7 @@
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/job.bpf.h"
+#include "lib/guard.bpf.h"
 #include "lib/maker.bpf.h"
 
 #define KEY_DENY (-EPERM)
@@ -60,19 +61,7 @@ static __always_inline bool is_kernels(struct key *key, unsigned long flags)
 /* With credentials of the kernel's own: what file systems ask for, names of users or tickets. */
 static __always_inline bool is_for_kernel(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return task->cred != task->real_cred && !uses_uring(task);
-}
-
-static __noinline int refuse(const struct job *job, enum event_op op, enum event_reason reason,
-			     __u64 number, __u32 detail)
-{
-	struct decision d = { .kind = EVENT_GUARD, .op = op, .reason = reason };
-
-	d.guard.number = number;
-	d.guard.detail = detail;
-	return lsm_refuse(job, &d);
+	return has_borrowed_credentials(bpf_get_current_task_btf());
 }
 
 /*
@@ -86,7 +75,7 @@ static __always_inline int judge_request(void)
 
 	if (!lsm_enter(&job, &verdict))
 		return verdict;
-	return refuse(&job, OP_KEY_REQUEST, REASON_HELPER, 0, 0);
+	return refuse_guarded(&job, OP_KEY_REQUEST, REASON_HELPER, 0, 0);
 }
 
 SEC("lsm/key_alloc")
@@ -162,7 +151,7 @@ static __noinline int judge(struct key *key, const struct cred *cred, enum key_n
 		return LSM_DENY;
 	if (is_in_passing(need))
 		return job.policy->mode == MODE_AUDIT ? LSM_ALLOW : LSM_DENY;
-	return refuse(&job, OP_KEY_USE, REASON_OBJECT, (__u32)BPF_CORE_READ(key, serial), need);
+	return refuse_guarded(&job, OP_KEY_USE, REASON_OBJECT, (__u32)BPF_CORE_READ(key, serial), need);
 }
 
 /* The key by its number: the type of the argument is known to nobody but the kernel's own keys. */

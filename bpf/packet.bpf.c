@@ -18,39 +18,9 @@
  */
 #include "lib/jobcage.bpf.h"
 #include "lib/cut.bpf.h"
+#include "lib/headers.bpf.h"
 #include "lib/own.bpf.h"
 #include "lib/spend.bpf.h"
-
-#define IPV4_WITHOUT_OPTIONS 0x45 /* version 4, five words */
-#define IPV4_FRAGMENT 0x3fff      /* more fragments, or an offset */
-#define TCP_FLAG_SYN 0x02
-#define TCP_FLAG_ACK 0x10
-#define UDP_HEADER 8
-
-struct ports {
-	__be16 source, destination;
-};
-
-struct tcp_start {
-	struct ports ports;
-	__be32 sequence, acknowledged;
-	__u8 offset, flags;
-};
-
-struct ipv4_start {
-	__u8 version_length, service;
-	__be16 length, id, fragment;
-	__u8 lifetime, protocol;
-	__be16 sum;
-	__be32 source, destination;
-};
-
-struct ipv6_start {
-	__be32 version_class;
-	__be16 length;
-	__u8 protocol, lifetime;
-	__u8 source[16], destination[16];
-};
 
 struct packet {
 	struct event_net net; /* the other end, and its port */
@@ -176,11 +146,6 @@ static __always_inline struct ends far_end(const struct packet *p)
 	__builtin_memcpy(ends.local, p->net.addr, sizeof(ends.local));
 	__builtin_memcpy(ends.remote, p->local, sizeof(ends.remote));
 	return ends;
-}
-
-static __noinline int sort_packet(const struct job *job, const struct decision *d)
-{
-	return sort_act(job, d, false);
 }
 
 /* emit() where the current task has nothing to do with it. */

@@ -23,12 +23,8 @@ struct domain_value {
 	struct net_value span; /* in ports_by_policy[slot] */
 };
 
+/* resolvers_by_policy[slot]: hash of addresses, 128 bits; whatever the value. */
 #define RESOLVERS_MAX 8
-
-/* resolvers_by_policy[slot]: hash of addresses, 128 bits. */
-struct resolver_value {
-	__u32 rule; /* the number of the rule that opens it */
-};
 
 #define LEARNED_DOMAINS 8
 #define LEARNED_PER_JOB 4096

@@ -15,9 +15,9 @@
  */
 static __noinline int cut(struct __sk_buff *skb, const struct job *job)
 {
-	struct job_stats *stats = stats_of(job);
-	struct kernel_stats *sum = kernel_stats_get();
 	struct bpf_sock *sk = skb->sk;
+	struct kernel_stats *sum;
+	struct job_stats *stats;
 	struct sock_mark *mark;
 
 	if (!sk || sk->state == TCP_STATE_LISTEN)
@@ -25,8 +25,10 @@ static __noinline int cut(struct __sk_buff *skb, const struct job *job)
 	mark = bpf_sk_storage_get(&mark_by_sock, sk, 0, 0);
 	if (!mark || __sync_fetch_and_or(&mark->flags, SOCK_IS_CUT) & SOCK_IS_CUT)
 		return 0;
+	stats = stats_of(job);
 	if (stats)
 		count(&stats->cut);
+	sum = kernel_stats_get();
 	if (sum)
 		count(&sum->cut);
 	return 0;

@@ -6,15 +6,10 @@
 #ifndef JOBCAGE_DNS_BPF_H
 #define JOBCAGE_DNS_BPF_H
 
+#include "lib/headers.bpf.h"
 #include "lib/own.bpf.h"
 
-#define IPV4_WITHOUT_OPTIONS 0x45 /* version 4, five words */
-#define IPV4_FRAGMENT 0x3fff      /* more fragments, or an offset */
-#define UDP_HEADER_LEN 8
 #define NS_PER_SECOND 1000000000ULL
-#define TCP_FLAG_SYN 0x02
-#define TCP_FLAG_ACK 0x10
-#define TCP_FLAG_URG 0x20
 #define STREAM_LENGTH 2 /* bytes before each message, which say how many it has */
 
 enum direction { DIRECTION_OUT = 0, DIRECTION_IN = 1 };
@@ -52,31 +47,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct dns_scratch);
 } dns_by_cpu SEC(".maps");
-
-struct ipv4_head {
-	__u8 version_length, service;
-	__be16 length, id, fragment;
-	__u8 lifetime, protocol;
-	__be16 sum;
-	__be32 source, destination;
-};
-
-struct ipv6_head {
-	__be32 version_class;
-	__be16 length;
-	__u8 protocol, lifetime;
-	__u8 source[16], destination[16];
-};
-
-struct ports_head {
-	__be16 source, destination;
-};
-
-struct tcp_head {
-	struct ports_head ports;
-	__be32 sequence, acknowledged;
-	__u8 offset, flags;
-};
 
 /* The transport and the other end. Of TCP it is a segment. */
 struct datagram {
@@ -123,7 +93,7 @@ static __always_inline void count_lost(const struct job *job)
 
 static __always_inline __u32 read_v4(struct __sk_buff *skb, struct datagram *g, bool is_out)
 {
-	struct ipv4_head ip;
+	struct ipv4_start ip;
 
 	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)) || ip.version_length != IPV4_WITHOUT_OPTIONS ||
 	    ip.fragment & bpf_htons(IPV4_FRAGMENT))
@@ -136,7 +106,7 @@ static __always_inline __u32 read_v4(struct __sk_buff *skb, struct datagram *g, 
 
 static __always_inline __u32 read_v6(struct __sk_buff *skb, struct datagram *g, bool is_out)
 {
-	struct ipv6_head ip;
+	struct ipv6_start ip;
 
 	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
 		return 0;
@@ -148,7 +118,7 @@ static __always_inline __u32 read_v6(struct __sk_buff *skb, struct datagram *g, 
 
 static __always_inline bool read_tcp(struct __sk_buff *skb, struct datagram *g, __u32 at)
 {
-	struct tcp_head tcp;
+	struct tcp_start tcp;
 
 	if (bpf_skb_load_bytes(skb, at, &tcp, sizeof(tcp)))
 		return false;
@@ -161,7 +131,7 @@ static __always_inline bool read_tcp(struct __sk_buff *skb, struct datagram *g, 
 /* False: it has no ports, or headers that packet.bpf.c refuses. */
 static __noinline bool read_datagram(struct __sk_buff *skb, struct datagram *g, bool is_out)
 {
-	struct ports_head ports;
+	struct ports ports;
 	__u8 version = 0;
 	__u32 at;
 
@@ -176,7 +146,7 @@ static __noinline bool read_datagram(struct __sk_buff *skb, struct datagram *g, 
 		return false;
 	g->net.port = bpf_ntohs(is_out ? ports.destination : ports.source);
 	g->local_port = bpf_ntohs(is_out ? ports.source : ports.destination);
-	g->at = at + UDP_HEADER_LEN;
+	g->at = at + UDP_HEADER;
 	if (g->net.protocol == IPPROTO_TCP && !read_tcp(skb, g, at))
 		return false;
 	g->len = skb->len > g->at ? skb->len - g->at : 0;

@@ -11,6 +11,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#define BPF_NOEXIST 1 /* include/uapi/linux/bpf.h */
+
 /* include/uapi/asm-generic/errno*.h: numbers that BTF does not carry. */
 #define EPERM 1
 #define E2BIG 7

@@ -8,8 +8,6 @@
 
 #include "lib/dns.bpf.h"
 
-#define BPF_NOEXIST 1 /* include/uapi/linux/bpf.h */
-
 /* Takes the question that this answers; false: there is none. */
 static __noinline bool take_question(struct asked *asked, __u64 head, __u64 hash)
 {

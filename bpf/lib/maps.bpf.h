@@ -191,7 +191,7 @@ struct resolvers_def {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RESOLVERS_MAX);
 	__uint(key_size, 16);
-	__uint(value_size, sizeof(struct resolver_value));
+	__uint(value_size, sizeof(__u8));
 };
 
 struct {

@@ -12,8 +12,6 @@
 
 #include "lib/budget.bpf.h"
 
-#define BPF_NOEXIST 1 /* include/uapi/linux/bpf.h */
-
 static __always_inline void give_back(struct spent *spent, __u64 len)
 {
 	__sync_fetch_and_add(&spent->bytes, -len);

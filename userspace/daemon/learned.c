@@ -41,20 +41,32 @@ static size_t leads_of(const struct learned_address *address, __u64 now_ns, stru
 	return cnt;
 }
 
-static json_t *domain_json(const struct policy *policy, __u64 domain)
+/* Ids of the policy's domains, by their rules; 0: the rule has none. NULL: no memory. */
+static __u64 *domain_ids(const struct policy *policy)
+{
+	__u64 *ids = calloc(policy->rule_cnt + 1, sizeof(*ids));
+
+	for (size_t i = 0; ids && i < policy->rule_cnt; i++)
+		if (policy->rules[i].domain)
+			ids[i] = domain_id(policy->rules[i].domain);
+	return ids;
+}
+
+static json_t *domain_json(const struct policy *policy, const __u64 *ids, __u64 domain)
 {
 	for (size_t i = 0; i < policy->rule_cnt; i++)
-		if (policy->rules[i].domain && domain_id(policy->rules[i].domain) == domain)
+		if (ids[i] == domain)
 			return json_string(policy->rules[i].domain);
 	return json_null();
 }
 
-static json_t *lead_report(const struct policy *policy, const struct lead *lead, __u64 now_ns)
+static json_t *lead_report(const struct policy *policy, const __u64 *ids, const struct lead *lead,
+			   __u64 now_ns)
 {
 	char ip[INET6_ADDRSTRLEN];
 
 	address_print(lead->addr, ip);
-	return json_pack("{s:s, s:o, s:I}", "ip", ip, "domain", domain_json(policy, lead->domain),
+	return json_pack("{s:s, s:o, s:I}", "ip", ip, "domain", domain_json(policy, ids, lead->domain),
 			 "seconds", (json_int_t)((lead->until_ns - now_ns) / NS_PER_SECOND));
 }
 
@@ -63,6 +75,7 @@ json_t *learned_report(const struct job *job)
 	__u64 now_ns = clock_ms(CLOCK_BOOTTIME) * (NS_PER_SECOND / 1000);
 	_cleanup_free_ struct learned_address *addresses = NULL;
 	_cleanup_free_ struct lead *leads = NULL;
+	_cleanup_free_ __u64 *ids = NULL;
 	json_auto_t *list = json_array();
 	size_t cnt, lead_cnt = 0, live = 0;
 
@@ -75,11 +88,13 @@ json_t *learned_report(const struct job *job)
 		lead_cnt += more;
 		live += more > 0;
 	}
-	if (!leads)
+	if (lead_cnt)
+		ids = domain_ids(job->rules->policy);
+	if (!leads || (lead_cnt && !ids))
 		return NULL;
 	qsort(leads, lead_cnt, sizeof(*leads), compare_leads);
 	for (size_t i = 0; i < lead_cnt && i < LEARNED_SHOWN; i++)
-		if (json_array_append_new(list, lead_report(job->rules->policy, &leads[i], now_ns)))
+		if (json_array_append_new(list, lead_report(job->rules->policy, ids, &leads[i], now_ns)))
 			return NULL;
 	return json_pack("{s:I, s:O}", "addresses", (json_int_t)live, "learned", list);
 }

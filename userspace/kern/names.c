@@ -51,7 +51,7 @@ static int store(struct kern *kern, enum kern_map outer, __u32 slot, const struc
 
 struct resolvers {
 	__u8 addr[RESOLVERS_MAX][16];
-	struct resolver_value value[RESOLVERS_MAX];
+	__u8 value[RESOLVERS_MAX];
 	size_t cnt;
 };
 
@@ -60,8 +60,8 @@ static void collect_resolvers(const struct policy *policy, struct resolvers *res
 	for (size_t i = 0; i < policy->rule_cnt && resolvers->cnt < RESOLVERS_MAX; i++) {
 		if (policy->rules[i].class != RULE_RESOLVER)
 			continue;
-		memcpy(resolvers->addr[resolvers->cnt], policy->rules[i].addr, sizeof(resolvers->addr[0]));
-		resolvers->value[resolvers->cnt++].rule = (__u32)i + 1;
+		memcpy(resolvers->addr[resolvers->cnt++], policy->rules[i].addr,
+		       sizeof(resolvers->addr[0]));
 	}
 }
 
@@ -155,12 +155,17 @@ int names_read(struct kern *kern, struct job_label label, struct learned_address
 	_cleanup_free_ struct learned_address *addresses = NULL;
 	_cleanup_fd_ int fd = open_learned(kern, label);
 
-	if (fd < 0 && fd != -ENOENT)
+	if (fd == -ENOENT) {
+		*ret_addresses = NULL;
+		*ret_cnt = 0;
+		return 0;
+	}
+	if (fd < 0)
 		return fd;
 	addresses = calloc(LEARNED_PER_JOB, sizeof(*addresses));
 	if (!addresses)
 		return -ENOMEM;
-	*ret_cnt = fd < 0 ? 0 : collect_learned(fd, addresses);
+	*ret_cnt = collect_learned(fd, addresses);
 	*ret_addresses = TAKE_PTR(addresses);
 	return 0;
 }

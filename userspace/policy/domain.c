@@ -15,7 +15,6 @@
 
 #define DOMAIN_LEN_MAX (DNS_NAME_MAX - 2) /* a byte before each label, and the root */
 #define LABEL_CHARS "abcdefghijklmnopqrstuvwxyz0123456789-_"
-#define WILDCARD "*."
 
 /* What is wrong with a name in lower case; NULL: nothing. */
 static const char *fault_of(const char *name)
@@ -64,7 +63,7 @@ bool value_domain(const struct cursor *at, char **ret_domain)
 		return false;
 	}
 	fold(domain);
-	if (!strncmp(domain, WILDCARD, strlen(WILDCARD)))
+	if (domain_is_wildcard(domain))
 		name += strlen(WILDCARD);
 	fault = fault_of(name);
 	if (fault) {

@@ -13,8 +13,8 @@
 
 #include "base/cleanup.h"
 #include "policy/egress_build.h"
+#include "policy/rule.h"
 
-#define WILDCARD "*."
 
 struct domain {
 	const char *text;
@@ -27,11 +27,6 @@ struct domains {
 	struct domain *items; /* sorted by text, as the rule table is */
 	size_t cnt;
 };
-
-static bool is_wildcard(const char *text)
-{
-	return !strncmp(text, WILDCARD, strlen(WILDCARD));
-}
 
 __u64 domain_id(const char *text)
 {
@@ -138,7 +133,7 @@ static int add_spans(const struct policy *policy, struct builder *b, const struc
 	for (size_t i = 0; !err && i < domains->cnt; i++) {
 		const char *text = order[i]->text;
 		const struct domain *outer =
-			wider(domains, is_wildcard(text) ? text + strlen(WILDCARD) : text);
+			wider(domains, domain_is_wildcard(text) ? text + strlen(WILDCARD) : text);
 
 		err = egress_add_span(b, policy, order[i]->first, order[i]->cnt,
 				      outer ? &outer->span : NULL, &order[i]->span);
@@ -163,7 +158,7 @@ static int reserve(struct egress_tables *tables, size_t cnt)
 /* "x" and "*.x" share an entry: whichever is met first makes it. */
 static void add_name(struct egress_tables *tables, const struct domains *domains, const struct domain *domain)
 {
-	bool is_below = is_wildcard(domain->text);
+	bool is_below = domain_is_wildcard(domain->text);
 	const char *name = domain->text + (is_below ? strlen(WILDCARD) : 0);
 	const struct domain *exact = is_below ? find(domains, name) : domain;
 	char text[sizeof(WILDCARD) + DNS_NAME_MAX] = WILDCARD;

@@ -19,7 +19,7 @@ bool read_path(const struct cursor *at, const struct node *node, struct rule *ru
 }
 
 bool read_word(const struct cursor *at, const struct node *node,
-		      const struct vocabulary *vocabulary, uint8_t *ret_value)
+	       const struct vocabulary *vocabulary, uint8_t *ret_value)
 {
 	struct cursor value = cursor_at(at, node);
 
@@ -32,7 +32,7 @@ bool read_flag(const struct node *node)
 }
 
 void read_list(struct draft *draft, const struct cursor *at, const struct node *list,
-		      const struct field *field, entry_reader read, uint8_t access)
+	       const struct field *field, entry_reader read, uint8_t access)
 {
 	struct cursor entry;
 

@@ -7,6 +7,8 @@
 #define JOBCAGE_POLICY_RULE_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "policy/policy.h"
 
@@ -18,6 +20,14 @@
  * + n.
  */
 #define MAPPED_BITS 96
+
+/* What a domain that stands for all names below another begins with. */
+#define WILDCARD "*."
+
+static inline bool domain_is_wildcard(const char *domain)
+{
+	return !strncmp(domain, WILDCARD, strlen(WILDCARD));
+}
 extern const uint8_t mapped_prefix[MAPPED_BITS / 8];
 
 void rule_clear(struct rule *rule);

@@ -3,22 +3,25 @@
 import os
 import socket
 import subprocess
-import time
+
+from harness import wait_for
 
 HTTP, HTTPS, SSH, RSYNC, IPERF, ECHO, DNS = 8080, 8443, 2222, 8730, 5201, 9000, 53
 PAYLOAD, NAME, ANSWER = 'payload-of-the-peer', 'peer.test', '192.0.2.9'
 START_S = 60
 
 NGINX = '''
-user root; daemon off; pid {own}/nginx.pid; error_log {own}/nginx.log; worker_processes 1;
+{first}daemon off; pid {own}/nginx.pid; error_log {own}/nginx.log; worker_processes 1;
 events {{ worker_connections 64; }}
 http {{
   access_log off; autoindex on; root {folder}/www; client_body_temp_path {own}/b; proxy_temp_path {own}/p;
   fastcgi_temp_path {own}/f; uwsgi_temp_path {own}/u; scgi_temp_path {own}/s;
-  server {{ listen 8080; listen [::]:8080; }}
-  server {{ listen 8443 ssl; listen [::]:8443 ssl; ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; }}
+  {servers}
 }}
 '''
+HTTP_SERVER = 'server {{ listen {port}; listen [::]:{port}; }}'
+HTTPS_SERVER = '''server {{ listen {port} ssl; listen [::]:{port} ssl;
+  ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; }}'''
 SSHD = '''
 Port 2222
 HostKey {folder}/host_key
@@ -62,6 +65,11 @@ def write(path, text):
         stream.write(text)
 
 
+def nginx(own, folder, servers, first=''):
+    """Its configuration."""
+    return NGINX.format(own=own, folder=folder, first=first, servers='\n  '.join(servers))
+
+
 def prepare(folder):
     """What all share: a file, a repository, keys."""
     www = f'{folder}/www'
@@ -82,14 +90,24 @@ def prepare(folder):
         run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', f'{folder}/{name}')
 
 
+def answers(address, port):
+    try:
+        socket.create_connection((address, port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
 class Peer:
     """The servers of one namespace."""
 
     def __init__(self, folder, name, address):
         own = f'{folder}/{name}'
         os.makedirs(own)
-        for server, text in (('nginx', NGINX), ('sshd', SSHD), ('rsyncd', RSYNCD), ('unbound', UNBOUND)):
+        for server, text in (('sshd', SSHD), ('rsyncd', RSYNCD), ('unbound', UNBOUND)):
             write(f'{own}/{server}.conf', text.format(folder=folder, own=own))
+        write(f'{own}/nginx.conf', nginx(own, folder, [HTTP_SERVER.format(port=HTTP), HTTPS_SERVER.format(port=HTTPS, folder=folder)],
+                                         'user root; '))
         commands = (['nginx', '-c', f'{own}/nginx.conf'], ['/usr/sbin/sshd', '-D', '-e', '-f', f'{own}/sshd.conf'],
                     ['rsync', '--daemon', '--no-detach', f'--config={own}/rsyncd.conf'], ['iperf3', '-s', '-p', str(IPERF)],
                     ['unbound', '-d', '-c', f'{own}/unbound.conf'],
@@ -98,18 +116,7 @@ class Peer:
             self.processes = [subprocess.Popen(['nsenter', f'--net=/run/netns/{name}', *command], stdin=subprocess.DEVNULL,
                                                stdout=log, stderr=log) for command in commands]
         for port in (HTTP, HTTPS, SSH, RSYNC, IPERF, ECHO, DNS):
-            self.wait_for(address, port)
-
-    def wait_for(self, address, port):
-        until = time.monotonic() + START_S
-        while True:
-            try:
-                socket.create_connection((address, port), 1).close()
-                return
-            except OSError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
+            assert wait_for(lambda one=port: answers(address, one), START_S), f'nobody listens on {address} port {port}'
 
     def close(self):
         for process in self.processes:

@@ -28,6 +28,12 @@ while True:
 """
 
 
+def add_device(name, address, enter=()):
+    """Where packets go and nobody is. enter: a command for another network."""
+    for words in (["link", "add", name, "type", "dummy"], ["address", "add", address, "dev", name], ["link", "set", name, "up"]):
+        subprocess.run([*enter, "ip", *words], check=True)
+
+
 def elements(name):
     """Of a pinned map."""
     pin = glob.glob(f"/sys/fs/bpf/jobcage/*/{name}")
@@ -65,9 +71,7 @@ def put_policy(house, max_bytes, *others):
 
 
 def budgets(check, house):
-    subprocess.run(["ip", "link", "add", "budgeted", "type", "dummy"], check=True)
-    subprocess.run(["ip", "address", "add", f"{NET}.1/24", "dev", "budgeted"], check=True)
-    subprocess.run(["ip", "link", "set", "budgeted", "up"], check=True)
+    add_device("budgeted", f"{NET}.1/24")
     put_policy(house, 1050)
     sender = Sender(house)
     sender.sends(check, "sent", 4, (400, 1050, 0))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 
+from budgeted import add_device
 from harness import WAIT_S, read, wait_for
 
 ADDRESS, CLOSED, OPEN = "10.9.8.1", 8401, 8402
@@ -53,9 +54,8 @@ def network(is_own):
     if not is_own:
         subprocess.run(["ip", "netns", "add", ELSEWHERE], check=True)
     try:
-        for words in (["link", "add", "resets", "type", "dummy"], ["address", "add", f"{ADDRESS}/24", "dev", "resets"],
-                      ["link", "set", "resets", "up"], ["link", "set", "lo", "up"]):
-            subprocess.run([*enter, "ip", *words], check=True)
+        add_device("resets", f"{ADDRESS}/24", enter)
+        subprocess.run([*enter, "ip", "link", "set", "lo", "up"], check=True)
         yield enter
     finally:
         subprocess.run([*enter, "ip", "link", "delete", "resets"], check=True)
