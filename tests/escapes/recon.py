@@ -42,12 +42,13 @@ PROCESS_FILES = 'environ maps mem exe cwd root fd/0 ns/pid ns/mnt stack syscall 
 NAMESPACES = 'cgroup ipc mnt net pid time user uts'.split()
 UNSHARE = {'mount': 0x20000, 'cgroup': 0x2000000, 'uts': 0x4000000, 'ipc': 0x8000000, 'user': 0x10000000, 'pid': 0x20000000, 'net': 0x40000000,
            'time': 0x80}
-# Number, arguments: what they ask for is not there, is what is so already, or is none at all.
+# Number, arguments: what they ask for is not there, what is so already, or is none at all. PTRACE_SEIZE: who is traced by ATTACH when the
+# tracer ends stays stopped, be it process 1.
 CALLS = {
     'mount': (165, 0, 0, 0, 0, 0), 'umount2': (166, b'/no/such', 0), 'pivot_root': (155, b'/no/such', b'/no/such'), 'chroot': (161, b'/'), 'swapon': (167, b'/no/such', 0),
     'swapoff': (168, b'/no/such'), 'reboot': (169, 0xfee1dead, 672274793, 0x1234), 'kexec_load': (246, 0, 0, 0, 0), 'kexec_file_load': (320, -1, -1, 0, 0, 1),
     'init_module': (175, 0, 0, b''), 'finit_module': (313, -1, b'', 0), 'delete_module': (176, b'no_such_module', 0), 'acct': (163, b'/no/such'),
-    'bpf': (321, 7, 0, 0), 'perf_event_open': (298, 0, 0, -1, -1, 0), 'ptrace': (101, 16, 1, 0, 0), 
+    'bpf': (321, 7, 0, 0), 'perf_event_open': (298, 0, 0, -1, -1, 0), 'ptrace': (101, 0x4206, 1, 0, 0),
     'kcmp': (312, 1, 1, 0, 0, 0), 'pidfd_open': (434, 1, 0), 'setns': (308, -1, 0), 'open_by_handle_at': (304, -1, 0, 0), 'name_to_handle_at': (303, -1, 0, 0, 0, 0),
     'userfaultfd': (323, 0), 'iopl': (172, 3), 'ioperm': (173, 0x80, 1, 1), 'settimeofday': (164, 0, 0), 'sethostname': (170, 0, -1), 'setdomainname': (171, 0, -1),
     'quotactl': (179, 0x80000100, 0, 0, 0), 'lookup_dcookie': (212, 0, 0, 0), 'syslog': (103, 10, 0, 0), 'add_key': (248, 0, 0, 0, 0, 0),

@@ -354,6 +354,19 @@ static void sentences_name_the_first_failure(void **state)
 					  .error = -EACCES },
 		"self-test: open() /srv/d, which the policy allows, was refused (Permission "
 		"denied); the job is not started");
+	expect_sentence((struct selftest_result){ .what = "shmat()",
+						  .noted_by = "ipc_addid",
+						  .outcome = OUTCOME_NOT_ALLOWED },
+			"self-test: ipc_addid did not note that the job made what it uses: shmat() "
+			"would be refused; the job is not started: end all jobs, so that the next "
+			"one loads the kernel programs anew");
+	expect_sentence((struct selftest_result){ .what = "sendto()",
+						  .noted_by = "cgroup/sock_create",
+						  .outcome = OUTCOME_NOT_ALLOWED,
+						  .error = -EPERM },
+			"self-test: cgroup/sock_create did not note that the job made what it uses: "
+			"sendto() was refused (Operation not permitted); the job is not started: "
+			"see what else attaches programs to cgroups: bpftool cgroup tree");
 }
 
 static void result_as_json(void **state)

@@ -68,6 +68,7 @@ struct act {
 	enum event_op other_op;   /* of the record where an older kernel asks another hook; or 0 */
 	enum event_reason reason; /* of the record; 0: any */
 	bool is_by_cgroup;        /* the cgroup's program refuses it */
+	const char *noted_by;     /* what must be allowed: the hook that notes whose it is; or NULL */
 	/* In audit mode, where nothing stops there, told of by this program of the cgroup; or NULL. */
 	const char *audit_hook;
 	bool is_by_parent;            /* done by the process that was labelled, not by its child */

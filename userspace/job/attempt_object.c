@@ -149,10 +149,12 @@ const struct act allowed_object_acts[] = {
 	{ .name = "own shared memory",
 	  .what = "shmat() of its own shared memory",
 	  .run = use_own_segment,
+	  .noted_by = "ipc_addid",
 	  .op = OP_IPC },
 	{ .name = "own key",
 	  .what = "keyctl() that reads its own key",
 	  .run = read_own_key,
+	  .noted_by = "key_alloc",
 	  .op = OP_KEY_USE },
 };
 const size_t allowed_object_act_cnt = ARRAY_SIZE(allowed_object_acts);

@@ -145,4 +145,5 @@ const struct act allowed_own_act = {
 	.name = "allowed own socket",
 	.what = "a datagram over the loopback between sockets of the job",
 	.run = send_to_own,
+	.noted_by = "cgroup/sock_create",
 };

@@ -500,6 +500,7 @@ static int fill_item(const struct trial *trial, size_t i, struct selftest_result
 	*item = (struct selftest_result){
 		.name = act->name,
 		.hook = is_audit && act->audit_hook ? act->audit_hook : act->hook,
+		.noted_by = act->noted_by,
 		.what = act->what,
 		.target = target ? strdup(target) : NULL,
 		.outcome = judge(trial, i),

@@ -42,6 +42,7 @@ enum selftest_outcome {
 struct selftest_result {
 	const char *name; /* stable; in static memory */
 	const char *hook; /* the one that must refuse; NULL: must be allowed */
+	const char *noted_by; /* of what must be allowed: the hook that notes whose it is; or NULL */
 	const char *what; /* the act, in words */
 	char *target;     /* what it was done to, or NULL */
 	enum selftest_outcome outcome;

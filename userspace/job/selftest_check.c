@@ -17,9 +17,29 @@ static const char *advice(const struct selftest_result *item)
 {
 	if (item->target)
 		return "see whether another directory is mounted or was moved there";
-	if (strchr(item->hook, '/'))
+	if (strchr(item->hook ? item->hook : item->noted_by, '/'))
 		return "see what else attaches programs to cgroups: bpftool cgroup tree";
 	return "end all jobs, so that the next one loads the kernel programs anew";
+}
+
+/* What the policy allows, refused by us: audit mode only tells of it. */
+static int explain_refused(const struct selftest_result *item, struct error *err)
+{
+	const char *target = item->target ? item->target : "";
+	const char *blank = item->target ? " " : "";
+	char refused[128] = "would be refused";
+
+	if (item->error)
+		snprintf(refused, sizeof(refused), "was refused (%s)", strerror(-item->error));
+	if (item->noted_by)
+		return error_set(
+			err, -EKEYREJECTED,
+			"self-test: %s did not note that the job made what it uses: %s %s; the job "
+			"is not started: %s",
+			item->noted_by, item->what, refused, advice(item));
+	return error_set(err, -EKEYREJECTED,
+			 "self-test: %s%s%s, which the policy allows, %s; the job is not started",
+			 item->what, blank, target, refused);
 }
 
 static int explain(const struct selftest_result *item, struct error *err)
@@ -41,11 +61,7 @@ static int explain(const struct selftest_result *item, struct error *err)
 			"self-test: %s cannot be proved: something else refused %s (%s); the job "
 			"is not started: run jobcage where no other confinement holds it",
 			item->hook, item->what, result);
-	return error_set(
-		err, -EKEYREJECTED,
-		"self-test: %s%s%s, which the policy allows, was refused (%s); the job is not "
-		"started",
-		item->what, blank, target, result);
+	return explain_refused(item, err);
 }
 
 int selftest_check(const struct selftest *selftest, struct error *err)
