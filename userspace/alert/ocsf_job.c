@@ -208,6 +208,7 @@ static json_t *new_end_details(const struct alert_end *end)
 		{ "without_path", stats->path_failures },
 		{ "fork_failures", stats->fork_failures },
 		{ "names_lost", stats->names_lost },
+		{ "connections_cut", stats->cut },
 	};
 	json_auto_t *details = json_pack("{s:b, s:b, s:o, s:o, s:o}", "complete", alert_end_complete(end),
 					 "adopted", end->adopted, "denied", new_counts(stats->denied),

@@ -160,6 +160,9 @@ static void print_kernel(FILE *out, const json_t *kernel)
 	print_head(out, "names_lost_total", "counter",
 		   "Answers from resolvers that did not reach a job, or whose addresses did not fit.");
 	fprintf(out, "jobcage_names_lost_total %lld\n", number(kernel, "names_lost"));
+	print_head(out, "connections_cut_total", "counter",
+		   "TCP connections reset because one of their packets was refused.");
+	fprintf(out, "jobcage_connections_cut_total %lld\n", number(kernel, "connections_cut"));
 }
 
 static int print_all(FILE *out, const json_t *answer)

@@ -164,6 +164,8 @@ static void print_status(const json_t *job)
 	print_counts("would deny", json_object_get(job, "would_deny"));
 	print_budgets(json_object_get(job, "budgets"));
 	print_names(json_object_get(job, "names"), number(job, "names_lost"));
+	if (number(job, "connections_cut"))
+		printf("%-12s TCP connections: %lld\n", "reset", number(job, "connections_cut"));
 	print_kinds(json_object_get(job, "kinds"));
 	print_record(json_object_get(job, "record"));
 	print_sinks(json_object_get(job, "sinks"));

@@ -69,6 +69,7 @@ json_t *report_status(const struct watch *watch)
 	    !put(report, "kinds", kinds_report(&watch->kinds)) ||
 	    !put(report, "budgets", spent_budgets(watch->job)) ||
 	    !put(report, "names_lost", json_integer((json_int_t)stats.names_lost)) ||
+	    !put(report, "connections_cut", json_integer((json_int_t)stats.cut)) ||
 	    !put(report, "rules", json_integer(policy->rule_cnt)) ||
 	    !put(report, "source",
 		 watch->job->source ? text_json(watch->job->source) : json_null()) ||

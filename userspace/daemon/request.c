@@ -157,12 +157,13 @@ static int request_metrics(struct daemon *daemon, struct request *request, struc
 		if (json_array_append_new(jobs, report_status(watch)))
 			return error_errno(err, -ENOMEM, "cannot collect the counters");
 	kern_read_stats(daemon->controller->kern, &stats);
-	*ret_answer = json_pack("{s:O, s:o, s:{s:I, s:I, s:I, s:I}}", "jobs", jobs, "sinks",
+	*ret_answer = json_pack("{s:O, s:o, s:{s:I, s:I, s:I, s:I, s:I}}", "jobs", jobs, "sinks",
 				sinks_report(daemon->controller->sinks), "kernel", "not_in_force",
 				(json_int_t)stats.not_in_force, "label_misses",
 				(json_int_t)stats.label_misses, "enter_failures",
 				(json_int_t)stats.enter_failures, "names_lost",
-				(json_int_t)stats.names_lost);
+				(json_int_t)stats.names_lost, "connections_cut",
+				(json_int_t)stats.cut);
 	return *ret_answer ? 0 : error_errno(err, -ENOMEM, "cannot collect the counters");
 }
 

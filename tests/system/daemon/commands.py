@@ -10,7 +10,7 @@ from house import ALICE, ROOT, SOCKET
 KEYS = {"job", "policy", "digest", "mode", "command", "user", "uid", "asked_by", "pid", "start_ms", "cgroup", "attached", "adopted"}
 NO_UTF8 = os.fsdecode(b"a\xff")
 MORE = {"denied", "would_deny", "record", "rules", "source", "alerts", "budgets", "runtime_ms", "backend", "self_test", "kinds", "names",
-        "names_lost"}
+        "names_lost", "connections_cut"}
 
 
 def usage(check, house):

@@ -122,6 +122,7 @@ def closed_by_reload(check, house, what, enter):
     job.process.kill()
     job.finish()
     house.record(job)
+    check.equal(f"{what}: it is counted", job.end().get("connections_cut"), 1)
     check.equal(f"{what}: what is told", {event["metadata"]["event_code"] for event in job.events()} & {"net_packet_out"}, {"net_packet_out"})
     for receiver in receivers.values():
         receiver.close()
