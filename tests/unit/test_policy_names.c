@@ -223,7 +223,8 @@ static void names_are_explained(void **state)
 {
 	struct policy *policy = with_rules("{\"id\": \"wild\", \"domain\": \"*.example\", \"ports\": [443]},"
 					   "{\"id\": \"in\", \"domain\": \"in.example\", \"ports\": [80], \"private\": true}");
-	static const char *const wrong[] = { "a.example", ":443", ".:443", "a..example:443", "a.example:0", "a.example:65536" };
+	static const char *const wrong[] = { "a.example", ":443", ".:443", "a..example:443", "a.example:0", "a.example:65536",
+					     "a b.example:443", "300.1.1.1:443", "-a.example:443" };
 	struct egress_tables tables;
 	struct explanation explanation;
 	struct flow flow = { .protocol = IPPROTO_TCP };

@@ -89,7 +89,8 @@ static int read_question(const struct option_given *given, uint8_t *protocol,
 	};
 	if (!flow_parse(given->value, &question->flow) &&
 	    (question->flow.is_inbound || !flow_parse_name(given->value, &question->flow)))
-		return command_misused(&command, "'%s' is not an address and port", given->value);
+		return command_misused(&command, "'%s' is no address%s with a port", given->value,
+				       question->flow.is_inbound ? "" : " or name");
 	questions->cnt++;
 	return -1;
 }

@@ -16,8 +16,7 @@
 #define DOMAIN_LEN_MAX (DNS_NAME_MAX - 2) /* a byte before each label, and the root */
 #define LABEL_CHARS "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
-/* What is wrong with a name in lower case; NULL: nothing. */
-static const char *fault_of(const char *name)
+const char *domain_fault(const char *name)
 {
 	const char *label = name;
 	size_t len;
@@ -65,7 +64,7 @@ bool value_domain(const struct cursor *at, char **ret_domain)
 	fold(domain);
 	if (domain_is_wildcard(domain))
 		name += strlen(WILDCARD);
-	fault = fault_of(name);
+	fault = domain_fault(name);
 	if (fault) {
 		cursor_error(at, "bad domain '%s': %s", cursor_string(at), fault);
 		return false;

@@ -54,20 +54,6 @@ bool flow_parse(const char *text, struct flow *flow)
 	return true;
 }
 
-/* Whether each label has 1 to 63 characters. */
-static bool has_labels(const char *name)
-{
-	size_t len;
-
-	do {
-		len = strcspn(name, ".");
-		if (!len || len > DNS_LABEL_MAX)
-			return false;
-		name += len;
-	} while (*name++ == '.');
-	return true;
-}
-
 bool flow_parse_name(const char *text, struct flow *flow)
 {
 	const char *colon = strrchr(text, ':');
@@ -81,7 +67,7 @@ bool flow_parse_name(const char *text, struct flow *flow)
 	for (size_t i = 0; i < len; i++)
 		parsed.name[i] = (char)tolower((unsigned char)text[i]);
 	parsed.name[len] = '\0';
-	if (!has_labels(parsed.name))
+	if (domain_fault(parsed.name))
 		return false;
 	*flow = parsed;
 	return true;

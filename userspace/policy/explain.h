@@ -26,7 +26,10 @@ struct explanation {
 /* "192.0.2.1:443", "[2001:db8::1]:443". Sets addr and port; false, and nothing set, if it is neither. */
 bool flow_parse(const char *text, struct flow *flow);
 
-/* "a.example:443": sets name and port; an answer to it that is private needs a rule that says so. */
+/*
+ * "a.example:443": sets name and port; an answer to it that is private needs a rule that says so. False, and
+ * nothing set, if no domain of a policy could be called so.
+ */
 bool flow_parse_name(const char *text, struct flow *flow);
 
 struct explanation explain_flow(const struct policy *policy, const struct egress_tables *tables,

@@ -28,6 +28,10 @@ static inline bool domain_is_wildcard(const char *domain)
 {
 	return !strncmp(domain, WILDCARD, strlen(WILDCARD));
 }
+
+/* Why a name in lower case, without a wildcard, is none, as a sentence; NULL: it is one. */
+const char *domain_fault(const char *name);
+
 extern const uint8_t mapped_prefix[MAPPED_BITS / 8];
 
 void rule_clear(struct rule *rule);
