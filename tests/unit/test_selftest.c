@@ -303,7 +303,8 @@ static void a_dataset_may_be_a_file(void **state)
 
 /* --- verdict and sentence --------------------------------------------------------------------- */
 
-static void expect_sentence(struct selftest_result item, const char *want)
+static void expect_sentence_before(struct selftest_result item, enum selftest_outcome later,
+				   const char *want)
 {
 	struct selftest_result items[] = {
 		{ .name = "file_open",
@@ -312,13 +313,29 @@ static void expect_sentence(struct selftest_result item, const char *want)
 		  .outcome = OUTCOME_REFUSED },
 		{ .name = "udp v6", .hook = "x", .what = "x", .outcome = OUTCOME_IMPOSSIBLE },
 		item,
-		{ .name = "later", .hook = "later", .what = "x", .outcome = OUTCOME_NOT_REFUSED },
+		{ .name = "later", .hook = "later", .what = "x", .outcome = later },
 	};
 	struct selftest selftest = { .items = items, .cnt = ARRAY_SIZE(items) };
 	struct error err = { 0 };
 
 	assert_int_equal(selftest_check(&selftest, &err), -EKEYREJECTED);
 	assert_string_equal(err.text, want);
+}
+
+static void expect_sentence(struct selftest_result item, const char *want)
+{
+	expect_sentence_before(item, item.outcome, want);
+}
+
+static void sentences_name_what_is_certain(void **state)
+{
+	struct selftest_result unproved = { .hook = "key_alloc", .what = "x", .outcome = OUTCOME_NOT_OURS };
+
+	(void)state;
+	expect_sentence_before(unproved, OUTCOME_NOT_REFUSED,
+			       "self-test: later did not refuse x (it succeeded); the job is not "
+			       "started: end all jobs, so that the next one loads the kernel "
+			       "programs anew");
 }
 
 static void sentences_name_the_first_failure(void **state)
@@ -419,6 +436,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_dataset_may_be_a_file, enter_folder,
 						leave_folder),
 		cmocka_unit_test(sentences_name_the_first_failure),
+		cmocka_unit_test(sentences_name_what_is_certain),
 		cmocka_unit_test(result_as_json),
 	};
 

@@ -67,7 +67,7 @@ int selftest_run(struct kern *kern, struct job_label label, const struct cgroup 
 
 /*
  * Returns 0 if the job may start, else -EKEYREJECTED with a sentence that names the first hook that
- * did not bite.
+ * did not bite, or without one the first that could not be proved.
  */
 int selftest_check(const struct selftest *selftest, struct error *err);
 void selftest_free(struct selftest *selftest);

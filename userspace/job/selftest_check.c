@@ -12,6 +12,25 @@ static bool is_failure(const struct selftest_result *item)
 	return item->outcome >= OUTCOME_NOT_REFUSED;
 }
 
+/*
+ * The first that fails; of several rather one that says what is wrong: what cannot be proved may have been
+ * refused, without a record, by a hook that misses what another should have noted.
+ */
+static const struct selftest_result *worst(const struct selftest *selftest)
+{
+	const struct selftest_result *found = NULL;
+
+	for (size_t i = 0; i < selftest->cnt; i++) {
+		const struct selftest_result *item = &selftest->items[i];
+
+		if (is_failure(item) && item->outcome != OUTCOME_NOT_OURS)
+			return item;
+		if (is_failure(item) && !found)
+			found = item;
+	}
+	return found;
+}
+
 /* What to do about a hook, a program of the cgroup, a rule that does not bite. */
 static const char *advice(const struct selftest_result *item)
 {
@@ -66,10 +85,9 @@ static int explain(const struct selftest_result *item, struct error *err)
 
 int selftest_check(const struct selftest *selftest, struct error *err)
 {
-	for (size_t i = 0; i < selftest->cnt; i++)
-		if (is_failure(&selftest->items[i]))
-			return explain(&selftest->items[i], err);
-	return 0;
+	const struct selftest_result *item = worst(selftest);
+
+	return item ? explain(item, err) : 0;
 }
 
 void selftest_free(struct selftest *selftest)
