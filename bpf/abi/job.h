@@ -59,7 +59,8 @@ struct job_value {
 	__u64 cgroup_id; /* for user space: the cgroup that job_by_cgroup names for it; 0: none */
 	__u32 evidence_id; /* for user space: id of the map that evidence_by_group has for the slot's
 			      group; 0: none */
-	__u32 is_ending; /* 1: it is being killed, and what is left of it makes no more processes */
+	__u16 is_ending; /* 1: it is being killed, and what is left of it makes no more processes */
+	__u16 has_learned; /* for user space: 0: learned_by_job has nothing for the slot */
 };
 
 enum event_kind {
@@ -197,6 +198,7 @@ _Static_assert(__builtin_offsetof(struct job_label, generation) == 4, "job_label
 _Static_assert(__builtin_offsetof(struct task_label, lifted) == 8, "task_label is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, force) == 8, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_value, cgroup_id) == 16, "job_value is ABI");
+_Static_assert(__builtin_offsetof(struct job_value, is_ending) == 28, "job_value is ABI");
 _Static_assert(__builtin_offsetof(struct job_stats, names_lost) == 168, "job_stats is ABI");
 _Static_assert(__builtin_offsetof(struct kernel_stats, names_lost) == 32, "kernel_stats is ABI");
 _Static_assert(__builtin_offsetof(struct sock_mark, flags) == 8, "sock_mark is ABI");

@@ -141,7 +141,7 @@ static int read_own_key(const struct attempt *attempt, struct attempt_result *re
 
 	(void)attempt;
 	if (key < 0)
-		return act_impossible(result, -errno);
+		return errno == ENOSYS ? act_impossible(result, -errno) : -errno;
 	return act_outcome(keyctl(KEYCTL_READ, key, (long)text, sizeof(text)));
 }
 

@@ -109,12 +109,18 @@ bool names_are_in(const struct kern *kern, __u32 slot)
 
 /* --- a job's ------------------------------------------------------------------------------------ */
 
+/*
+ * To ask learned_by_job, and to take something from it, is to wait for a grace period on older kernels, found or
+ * not. So each job says whether it can have a table; before it has one, and until it has none.
+ */
+
 int names_begin(struct kern *kern, struct job_label label, struct error *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	_cleanup_fd_ int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "learned", 16, sizeof(struct learned),
 					     LEARNED_PER_JOB, &opts);
 
+	kern->jobs[label.slot].has_learned = 1;
 	if (fd < 0 || bpf_map_update_elem(kern->map_fd[MAP_LEARNED_BY_JOB], &label.slot, &fd, BPF_ANY))
 		return error_errno(err, -errno, "cannot make the table of what the job's names lead to");
 	return 0;
@@ -125,6 +131,8 @@ static int open_learned(const struct kern *kern, struct job_label label)
 	__u32 id;
 	int fd;
 
+	if (!kern->jobs[label.slot].has_learned)
+		return -ENOENT;
 	if (bpf_map_lookup_elem(kern->map_fd[MAP_LEARNED_BY_JOB], &label.slot, &id))
 		return -errno;
 	fd = bpf_map_get_fd_by_id(id);
@@ -172,8 +180,10 @@ int names_read(struct kern *kern, struct job_label label, struct learned_address
 
 void names_end(struct kern *kern, struct job_label label)
 {
-	__u32 id;
+	struct job_value *value = &kern->jobs[label.slot];
 
-	if (!bpf_map_lookup_elem(kern->map_fd[MAP_LEARNED_BY_JOB], &label.slot, &id))
-		bpf_map_delete_elem(kern->map_fd[MAP_LEARNED_BY_JOB], &label.slot);
+	if (!value->has_learned)
+		return;
+	bpf_map_delete_elem(kern->map_fd[MAP_LEARNED_BY_JOB], &label.slot);
+	value->has_learned = 0;
 }

@@ -39,5 +39,6 @@ ADVERSARIES = [
     ('hping3', f'timeout 5 hping3 -c 1 -S -p {HTTP} {{ip}}'),
     ('hping3-icmp', 'timeout 5 hping3 -c 1 -1 {ip}'),
     ('scapy', f'python3 -c "from scapy.all import *; send(IP(dst=\'{{ip}}\')/UDP(dport={ECHO})/b\'x\', verbose=0)"'),
-    ('ptunnel', 'timeout 5 ptunnel -p {ip} -lp 7999 -da {ip} -dp 22 & sleep 2; echo x | timeout 2 ncat 127.0.0.1 7999; wait'),
+    ('ptunnel', 'timeout 20 ptunnel -p {ip} -lp 7999 -da {ip} -dp 22 & tunnel=$!; '
+                'until echo x | ncat --send-only 127.0.0.1 7999 || ! kill -0 $tunnel; do sleep 0.5; done; sleep 2; kill $tunnel; wait'),
 ]

@@ -254,7 +254,7 @@ def test_slots(report, keeper):
     report.check('a slot is used again', complaints)
     start, end, grace = keeper.ask('time', 'first', 50).split()
     report.say(f'a job\'s start takes {start} us, its end {end} us, a grace period {grace} us')
-    report.check('a start does not wait', [] if float(start) + float(end) < float(grace) else
+    report.check('a start does not wait', [] if float(start) + float(end) < float(grace) / 2 else
                  [f'{start} and {end} us, and a grace period is {grace} us'])
 
 
