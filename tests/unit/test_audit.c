@@ -459,6 +459,40 @@ static void test_heads_of_many(void **state)
 	audit_result_free(&result);
 }
 
+static void put_head(const char *file, const char *of, const struct head *head)
+{
+	const struct alert_job host = { .host = "h", .kernel = "k" };
+	json_auto_t *event = ocsf_log_head(&host, of, head, "interval", 1000);
+	struct sinks *sinks;
+	struct sink *sink;
+
+	assert_int_equal(sinks_new(NULL, &sinks), 0);
+	assert_int_equal(sinks_use(sinks, file, NULL, &sink), 0);
+	assert_int_equal(sinks_put(sinks, sink, NULL, event), 0);
+	sinks_free(sinks);
+}
+
+/* A log of which the beginning is gone knows its own name by a head of the last line that is gone. */
+static void test_head_of_line_before(void **state)
+{
+	struct log *log = *state;
+	struct head other = { .sequence = 281 };
+	struct audit_result result;
+	char command[300];
+
+	memset(other.hash, 'a', CHAIN_HASH_SIZE - 1);
+	put_head(log->file, "/var/log/of-another", &other);
+	put_head(log->file, log->file, &log->head);
+	snprintf(command, sizeof(command), "tail -n 2 %s >%s", log->file, log->copy);
+	assert_int_equal(system(command), 0);
+	result = verify(log->copy, NULL, NULL);
+	assert_true(result.is_sound);
+	assert_int_equal(result.first, LINES + 1);
+	assert_int_equal(result.heads, 1);
+	assert_int_equal(result.others, 1);
+	audit_result_free(&result);
+}
+
 /* Who asks for signatures does not get a log without. */
 static void test_unsigned(void **state)
 {
@@ -521,7 +555,8 @@ int main(void)
 		TEST(test_sound),	 TEST(test_harm),    TEST(test_torn),
 		TEST(test_edit_between_writers), TEST(test_rotated), TEST(test_signed),
 		TEST(test_rewritten),	 TEST(test_heads_from_file), TEST(test_two_files),
-		TEST(test_heads_of_many), TEST(test_unsigned),
+		TEST(test_heads_of_many),
+		TEST(test_head_of_line_before), TEST(test_unsigned),
 	};
 
 	return cmocka_run_group_tests_name("audit", tests, NULL, NULL);

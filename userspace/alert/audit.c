@@ -231,10 +231,12 @@ static int take_line(struct audit *audit, const char *text, const struct chain_l
 
 	if (check_odd(audit, link) || check_place(audit, link))
 		return 1;
+	r = result->lines ? 0 : keep_hash(audit, link->previous);
 	result->lines++;
 	result->last = link->sequence;
 	strcpy(result->hash, link->hash);
-	r = keep_hash(audit, link->hash);
+	if (!r)
+		r = keep_hash(audit, link->hash);
 	if (!r && find_head(text, &head))
 		r = add_head(&audit->inner, &head);
 	return r;
@@ -272,14 +274,15 @@ static int verify_file(struct audit *audit, const char *path, struct error *err)
 
 /* --- heads against lines ---------------------------------------------------------------------- */
 
+/* The first line tells the hash of the one before. */
 static bool is_here(const struct audit_result *result, const struct head *head)
 {
-	return head->sequence >= result->first && head->sequence <= result->last;
+	return head->sequence + 1 >= result->first && head->sequence <= result->last;
 }
 
 static bool agrees(const struct audit *audit, const struct head *head)
 {
-	return !strcmp(audit->hashes[head->sequence - audit->result->first], head->hash);
+	return !strcmp(audit->hashes[head->sequence + 1 - audit->result->first], head->hash);
 }
 
 static int check_signature(struct audit *audit, const struct head *head)
