@@ -22,6 +22,8 @@
 #include "lib/own.bpf.h"
 #include "lib/spend.bpf.h"
 
+#define LOOPBACK_IFINDEX 1 /* include/net/flow.h: in every network namespace */
+
 struct packet {
 	struct event_net net; /* the other end, and its port */
 	__be16 local_port, remote_port;
@@ -208,14 +210,21 @@ static __always_inline bool is_to_own_tcp(struct __sk_buff *skb, const struct jo
 
 	if (p->tcp_flags & TCP_FLAG_SYN && !is_opening(p))
 		return true; /* the answer to a SYN that was let in */
-	if (is_opening(p) && mark)
-		__sync_fetch_and_and(&mark->flags, ~SOCK_PEER_IS_OWN);
-	else if (mark && mark->flags & SOCK_PEER_IS_OWN)
+	if (mark && mark->flags & SOCK_PEER_IS_OWN)
 		return true;
 	owner = find_owner(skb, &job->label, &ends);
 	if (owner == OWNER_JOB && mark && !is_opening(p))
 		__sync_fetch_and_or(&mark->flags, SOCK_PEER_IS_OWN);
 	return owner != OWNER_OTHER;
+}
+
+/* The loopback's, in both notations that kernels know: whoever listens there hears it. */
+static __always_inline bool is_broadcast(const __u8 *addr)
+{
+	__be32 v4;
+
+	__builtin_memcpy(&v4, &addr[12], sizeof(v4));
+	return v4 == bpf_htonl(0x7fffffff) || v4 == bpf_htonl(0x7f000000);
 }
 
 /* Apart, because the stack is short. */
@@ -226,7 +235,7 @@ static __noinline bool is_to_own_at_loopback(struct __sk_buff *skb, const struct
 
 	if (p->net.protocol == IPPROTO_TCP)
 		return is_to_own_tcp(skb, job, p);
-	if (p->net.protocol != IPPROTO_UDP)
+	if (p->net.protocol != IPPROTO_UDP || is_broadcast(p->net.addr))
 		return false;
 	ends = far_end(p);
 	return find_owner(skb, &job->label, &ends) != OWNER_OTHER;
@@ -365,15 +374,27 @@ static __noinline bool spend(struct __sk_buff *skb, const struct job *job, const
 	return false;
 }
 
-/* A socket that begins anew, or that others knock at, is not what was cut. */
-static __noinline int uncut(struct __sk_buff *skb)
+/*
+ * A socket that begins anew, or that others knock at, is not what was cut, and its peer is not who it was, by
+ * whatever rule the SYN goes.
+ */
+static __noinline int begin_anew(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct sock_mark *mark = sk ? bpf_sk_storage_get(&mark_by_sock, sk, 0, 0) : NULL;
 
-	if (mark && mark->flags & SOCK_IS_CUT)
-		__sync_fetch_and_and(&mark->flags, ~SOCK_IS_CUT);
+	if (mark && mark->flags & (SOCK_IS_CUT | SOCK_PEER_IS_OWN))
+		__sync_fetch_and_and(&mark->flags, ~(SOCK_IS_CUT | SOCK_PEER_IS_OWN));
 	return 0;
+}
+
+/*
+ * To the loopback's addresses, by another device: a socket may be bound to one (SO_BINDTODEVICE), and each datagram
+ * (IP_PKTINFO). Then it is a stranger's address, which no rule means.
+ */
+static __always_inline bool is_astray(struct __sk_buff *skb, const struct packet *p)
+{
+	return skb->ifindex != LOOPBACK_IFINDEX && is_loopback(p->net.addr);
 }
 
 /*
@@ -383,7 +404,7 @@ static __noinline int uncut(struct __sk_buff *skb)
 SEC("cgroup_skb/egress")
 int packet_egress(struct __sk_buff *skb)
 {
-	struct refusal refusal = { .op = OP_PACKET_OUT, .reason = REASON_HEADER };
+	struct refusal refusal = { .op = OP_PACKET_OUT, .reason = REASON_DEFAULT };
 	struct packet p;
 	struct job job;
 
@@ -391,11 +412,13 @@ int packet_egress(struct __sk_buff *skb)
 		return CGROUP_DENY;
 	if (job.policy->egress_default == EGRESS_ALLOW)
 		return CGROUP_ALLOW;
-	if (read_packet(skb, &p, true)) {
+	if (!read_packet(skb, &p, true)) {
+		refusal.reason = REASON_HEADER;
+	} else if (!is_astray(skb, &p)) {
 		__u32 rule = job.policy->has_names ? kept_rule(skb, &job, &p) : RULE_NONE;
 
 		if (p.tcp_flags & TCP_FLAG_SYN)
-			uncut(skb);
+			begin_anew(skb);
 		if (!rule)
 			rule = net_rule(&job, &p.net, false, &refusal.reason) ?:
 			       answered_rule(&job, &p);

@@ -219,6 +219,29 @@ static void tables_of_names(void **state)
 	policy_free(policy);
 }
 
+/* The unspecified address is this host's own, as the kernel has it. */
+static void this_host_is_explained(void **state)
+{
+	struct policy *policy = with_rules("{\"id\": \"v4\", \"cidr\": \"127.0.0.1/32\", \"ports\": [80]},"
+					   "{\"id\": \"v6\", \"cidr\": \"::1/128\", \"ports\": [80]}");
+	static const char *const asked[][2] = { { "0.0.0.0:80", "v4" }, { "[::ffff:0.0.0.0]:80", "v4" }, { "[::]:80", "v6" } };
+	struct egress_tables tables;
+
+	(void)state;
+	assert_int_equal(egress_compile(policy, &tables), 0);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		struct flow flow = { .protocol = IPPROTO_TCP };
+		struct explanation explanation;
+
+		assert_true(flow_parse(asked[i][0], &flow));
+		explanation = explain_flow(policy, &tables, &flow);
+		assert_true(explanation.is_allowed && explanation.is_loopback);
+		assert_string_equal(explanation.rule->id, asked[i][1]);
+	}
+	egress_tables_free(&tables);
+	policy_free(policy);
+}
+
 static void names_are_explained(void **state)
 {
 	struct policy *policy = with_rules("{\"id\": \"wild\", \"domain\": \"*.example\", \"ports\": [443]},"
@@ -311,6 +334,7 @@ int main(void)
 		cmocka_unit_test(nearest_names),
 		cmocka_unit_test(tables_of_names),
 		cmocka_unit_test(names_are_explained),
+		cmocka_unit_test(this_host_is_explained),
 		cmocka_unit_test(what_an_alert_says),
 		cmocka_unit_test(labels_of_a_record),
 		cmocka_unit_test(resolvers_are_open_on_their_port),

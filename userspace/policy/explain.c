@@ -42,6 +42,17 @@ static bool parse_port(const char *text, uint16_t *ret_port)
 	return true;
 }
 
+/* The unspecified address means this host, as the kernel takes it for a socket that is bound to none. */
+static void normalise(uint8_t addr[16])
+{
+	static const uint8_t unspecified[16];
+
+	if (!memcmp(addr, unspecified, sizeof(unspecified)))
+		addr[15] = 1;
+	else if (!memcmp(addr, mapped_prefix, sizeof(mapped_prefix)) && !memcmp(addr + 12, unspecified, 4))
+		memcpy(addr + 12, (const uint8_t[]){ 127, 0, 0, 1 }, 4);
+}
+
 bool flow_parse(const char *text, struct flow *flow)
 {
 	const char *colon = strrchr(text, ':');
@@ -50,6 +61,8 @@ bool flow_parse(const char *text, struct flow *flow)
 	if (!colon || !parse_port(colon + 1, &parsed.port) ||
 	    !parse_host(text, (size_t)(colon - text), parsed.addr))
 		return false;
+	if (!parsed.is_inbound)
+		normalise(parsed.addr);
 	*flow = parsed;
 	return true;
 }

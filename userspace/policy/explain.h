@@ -23,7 +23,10 @@ struct explanation {
 	const struct rule *rule; /* NULL: none, the default decides */
 };
 
-/* "192.0.2.1:443", "[2001:db8::1]:443". Sets addr and port; false, and nothing set, if it is neither. */
+/*
+ * "192.0.2.1:443", "[2001:db8::1]:443". Sets addr and port; false, and nothing set, if it is neither. Out, the
+ * unspecified address becomes the loopback's.
+ */
 bool flow_parse(const char *text, struct flow *flow);
 
 /*

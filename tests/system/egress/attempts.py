@@ -231,6 +231,23 @@ for label, ip in (('4', '127.0.0.1'), ('6', '::1'), ('_far', '127.9.9.9')):
 
 
 @attempt
+def n9_astray():
+    """The loopback's address, but by a device that leads elsewhere: nobody of this machine is found there."""
+    udp('n9_astray', '127.0.0.1', OUTSIDE_PORT + 2, prepare=option(socket.SOL_SOCKET, SO_BINDTODEVICE, b'forbidden\0'))
+
+
+@attempt
+def n9_broadcast():
+    """A socket of one's own is found there, and whoever else listens hears it too."""
+    everybody = '127.255.255.255', OUTSIDE_PORT
+    with make(everybody[0], socket.SOCK_DGRAM) as listener, make(everybody[0], socket.SOCK_DGRAM) as sock:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(everybody)
+        BROADCAST(sock)
+        sock.sendto(b'n9_broadcast', everybody)
+
+
+@attempt
 def n9_nobody():
     tcp('n9_nobody', '127.0.0.1', OUTSIDE_PORT + 2)
 

@@ -210,8 +210,44 @@ def audit(check, world, make_job, policy):
     check.equal('audit: denied', sum(spent.details['denied'].values()), 0)
 
 
+def swallow(server, sizes):
+    """Adds what comes by each connection, one after the other."""
+    while True:
+        try:
+            sock, _ = server.accept()
+        except OSError:
+            return
+        with sock:
+            while True:
+                try:
+                    data = sock.recv(1 << 16)
+                except ConnectionError:
+                    data = b''
+                if not data:
+                    break
+                sizes.append(len(data))
+
+
+def turned(check, world, make_job, policy):
+    """A connection to a proxy on the loopback, by a socket that was connected to the job itself before: the budget holds."""
+    limit, sizes = 3000, []
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        threading.Thread(target=swallow, args=(server, sizes), daemon=True).start()
+        port = server.getsockname()[1]
+        rules = policy('budget-turned', egress={'allow': [{'id': 'proxy', 'cidr': '127.0.0.1/32', 'protocol': 'tcp', 'ports': [port],
+                                                           'max_bytes': f'{limit}B'}]})
+        job = make_job(world.scratch, 'budget-turned', rules, ['turned', '1', '1000000', '500', '127.0.0.1', str(port)],
+                       command=(PYTHON, f'{HERE}/spender.py'))
+        said, details = job.answers(), job.events()[-1]['unmapped']['jobcage']
+    budget = {row['id']: row for row in details['budgets']}['proxy']
+    check.that('turned: something came, and no more than the budget', 0 < sum(sizes) <= limit, sizes)
+    check.that('turned: the budget', budget['bytes'] <= limit and budget['refused'], budget)
+    check.equal('turned: what the connection is answered', said['errors'], {'ECONNABORTED': 1})
+
+
 def sections(make_job, policy):
     def bound(test):
         return lambda check, world: test(check, world, make_job, policy)
     return [(f'budget: {name}', bound(test)) for name, test in
-            (('tcp', tcp), ('udp', udp), ('within', within), ('in all', in_all), ('audit', audit))]
+            (('tcp', tcp), ('udp', udp), ('within', within), ('in all', in_all), ('audit', audit),
+             ('turned', turned))]

@@ -36,6 +36,7 @@ PLAIN = {
         ('send_zc', DATAGRAM, TO_FORBIDDEN, ('plain', 'polled'))) for how in ways},
     **{f'n9_outside_{what}': (CONNECT_BY_CGROUP, TO_OUTSIDER) for what in ('tcp', 'any', 'any6', 'mapped', 'tcp6')},
     **{f'n9_outside_{what}': (DATAGRAM, TO_OUTSIDER) for what in ('udp', 'udp6')},
+    'n9_astray': (PACKET, NOWHERE), 'n9_broadcast': (PACKET, TO_OUTSIDER),
     'n9_machine_address': (CONNECT, TO_OUTSIDER), 'n9_machine_address6': (CONNECT, TO_OUTSIDER),
     'n9_machine_address_udp': (DATAGRAM, TO_OUTSIDER), 'n9_nobody_there': (CONNECT, TO_FORBIDDEN),
     **of_both(('n9_neighbour_tcp',), CONNECT_BY_CGROUP, TO_NEIGHBOUR), **of_both(('n9_neighbour_udp',), DATAGRAM, TO_NEIGHBOUR),

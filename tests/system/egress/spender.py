@@ -7,6 +7,7 @@ answered when all have stopped, and how long that took. TCP connects first, all 
 so that what was sent has arrived; where it stops, as long as PATIENCE_S. What is left then is spent by small datagrams.
 """
 import collections
+import ctypes
 import errno
 import json
 import socket
@@ -15,6 +16,7 @@ import threading
 import time
 
 PATIENCE_S = 8
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def stream(family, address, count, size, together):
@@ -41,6 +43,20 @@ def datagrams(family, address, count, size, _):
     return sent
 
 
+def turned(family, address, count, size, _):
+    """By a socket whose peer was one of the process's own before."""
+    sent = 0
+    with socket.create_server(('127.0.0.1', 0)) as own, socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.settimeout(PATIENCE_S)
+        sock.connect(own.getsockname())
+        sock.send(b'x')
+        LIBC.connect(sock.fileno(), ctypes.create_string_buffer(16), 16)  # AF_UNSPEC
+        sock.connect(address)
+        while sent < count:
+            sent += sock.send(b'x' * min(size, count - sent))
+    return sent
+
+
 def fill(family, address):
     """Until not even the smallest fits."""
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
@@ -60,7 +76,7 @@ class Spender:
     def __init__(self, protocol, sockets, count, size, address, port):
         self.family = socket.AF_INET6 if ':' in address else socket.AF_INET
         self.address = (address, port)
-        self.send = stream if protocol == 'tcp' else datagrams
+        self.send = {'tcp': stream, 'udp': datagrams, 'turned': turned}[protocol]
         self.words = (self.family, self.address, count, size, threading.Barrier(sockets))
         self.sent, self.errors, self.lock = 0, collections.Counter(), threading.Lock()
 
