@@ -236,7 +236,7 @@ def turned(check, world, make_job, policy):
         port = server.getsockname()[1]
         rules = policy('budget-turned', egress={'allow': [{'id': 'proxy', 'cidr': '127.0.0.1/32', 'protocol': 'tcp', 'ports': [port],
                                                            'max_bytes': f'{limit}B'}]})
-        job = make_job(world.scratch, 'budget-turned', rules, ['turned', '1', '1000000', '500', '127.0.0.1', str(port)],
+        job = make_job(world.scratch, 'budget-turned', rules, ['turned', '1', str(64 << 20), '500', '127.0.0.1', str(port)],
                        command=(PYTHON, f'{HERE}/spender.py'))
         said, details = job.answers(), job.events()[-1]['unmapped']['jobcage']
     budget = {row['id']: row for row in details['budgets']}['proxy']
