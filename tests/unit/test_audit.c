@@ -555,8 +555,7 @@ int main(void)
 		TEST(test_sound),	 TEST(test_harm),    TEST(test_torn),
 		TEST(test_edit_between_writers), TEST(test_rotated), TEST(test_signed),
 		TEST(test_rewritten),	 TEST(test_heads_from_file), TEST(test_two_files),
-		TEST(test_heads_of_many),
-		TEST(test_head_of_line_before), TEST(test_unsigned),
+		TEST(test_heads_of_many), TEST(test_head_of_line_before), TEST(test_unsigned),
 	};
 
 	return cmocka_run_group_tests_name("audit", tests, NULL, NULL);

@@ -277,7 +277,8 @@ static int verify_file(struct audit *audit, const char *path, struct error *err)
 /* The first line tells the hash of the one before. */
 static bool is_here(const struct audit_result *result, const struct head *head)
 {
-	return head->sequence + 1 >= result->first && head->sequence <= result->last;
+	return head->sequence && head->sequence + 1 >= result->first &&
+	       head->sequence <= result->last;
 }
 
 static bool agrees(const struct audit *audit, const struct head *head)

@@ -149,20 +149,25 @@ static void print_sinks(FILE *out, const json_t *sinks)
 		print_family(out, &sink_families[i], sinks, NULL, print_sink_label);
 }
 
+static const struct family kernel_families[] = {
+	{ "not_in_force_total", "not_in_force", "counter",
+	  "Acts denied because the task's label named no published job." },
+	{ "label_failures_total", "enter_failures", "counter",
+	  "Tasks that entered a job's cgroup and could not be labelled at once." },
+	{ "names_lost_total", "names_lost", "counter",
+	  "Answers from resolvers that did not reach a job, or whose addresses did not fit." },
+	{ "connections_cut_total", "connections_cut", "counter",
+	  "TCP connections reset because one of their packets was refused." },
+};
+
 static void print_kernel(FILE *out, const json_t *kernel)
 {
-	print_head(out, "not_in_force_total", "counter",
-		   "Acts denied because the task's label named no published job.");
-	fprintf(out, "jobcage_not_in_force_total %lld\n", number(kernel, "not_in_force"));
-	print_head(out, "label_failures_total", "counter",
-		   "Tasks that entered a job's cgroup and could not be labelled at once.");
-	fprintf(out, "jobcage_label_failures_total %lld\n", number(kernel, "enter_failures"));
-	print_head(out, "names_lost_total", "counter",
-		   "Answers from resolvers that did not reach a job, or whose addresses did not fit.");
-	fprintf(out, "jobcage_names_lost_total %lld\n", number(kernel, "names_lost"));
-	print_head(out, "connections_cut_total", "counter",
-		   "TCP connections reset because one of their packets was refused.");
-	fprintf(out, "jobcage_connections_cut_total %lld\n", number(kernel, "connections_cut"));
+	for (size_t i = 0; i < ARRAY_SIZE(kernel_families); i++) {
+		const struct family *family = &kernel_families[i];
+
+		print_head(out, family->metric, family->type, family->help);
+		fprintf(out, "jobcage_%s %lld\n", family->metric, number(kernel, family->member));
+	}
 }
 
 static int print_all(FILE *out, const json_t *answer)

@@ -22,7 +22,7 @@ import rings  # noqa: E402
 import servers  # noqa: E402,F401
 from network import (ALLOWED, FORBIDDEN, GROUP4, GROUP6, LINK, LINK6, LINK_LOCAL, METADATA4, METADATA6, NAT64,  # noqa: E402
                      OPEN_PORT, OTHER_PORT, OUTSIDE_PORT, PRIVATE4, PRIVATE6, SIX_TO_FOUR, TCP_PORT, UDP_PORT)
-from ways import ATTEMPTS, LIBC, attempt, both_versions, call, make, option, register, tcp, udp  # noqa: E402
+from ways import ATTEMPTS, LIBC, attempt, both_versions, call, disconnect, make, option, register, tcp, udp  # noqa: E402
 
 IP_OPTIONS, IPV6_RTHDR, IP_TRANSPARENT, IPV6_TRANSPARENT = 4, 57, 19, 75
 IP_PKTINFO, IPV6_PKTINFO = 8, 50
@@ -100,7 +100,7 @@ def n5_connected_elsewhere(name, version):
 def n5_reconnected(name, version):
     with make(ALLOWED[version], socket.SOCK_DGRAM) as sock:
         sock.connect((ALLOWED[version], OPEN_PORT))
-        LIBC.connect(sock.fileno(), ctypes.create_string_buffer(16), 16)  # AF_UNSPEC
+        disconnect(sock)
         sock.connect((FORBIDDEN[version], OPEN_PORT))
         sock.send(name.encode())
 

@@ -73,8 +73,8 @@ class Wire:
 
 
 class Receiver:
-    def __init__(self):
-        self.process = subprocess.Popen(['ip', 'netns', 'exec', 'allowed', PYTHON, f'{HERE}/drain.py'],
+    def __init__(self, enter=('ip', 'netns', 'exec', 'allowed')):
+        self.process = subprocess.Popen([*enter, PYTHON, f'{HERE}/drain.py'],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         assert self.process.stdout.readline() == 'ready\n'
 
@@ -210,37 +210,17 @@ def audit(check, world, make_job, policy):
     check.equal('audit: denied', sum(spent.details['denied'].values()), 0)
 
 
-def swallow(server, sizes):
-    """Adds what comes by each connection, one after the other."""
-    while True:
-        try:
-            sock, _ = server.accept()
-        except OSError:
-            return
-        with sock:
-            while True:
-                try:
-                    data = sock.recv(1 << 16)
-                except ConnectionError:
-                    data = b''
-                if not data:
-                    break
-                sizes.append(len(data))
-
-
 def turned(check, world, make_job, policy):
     """A connection to a proxy on the loopback, by a socket that was connected to the job itself before: the budget holds."""
-    limit, sizes = 3000, []
-    with socket.create_server(('127.0.0.1', 0)) as server:
-        threading.Thread(target=swallow, args=(server, sizes), daemon=True).start()
-        port = server.getsockname()[1]
-        rules = policy('budget-turned', egress={'allow': [{'id': 'proxy', 'cidr': '127.0.0.1/32', 'protocol': 'tcp', 'ports': [port],
-                                                           'max_bytes': f'{limit}B'}]})
-        job = make_job(world.scratch, 'budget-turned', rules, ['turned', '1', str(64 << 20), '500', '127.0.0.1', str(port)],
-                       command=(PYTHON, f'{HERE}/spender.py'))
-        said, details = job.answers(), job.events()[-1]['unmapped']['jobcage']
+    limit, receiver = 3000, Receiver(enter=())
+    rules = policy('budget-turned', egress={'allow': [rule('proxy', '127.0.0.1', 'tcp', limit)]})
+    job = make_job(world.scratch, 'budget-turned', rules, ['turned', '1', str(64 << 20), '500', '127.0.0.1', str(PORT)],
+                   command=(PYTHON, f'{HERE}/spender.py'))
+    said, details = job.answers(), job.events()[-1]['unmapped']['jobcage']
+    taken = receiver.taken()['tcp']
+    receiver.close()
     budget = {row['id']: row for row in details['budgets']}['proxy']
-    check.that('turned: something came, and no more than the budget', 0 < sum(sizes) <= limit, sizes)
+    check.that('turned: something came, and no more than the budget', 0 < taken <= limit, taken)
     check.that('turned: the budget', budget['bytes'] <= limit and budget['refused'], budget)
     check.equal('turned: what the connection is answered', said['errors'], {'ECONNABORTED': 1})
 
@@ -249,5 +229,4 @@ def sections(make_job, policy):
     def bound(test):
         return lambda check, world: test(check, world, make_job, policy)
     return [(f'budget: {name}', bound(test)) for name, test in
-            (('tcp', tcp), ('udp', udp), ('within', within), ('in all', in_all), ('audit', audit),
-             ('turned', turned))]
+            (('tcp', tcp), ('udp', udp), ('within', within), ('in all', in_all), ('audit', audit), ('turned', turned))]

@@ -7,7 +7,6 @@ answered when all have stopped, and how long that took. TCP connects first, all 
 so that what was sent has arrived; where it stops, as long as PATIENCE_S. What is left then is spent by small datagrams.
 """
 import collections
-import ctypes
 import errno
 import json
 import socket
@@ -15,8 +14,11 @@ import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True
+
+from ways import disconnect  # noqa: E402
+
 PATIENCE_S = 8
-LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def stream(family, address, count, size, together):
@@ -50,7 +52,7 @@ def turned(family, address, count, size, _):
         sock.settimeout(PATIENCE_S)
         sock.connect(own.getsockname())
         sock.send(b'x')
-        LIBC.connect(sock.fileno(), ctypes.create_string_buffer(16), 16)  # AF_UNSPEC
+        disconnect(sock)
         sock.connect(address)
         while sent < count:
             sent += sock.send(b'x' * min(size, count - sent))

@@ -55,6 +55,11 @@ def option(level, number, value):
     return lambda sock: sock.setsockopt(level, number, value)
 
 
+def disconnect(sock):
+    """Takes its peer from it (AF_UNSPEC)."""
+    LIBC.connect(sock.fileno(), ctypes.create_string_buffer(16), 16)
+
+
 def tcp(name, ip, port, protocol=0, prepare=lambda sock: None):
     with make(ip, socket.SOCK_STREAM, protocol) as sock:
         prepare(sock)
