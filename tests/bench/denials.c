@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * denials COUNT FOLDER: the instructions that one denied creation of a file in FOLDER takes in the process that attempts it, the
- * kernel's part included: what it decides, counts and records, but not what others then do with the record.
+ * denials COUNT FOLDER [UID]: the processor time that one denied creation of a file in FOLDER takes in the process that attempts it,
+ * the kernel's part included: what it decides, counts and records, but not what others then do with the record. Where clock.h's clock
+ * counts instructions, it is a number of instructions.
+ *
+ * With UID it becomes that user first: to whom the folder's mode refuses the same call, in no job.
  *
  * Each has a name of its own, so each has a record. With COUNT 0 it only starts and ends, for comparison. Linked statically, so that it
  * runs where no library may be read.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "clock.h"
 
@@ -32,12 +36,16 @@ static void attempt(const char *folder, int i)
 
 int main(int argc, char **argv)
 {
-	int cnt = argc == 3 ? atoi(argv[1]) : -1;
+	int cnt = argc == 3 || argc == 4 ? atoi(argv[1]) : -1;
 	uint64_t start;
 
 	if (cnt < 0) {
-		fputs("usage: denials COUNT FOLDER\n", stderr);
+		fputs("usage: denials COUNT FOLDER [UID]\n", stderr);
 		return 2;
+	}
+	if (argc == 4 && setuid(atoi(argv[3]))) {
+		perror("denials: setuid");
+		return 1;
 	}
 	start = own_ns();
 	for (int i = 0; i < cnt; i++)

@@ -2,37 +2,72 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """P6, the part that needs no kernel: from ring records to chained lines in a file, in processor time of this machine.
 
-Usage: lines.py RESULT
+Usage: lines.py RESULT [RESULT-OF-A-VIRTUAL-MACHINE...]
 
-The best of several runs: whatever else the machine does can only add to a time.
+The best of several runs: whatever else the machine does can only add to a time. The second thing that is timed here is a call
+whose instructions were counted in the virtual machine: it says how long an attempt, counted there, takes here.
 """
+import json
 import os
 import subprocess
 import sys
 import tempfile
 
+from denials import CALLS, NOBODY, refusing_folder
 from result import Result
 
 RUNS = 5
 RECORDS = 100000
 LINES_PER_S = 200_000
-STAGES = (("decode", "record checked"), ("event", "event as JSON"), ("file", "chained line in a file"))
+# Of the rate of a consumer that only counts.
+SHARE = 0.25
+STAGES = (("decode", "record checked", None), ("event", "event as JSON", None), ("file", "chained line in a file", 1e9 / LINES_PER_S),
+          ("call", "a creation that its folder's mode refuses, in no job", None))
 
 
-def run(folder):
-    """Nanoseconds a record, by stage; each has those before it in it."""
-    output = subprocess.run(["build/bench/lines", folder, str(RECORDS)], check=True, capture_output=True, text=True).stdout
-    return {words[0]: float(words[1]) * 1000 for words in map(str.split, output.splitlines())}
+def output_of(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def run():
+    """Nanoseconds a record, by stage, each of which has those before it in it; and of the call."""
+    with tempfile.TemporaryDirectory(prefix="jobcage-bench-", dir="/dev/shm") as folder:
+        output = output_of("build/bench/lines", folder, str(RECORDS))
+    figures = {words[0]: float(words[1]) * 1000 for words in map(str.split, output.splitlines())}
+    with refusing_folder() as folder:
+        return figures | {"call": float(output_of("build/bench/denials", CALLS, folder, NOBODY))}
+
+
+def against_attempts(result, machine, best):
+    """What a core writes against what another core attempts, as long as that would take here; docs/bench.md says how it is converted."""
+    counted = machine["details"].get("denials")
+    if machine["rejected"] or not counted:
+        return
+    stages = {stage: float(us) * 1000 for stage, us in counted["stages"].items()}
+    # Nanoseconds an instruction: of a call into the kernel, and of the controller's own code, which runs quicker.
+    call = best["call"] / counted["call"]
+    own_code = best["event"] / stages["event"]
+    attempt = counted["own"] * call
+    # As little as a job can add to the call, and as much as the controller can need beside the line: to be woken and to read the ring.
+    shortest = best["call"] + (counted["own"] - counted["call"]) * own_code
+    longest = best["file"] + (counted["whole"] - counted["own"] - stages["file"]) * call
+    result.row("P6", f"one attempt, converted from {machine['kernel']}", attempt, "ns")
+    result.row("P6", "  lines against attempts of another core", attempt / best["file"], "x", SHARE, at_least=True)
+    result.row("P6", "  the same, estimated to our disadvantage", shortest / longest, "x", SHARE, at_least=True)
+    result.detail(f"attempt, {machine['kernel']}", {"ns_per_instruction": {"call": call, "own_code": own_code}, "attempt_ns": attempt,
+                                                    "shortest_attempt_ns": shortest, "longest_line_ns": longest})
 
 
 def main():
     result = Result(sys.argv[1], os.uname().release, "none")
     result.content["title"] = "This machine, processor time"
-    with tempfile.TemporaryDirectory(prefix="jobcage-bench-", dir="/dev/shm") as folder:
-        runs = [run(folder) for _ in range(RUNS)]
+    runs = [run() for _ in range(RUNS)]
     best = {stage: min(figures[stage] for figures in runs) for stage in runs[0]}
-    for stage, what in STAGES:
-        result.row("P6", what, best[stage], "ns", 1e9 / LINES_PER_S if stage == "file" else None)
+    for stage, what, goal in STAGES:
+        result.row("P6", what, best[stage], "ns", goal)
+    for path in sys.argv[2:]:
+        with open(path, encoding="utf-8") as stream:
+            against_attempts(result, json.load(stream), best)
     result.detail("lines", {"runs": runs, "lines_per_s": round(1e9 / best["file"])})
     del result.content["failed"]
     result.write()

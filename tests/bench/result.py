@@ -12,12 +12,12 @@ class Result:
         self.content = {"version": 1, "kernel": kernel, "backend": backend, "rows": [], "steady": [], "rejected": False,
                         "failed": "it ended in the middle; its log says why", "details": {}}
 
-    def row(self, measure, what, figure, unit, goal=None, **rivals):
-        """A figure of ours, the most that it may be, and what others need for the same."""
+    def row(self, measure, what, figure, unit, goal=None, at_least=False, **rivals):
+        """A figure of ours, the most that it may be, or the least, and what others need for the same."""
         self.content["rows"].append({
             "measure": measure, "what": what, "figure": round(figure, 4), "unit": unit,
-            "goal": None if goal is None else round(goal, 4),
-            "met": None if goal is None else figure <= goal,
+            "goal": None if goal is None else round(goal, 4), "at_least": at_least,
+            "met": None if goal is None else figure >= goal if at_least else figure <= goal,
             "rivals": {name.replace("_", " "): round(rival, 4) for name, rival in rivals.items() if rival is not None}})
 
     def steady(self, what, first, second):
