@@ -15,11 +15,13 @@
 #include "lib/jobcage.bpf.h"
 #include "lib/device.bpf.h"
 #include "lib/file.bpf.h"
+#include "lib/unix.bpf.h"
 
 /* include/linux/fs.h and include/uapi/asm-generic/fcntl.h */
 #define FMODE_NOACCOUNT 0x20000000 /* opened by the kernel itself, as by a stacked file system */
 #define O_ACCMODE 3
 #define O_TRUNC 01000
+#define RENAME_EXCHANGE 2
 
 /* Rename and removal: write access to the place, and the object itself must be free to go. */
 static __noinline bool may_move(const struct job *job, struct decision *d, struct dentry *dentry)
@@ -279,6 +281,37 @@ int BPF_PROG(file_path_link, struct dentry *old_dentry, const struct path *new_d
 	return lsm_refuse(&job, &d);
 }
 
+static __noinline __u8 unix_access_at(const struct job *job, struct dentry *dentry)
+{
+	struct finding finding;
+
+	find_unix_rule(job, dentry, &finding);
+	return finding.level;
+}
+
+/*
+ * A Unix socket is open by where it lies: one of others, alone or in its directory, must not be brought to where a rule
+ * opens it.
+ */
+static __always_inline bool opens_socket(const struct job *job, struct dentry *from, struct dentry *to)
+{
+	__u32 type = inode_mode(from) & S_IFMT;
+
+	return (type == S_IFSOCK || type == S_IFDIR) && unix_access_at(job, to) == UNIX_ALLOW &&
+	       unix_access_at(job, from) != UNIX_ALLOW;
+}
+
+static __noinline bool may_swap(const struct job *job, struct decision *d, bool is_exchange)
+{
+	struct finding finding = { .reason = REASON_MOVED_SOCKET };
+
+	if (!opens_socket(job, d->dentry, d->dentry2) &&
+	    !(is_exchange && opens_socket(job, d->dentry2, d->dentry)))
+		return true;
+	describe(d, d->dentry, &finding);
+	return false;
+}
+
 /* Both names, and whatever the new name stands for now: it is replaced, or exchanged. */
 SEC("lsm/path_rename")
 int BPF_PROG(file_path_rename, const struct path *old_dir, struct dentry *old_dentry,
@@ -292,7 +325,8 @@ int BPF_PROG(file_path_rename, const struct path *old_dir, struct dentry *old_de
 
 	if (ret || !lsm_enter(&job, &ret))
 		return ret;
-	if (may_move(&job, &d, old_dentry) && may_move(&job, &d, new_dentry))
+	if (may_move(&job, &d, old_dentry) && may_move(&job, &d, new_dentry) &&
+	    may_swap(&job, &d, flags & RENAME_EXCHANGE))
 		return LSM_ALLOW;
 	return lsm_refuse(&job, &d);
 }

@@ -23,6 +23,7 @@
 #include "lib/spend.bpf.h"
 
 #define LOOPBACK_IFINDEX 1 /* include/net/flow.h: in every network namespace */
+#define PROTOCOLS 256      /* of IP */
 
 struct packet {
 	struct event_net net; /* the other end, and its port */
@@ -129,11 +130,31 @@ static __always_inline __u32 inbound_rule(const struct job *job, const struct pa
 	return net_rule(job, &net, true, &reason);
 }
 
+/*
+ * Is a socket of whose packets this one is, which are TCP, a connection's own? A raw one has its protocol for a local
+ * port, so of most ports it is plain; which saves a call.
+ */
+static __always_inline bool is_stream(struct bpf_sock *sk)
+{
+	if (sk->src_port >= PROTOCOLS)
+		return true;
+	sk = bpf_sk_fullsock(sk);
+	return sk && sk->type == TYPE_STREAM;
+}
+
 static __always_inline struct sock_mark *mark_of(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 
 	return sk ? bpf_sk_storage_get(&mark_by_sock, sk, 0, 0) : NULL;
+}
+
+/* Of a connection; what a raw socket sends is none. */
+static __always_inline struct sock_mark *mark_of_stream(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk && is_stream(sk) ? bpf_sk_storage_get(&mark_by_sock, sk, 0, 0) : NULL;
 }
 
 /* The other end as it sees itself. */
@@ -204,11 +225,11 @@ static __noinline int refuse(const struct job *job, const struct packet *p,
 static __always_inline bool is_to_own_tcp(struct __sk_buff *skb, const struct job *job,
 					  const struct packet *p)
 {
-	struct sock_mark *mark = mark_of(skb);
+	struct sock_mark *mark = mark_of_stream(skb);
 	struct ends ends = far_end(p);
 	enum owner owner;
 
-	if (p->tcp_flags & TCP_FLAG_SYN && !is_opening(p))
+	if (mark && p->tcp_flags & TCP_FLAG_SYN && !is_opening(p))
 		return true; /* the answer to a SYN that was let in */
 	if (mark && mark->flags & SOCK_PEER_IS_OWN)
 		return true;
@@ -285,15 +306,9 @@ static __always_inline bool is_kept_for(const struct sock_mark *mark, const stru
  */
 static __noinline __u32 kept_rule(struct __sk_buff *skb, const struct job *job, const struct packet *p)
 {
-	struct bpf_sock *sk = skb->sk;
+	struct sock_mark *mark = mark_of_stream(skb);
 	struct name_finding finding;
-	struct sock_mark *mark;
 
-	/* What a raw socket sends on many processors at once is no connection. */
-	sk = sk ? bpf_sk_fullsock(sk) : NULL;
-	if (!sk || sk->type != TYPE_STREAM)
-		return RULE_NONE;
-	mark = bpf_sk_storage_get(&mark_by_sock, sk, 0, 0);
 	if (!mark || p->net.protocol != IPPROTO_TCP)
 		return RULE_NONE;
 	if (!is_opening(p))
@@ -438,13 +453,16 @@ int packet_egress(struct __sk_buff *skb)
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-/* TCP of a connection that was let in, or that the job made. */
+/* TCP of a connection that was let in, or that the job made. Raw sockets get a copy of everybody's. */
 static __always_inline bool is_of_connection(struct __sk_buff *skb)
 {
 	struct ipv4_start *ip = data_of(skb);
 	struct ipv6_start *ip6 = data_of(skb);
 	struct tcp_start *tcp = (void *)(ip + 1);
+	struct bpf_sock *sk = skb->sk;
 
+	if (!sk || !is_stream(sk))
+		return false;
 	if (!is_inside(skb, ip + 1))
 		return false;
 	if (ip->version_length != IPV4_WITHOUT_OPTIONS) {
@@ -460,9 +478,10 @@ static __always_inline bool is_of_connection(struct __sk_buff *skb)
 
 /*
  * A connection is the job's own if one of its sockets is just connecting with these very addresses and
- * ports. A datagram from an address of the loopback, if the port there is the job's.
+ * ports. A datagram from an address of the loopback, if the port there is the job's. Apart, because the stack is
+ * short.
  */
-static __always_inline bool is_from_own(struct __sk_buff *skb, const struct job *job,
+static __noinline bool is_from_own(struct __sk_buff *skb, const struct job *job,
 					const struct packet *p)
 {
 	struct ends ends = far_end(p);

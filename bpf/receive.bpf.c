@@ -65,8 +65,7 @@ static __always_inline bool is_unjudged(const struct job *job, const struct even
 {
 	enum socket_class class = socket_class(net->family, net->type, net->protocol);
 
-	if (job->policy->egress_default != EGRESS_ALLOW ||
-	    job->policy->ingress_default != INGRESS_ALLOW)
+	if (is_traffic_judged(job))
 		return false;
 	return class == SOCKET_PLAIN ||
 	       (class < SOCKET_CLASSES && job->policy->sockets >> class & 1);

@@ -140,23 +140,13 @@ int BPF_PROG(sock_socket_connect, struct socket *sock, struct sockaddr *address,
 	case AF_UNIX: /* see unix.bpf.c */
 	case AF_NETLINK: return LSM_ALLOW;
 	case AF_INET:
-	case AF_INET6:
-	case FAMILY_SMC: return judge_ip(&job, &d, sk, address, addrlen);
+	case AF_INET6: return judge_ip(&job, &d, sk, address, addrlen);
+	case FAMILY_SMC: /* TCP_ULP makes one of a TCP socket, past socket_create */
+		if (is_class_open(&job, SOCKET_SMC))
+			return judge_ip(&job, &d, sk, address, addrlen);
+		return judge_family(&job, &d);
 	default: return judge_family(&job, &d);
 	}
-}
-
-/* A task that was moved to another cgroup: the programs of the job's would not see its sockets. */
-static __always_inline bool has_left_cgroup(const struct job *job, int family)
-{
-	struct job_label label;
-
-	if (family != FAMILY_INET && family != FAMILY_INET6 && family != FAMILY_SMC)
-		return false;
-	if (job->policy->egress_default == EGRESS_ALLOW)
-		return false;
-	return !find_label_by_cgroup(bpf_get_current_task_btf(), &label) ||
-	       label.slot != job->label.slot;
 }
 
 /* kern: the kernel makes it for a purpose of its own, under a socket that was judged. */
@@ -170,11 +160,38 @@ int BPF_PROG(sock_socket_create, int family, int type, int protocol, int kern, i
 	if (ret || kern || !lsm_enter(&job, &ret))
 		return ret;
 	class = socket_class(family, type, protocol);
-	if (!is_class_open(&job, class))
-		d.reason = class < SOCKET_CLASSES ? REASON_SOCKET : REASON_FAMILY;
-	else if (has_left_cgroup(&job, family))
-		d.reason = REASON_LEFT_CGROUP;
-	else
+	if (is_class_open(&job, class))
+		return LSM_ALLOW;
+	if (class == SOCKET_NONE) /* refused as the kernel itself would: nothing is decided, or told */
+		return -EPROTONOSUPPORT;
+	d.reason = class < SOCKET_CLASSES ? REASON_SOCKET : REASON_FAMILY;
+	d.net.family = family;
+	d.net.type = type;
+	d.net.protocol = protocol;
+	return lsm_refuse(&job, &d);
+}
+
+static __always_inline bool has_cgroup_programs(int family)
+{
+	return family == FAMILY_INET || family == FAMILY_INET6 || family == FAMILY_SMC;
+}
+
+/*
+ * A task that was moved to another cgroup, be it in this very call: the programs of the job's would not see the
+ * socket. It is asked of the socket, which is made by now, and of those of the kernel's own under it (SMC) as well.
+ */
+SEC("lsm/socket_post_create")
+int BPF_PROG(sock_socket_post_create, struct socket *sock, int family, int type, int protocol,
+	     int kern, int ret)
+{
+	struct decision d = { .kind = EVENT_NET, .op = OP_SOCKET, .reason = REASON_LEFT_CGROUP };
+	struct sock *sk;
+	struct job job;
+
+	if (ret || !has_cgroup_programs(family) || !lsm_enter(&job, &ret))
+		return ret;
+	sk = sock->sk;
+	if (!is_traffic_judged(&job) || (sk && is_of_job(&job, sk)))
 		return LSM_ALLOW;
 	d.net.family = family;
 	d.net.type = type;

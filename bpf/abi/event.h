@@ -58,6 +58,7 @@ enum event_reason {
 	REASON_QUEUE = 33,  /* a POSIX message queue, which only a rule can open */
 	REASON_QUESTION = 34, /* a message to a resolver that is not one plain question for an address */
 	REASON_PRIVATE = 35,  /* a name that a rule opens leads to an address that it does not open */
+	REASON_MOVED_SOCKET = 36, /* a Unix socket would come to where a rule opens it */
 };
 
 /* What was attempted. */

@@ -135,6 +135,7 @@ struct sock_mark {
 	__u32 reserved;
 	__u64 domain; /* TCP: that by which it was connected; 0: none */
 	__u8 domain_addr[16]; /* to this address */
+	__u64 self;           /* where the kernel has the socket; see lib/own.bpf.h */
 };
 
 enum sock_flags {
@@ -183,7 +184,7 @@ _Static_assert(sizeof(struct spent_key) == 16, "spent_key is ABI");
 _Static_assert(sizeof(struct spent) == 24, "spent is ABI");
 _Static_assert(sizeof(struct destination_key) == 32, "destination_key is ABI");
 _Static_assert(sizeof(struct destination_value) == 24, "destination_value is ABI");
-_Static_assert(sizeof(struct sock_mark) == 40, "sock_mark is ABI");
+_Static_assert(sizeof(struct sock_mark) == 48, "sock_mark is ABI");
 _Static_assert(sizeof(struct kernel_stats) == 40, "kernel_stats is ABI");
 _Static_assert(sizeof(struct label_request) == 16, "label_request is ABI");
 _Static_assert(sizeof(struct job_member) == 32, "job_member is ABI");

@@ -159,7 +159,7 @@ struct root_value {
 	__u8 unix_access;  /* enum unix_access; UNIX_UNSET: no rule for Unix sockets here */
 	__u32 access_rule; /* rule number; RULE_NONE with an access: jobcage's own file, closed */
 	__u32 exec_rule;   /* rule number */
-	__u32 unix_rule;   /* rule number */
+	__u32 unix_rule;   /* rule number; RULE_NONE as with access_rule */
 };
 
 /*

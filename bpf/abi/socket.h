@@ -28,6 +28,7 @@ enum socket_class {
 	SOCKET_RDS = 13,
 	SOCKET_TIPC = 14,
 	SOCKET_CLASSES = 15,
+	SOCKET_NONE = 30,  /* what no kernel makes: TCP that is no stream, UDP that is no datagram */
 	SOCKET_OTHER = 31, /* what no policy can name: always denied */
 };
 
@@ -47,6 +48,8 @@ enum socket_number {
 	TYPE_STREAM = 1,
 	TYPE_DGRAM = 2,
 	TYPE_RAW = 3,
+	TYPE_SEQPACKET = 5,
+	TYPE_DCCP = 6,
 	PROTOCOL_ANY_OF_TYPE = 0,
 	PROTOCOL_ICMP = 1,
 	PROTOCOL_IS_TCP = 6,
@@ -60,16 +63,28 @@ enum socket_number {
 	NETLINK_IS_ROUTE = 0,
 };
 
+/* What the kernel makes of a type alone. */
+ABI_FUNCTION enum socket_class
+socket_class_of_type(__u32 type)
+{
+	switch (type) {
+	case TYPE_STREAM:
+	case TYPE_DGRAM: return SOCKET_PLAIN;
+	case TYPE_SEQPACKET: return SOCKET_SCTP;
+	case TYPE_DCCP: return SOCKET_DCCP;
+	default: return SOCKET_OTHER;
+	}
+}
+
 ABI_FUNCTION enum socket_class
 socket_class_of_ip(__u32 family, __u32 type, __u32 protocol)
 {
 	if (type == TYPE_RAW)
 		return SOCKET_RAW;
 	switch (protocol) {
-	case PROTOCOL_ANY_OF_TYPE:
-		return type == TYPE_STREAM || type == TYPE_DGRAM ? SOCKET_PLAIN : SOCKET_OTHER;
-	case PROTOCOL_IS_TCP: return type == TYPE_STREAM ? SOCKET_PLAIN : SOCKET_OTHER;
-	case PROTOCOL_IS_UDP: return type == TYPE_DGRAM ? SOCKET_PLAIN : SOCKET_OTHER;
+	case PROTOCOL_ANY_OF_TYPE: return socket_class_of_type(type);
+	case PROTOCOL_IS_TCP: return type == TYPE_STREAM ? SOCKET_PLAIN : SOCKET_NONE;
+	case PROTOCOL_IS_UDP: return type == TYPE_DGRAM ? SOCKET_PLAIN : SOCKET_NONE;
 	case PROTOCOL_ICMP: return family == FAMILY_INET ? SOCKET_PING : SOCKET_OTHER;
 	case PROTOCOL_ICMPV6: return family == FAMILY_INET6 ? SOCKET_PING : SOCKET_OTHER;
 	case PROTOCOL_MPTCP: return SOCKET_MPTCP;

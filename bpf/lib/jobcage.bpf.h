@@ -20,6 +20,7 @@
 #define EACCES 13
 #define EINVAL 22
 #define ENOSPC 28
+#define EPROTONOSUPPORT 93
 
 /* include/linux/fs.h and include/uapi/linux/stat.h */
 #define FMODE_WRITE 0x2

@@ -27,6 +27,13 @@
 
 #define NET_ADDR_BITS 128
 
+/* Whether anything that is sent or comes is. */
+static __always_inline bool is_traffic_judged(const struct job *job)
+{
+	return job->policy->egress_default != EGRESS_ALLOW ||
+	       job->policy->ingress_default != INGRESS_ALLOW;
+}
+
 /* In the mapped form, into 16 bytes. */
 static __always_inline void net_set_v4(__u8 *ret_addr, __be32 addr)
 {

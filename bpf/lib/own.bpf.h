@@ -50,6 +50,20 @@ static __always_inline enum entry enter_attached(struct job *job)
 	return job_enter_label(job);
 }
 
+/*
+ * Who shares its port (SO_REUSEPORT) may have a program choose who gets what (SO_ATTACH_REUSEPORT_CBPF), which is not
+ * asked here: then it may be another's. The verifier gives no access to the field, but lets a pointer that
+ * comes back through memory be read at as a number; whoever writes it there for this socket writes the same.
+ */
+static __always_inline bool is_chosen_by_program(struct bpf_sock *sk, struct sock_mark *mark)
+{
+	struct sock *kernel_sk;
+
+	*(volatile __u64 *)&mark->self = (__u64)sk;
+	kernel_sk = (void *)*(volatile __u64 *)&mark->self;
+	return BPF_CORE_READ(kernel_sk, sk_reuseport_cb, prog);
+}
+
 /* state: only a socket in that state counts; 0: in any. */
 static __always_inline enum owner owner_of(struct bpf_sock *sk, const struct job_label *label,
 					   __u32 state)
@@ -60,7 +74,8 @@ static __always_inline enum owner owner_of(struct bpf_sock *sk, const struct job
 	if (!sk)
 		return OWNER_NOBODY;
 	mark = bpf_sk_storage_get(&mark_by_sock, sk, 0, 0);
-	if (mark && (!state || sk->state == state) && job_label_equal(&mark->label, label))
+	if (mark && (!state || sk->state == state) && job_label_equal(&mark->label, label) &&
+	    !is_chosen_by_program(sk, mark))
 		owner = OWNER_JOB;
 	bpf_sk_release(sk);
 	return owner;
@@ -107,12 +122,26 @@ static __always_inline enum owner find_owner_v6(void *ctx, const struct job_labe
 	return owner_of(look_up(ctx, &tuple, sizeof(tuple), ends->is_udp), label, state);
 }
 
-/* Whose socket is at ends->local? */
-static __always_inline enum owner find_owner(void *ctx, const struct job_label *label,
-					     const struct ends *ends)
+static __always_inline enum owner find_owner_once(void *ctx, const struct job_label *label,
+						  const struct ends *ends)
 {
 	return is_mapped(ends->local) ? find_owner_v4(ctx, label, ends, 0) :
 					find_owner_v6(ctx, label, ends, 0);
+}
+
+/*
+ * Whose socket is at ends->local? What is left of a connection that was closed (TIME_WAIT) is no socket, and gives
+ * way to a new one: then it is the listener's, who is found for a port that nobody connects from.
+ */
+static __always_inline enum owner find_owner(void *ctx, const struct job_label *label,
+					     struct ends *ends)
+{
+	enum owner owner = find_owner_once(ctx, label, ends);
+
+	if (owner != OWNER_NOBODY || ends->is_udp)
+		return owner;
+	ends->remote_port = 0;
+	return find_owner_once(ctx, label, ends);
 }
 
 /* The same for a socket that is connecting from ends->local to ends->remote. */

@@ -49,6 +49,7 @@ static bool is_hook_tried(const char *hook)
 	       is_tried(socket_acts, socket_act_cnt, hook) ||
 	       is_tried(unix_acts, unix_act_cnt, hook) ||
 	       is_tried(&receive_socket_act, 1, hook) ||
+	       is_tried(&moved_socket_act, 1, hook) ||
 	       is_tried(&packet_out_act, 1, hook) || is_tried(&packet_in_act, 1, hook) ||
 	       is_tried(&exec_act, 1, hook) || is_tried(map_acts, map_act_cnt, hook) ||
 	       is_tried(&chroot_act, 1, hook);

@@ -89,6 +89,11 @@ static const struct builtin builtins[] = {
 		"No policy entry can allow it: give the job a copy of the file, or keep its own files on another "
 		"file system than the datasets.",
 	},
+	[REASON_MOVED_SOCKET] = {
+		"builtin:moved-socket",
+		"a Unix socket, or a directory that may have one, would come to where a rule opens Unix sockets, whoever listens at it",
+		"Let 'unix.allow' name the place where it is as well, or bind the socket where it is to be.",
+	},
 	[REASON_INDIRECT] = {
 		"builtin:indirect-ioctl",
 		"the command works on files that the caller's memory names, which cannot be judged",

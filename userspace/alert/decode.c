@@ -61,7 +61,7 @@ static const struct scope scopes[] = {
 	[REASON_PROTECTED] = { .kinds = FILES },
 	[REASON_FAMILY] = { .kinds = NETS },
 	[REASON_NOT_IN_FORCE] = { .kinds = ALL },
-	[REASON_OWN] = { .kinds = FILES },
+	[REASON_OWN] = { .kinds = FILES | NETS },
 	[REASON_SOCKET] = { .kinds = NETS },
 	[REASON_LEFT_CGROUP] = { .kinds = NETS },
 	[REASON_HEADER] = { .kinds = NETS },
@@ -87,6 +87,7 @@ static const struct scope scopes[] = {
 	[REASON_OBJECT] = { .kinds = GUARDS, .first_op = OP_IPC, .last_op = OP_KEY_USE },
 	[REASON_QUEUE] = { .kinds = FILES },
 	[REASON_QUESTION] = ONE_OP(NETS, OP_RESOLVE),
+	[REASON_MOVED_SOCKET] = ONE_OP(FILES, OP_RENAME),
 	[REASON_PRIVATE] = { .kinds = NETS, .first_op = OP_CONNECT, .last_op = OP_RECEIVE_SOCKET },
 };
 

@@ -57,6 +57,13 @@ enum act_proof {
 	PROOF_PACKET,     /* the ring has a record of a packet, which names no process */
 };
 
+/* By which of the canary's processes, and where. */
+enum act_place {
+	ACT_BY_CHILD = 0, /* whose label is inherited */
+	ACT_BY_PARENT,	  /* which was labelled */
+	ACT_OUTSIDE,	  /* by the same, labelled, before it is in the job's cgroup */
+};
+
 struct act {
 	const char *name; /* stable: for people and for programs that read the result */
 	const char *hook; /* struct hook.lsm, or the cgroup's attach type; NULL: must be allowed */
@@ -71,7 +78,7 @@ struct act {
 	const char *noted_by;     /* what must be allowed: the hook that notes whose it is; or NULL */
 	/* In audit mode, where nothing stops there, told of by this program of the cgroup; or NULL. */
 	const char *audit_hook;
-	bool is_by_parent;            /* done by the process that was labelled, not by its child */
+	enum act_place place;
 	struct destination_kind kind; /* of acts on the network: where to */
 	uint64_t capabilities;        /* bit N: the kernel asks for capability N before the hook */
 	enum socket_class socket_class; /* of acts that make a socket: of which class */
@@ -132,12 +139,14 @@ extern const struct act net_acts[];
 extern const size_t net_act_cnt;
 /* Where the policy denies destinations at all: a connection that no rule could name. */
 extern const struct act family_act;
+/* Where the policy judges what is sent or what comes: a socket that would lie in another cgroup. */
+extern const struct act moved_socket_act;
 /* Of these the first whose class the policy does not name. */
 extern const struct act socket_acts[];
 extern const size_t socket_act_cnt;
 /* Where the policy judges what is sent or what comes: a socket of the controller's. */
 extern const struct act receive_socket_act;
-/* Where the policy denies Unix sockets by default. */
+/* Always done: on sockets of our own, which every policy closes. */
 extern const struct act unix_acts[];
 extern const size_t unix_act_cnt;
 /* Where the policy denies what is sent, and what comes. */

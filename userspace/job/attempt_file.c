@@ -283,7 +283,7 @@ const struct act hook_acts[] = {
 		.refusal = EACCES,
 		.op = OP_OPEN_READ,
 		.reason = REASON_OWN,
-		.is_by_parent = true,
+		.place = ACT_BY_PARENT,
 	},
 	{
 		.name = "task_alloc",
@@ -292,7 +292,7 @@ const struct act hook_acts[] = {
 		.run = clone_into_cgroup,
 		.refusal = EACCES,
 		.proof = PROOF_FORK,
-		.is_by_parent = true,
+		.place = ACT_BY_PARENT,
 	},
 	{
 		.name = "task_alloc inheritance",

@@ -164,6 +164,15 @@ static int make_mptcp(const struct attempt *attempt, struct attempt_result *resu
 	return act_outcome(fd);
 }
 
+/* Of a process that was moved out of the cgroup; closed, it has gone nowhere. */
+static int make_plain(const struct attempt *attempt, struct attempt_result *result)
+{
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)attempt, (void)result;
+	return act_outcome(fd);
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 #define CONNECT_ACT(act_name, act_audit_hook, act_what, act_fn, act_family)                  \
@@ -216,6 +225,17 @@ const struct act socket_acts[] = {
 	SOCKET_ACT("socket mptcp", "socket() of MPTCP", make_mptcp, SOCKET_MPTCP),
 };
 const size_t socket_act_cnt = ARRAY_SIZE(socket_acts);
+
+const struct act moved_socket_act = {
+	.name = "moved socket",
+	.hook = "socket_post_create",
+	.what = "socket() of UDP outside the job's cgroup",
+	.run = make_plain,
+	.refusal = EACCES,
+	.op = OP_SOCKET,
+	.reason = REASON_LEFT_CGROUP,
+	.place = ACT_OUTSIDE,
+};
 
 const struct act family_act = {
 	.name = "other family",

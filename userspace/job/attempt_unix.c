@@ -42,7 +42,7 @@ static int send_datagram(const struct attempt *attempt, struct attempt_result *r
 #define UNIX_ACT(act_hook, act_what, act_fn)                                                 \
 	{                                                                                    \
 		.name = act_hook, .hook = act_hook, .what = act_what, .run = act_fn,         \
-		.refusal = EACCES, .op = OP_UNIX, .reason = REASON_DEFAULT                   \
+		.refusal = EACCES, .op = OP_UNIX, .reason = REASON_OWN                   \
 	}
 
 const struct act unix_acts[] = {

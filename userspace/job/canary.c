@@ -28,8 +28,15 @@
 #define REAP_TRIES 5000
 #define REAP_PAUSE_NS (1000 * 1000)
 
+enum canary_state {
+	CANARY_GOES_ON = 0,
+	CANARY_HAS_ENDED, /* also if it was killed */
+	CANARY_IS_LATE,
+};
+
 /* The controller's side. */
 struct canary {
+	enum canary_state state;
 	pid_t pid; /* also the process group of it and its child */
 	int pidfd;
 	int go_fd; /* a byte here starts it; closed without one, it ends */
@@ -37,14 +44,27 @@ struct canary {
 
 /* --- in the canary ---------------------------------------------------------------------------- */
 
-static void attempt_all(const struct canary_plan *plan, bool is_parent)
+static bool is_done_at(const struct attempt *attempt, enum act_place place)
+{
+	return !attempt->is_left_out && attempt->act->place == place;
+}
+
+static bool has_attempts_at(const struct canary_plan *plan, enum act_place place)
+{
+	for (size_t i = 0; i < plan->cnt; i++)
+		if (is_done_at(&plan->attempts[i], place))
+			return true;
+	return false;
+}
+
+static void attempt_all(const struct canary_plan *plan, enum act_place place)
 {
 	for (size_t i = 0; i < plan->cnt; i++) {
 		const struct attempt *attempt = &plan->attempts[i];
 		struct attempt_result *result = &plan->results[i];
 		char comm[32]; /* the kernel keeps 15 characters */
 
-		if (attempt->is_left_out || attempt->act->is_by_parent != is_parent)
+		if (!is_done_at(attempt, place))
 			continue;
 		snprintf(comm, sizeof(comm), CANARY_COMM, i);
 		prctl(PR_SET_NAME, comm);
@@ -58,7 +78,7 @@ static void attempt_all(const struct canary_plan *plan, bool is_parent)
 static int child_main(void *arg)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	attempt_all(arg, false);
+	attempt_all(arg, ACT_BY_CHILD);
 	_exit(0);
 }
 
@@ -75,19 +95,32 @@ static void run_child(const struct canary_plan *plan)
 		_exit(EXIT_CHILDLESS);
 }
 
-/* go_fd: where the order to start comes from. */
+static void wait_for_order(int go_fd)
+{
+	char go;
+
+	if (read(go_fd, &go, 1) != 1)
+		_exit(1);
+}
+
+/* go_fd: where the orders to start come from. */
 static void canary_main(const struct canary_plan *plan, int cgroup_fd, int go_fd)
 {
 	const int keep[] = { go_fd, cgroup_fd, plan->file_fd, plan->socket_fd };
-	char go;
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (launch_close_files(keep, ARRAY_SIZE(keep) - (plan->socket_fd < 0)) || chdir(plan->folder) ||
-	    read(go_fd, &go, 1) != 1)
+	if (launch_close_files(keep, ARRAY_SIZE(keep) - (plan->socket_fd < 0)) || chdir(plan->folder))
 		_exit(1);
+	wait_for_order(go_fd);
+	if (has_attempts_at(plan, ACT_OUTSIDE)) {
+		attempt_all(plan, ACT_OUTSIDE);
+		if (write(go_fd, "", 1) != 1)
+			_exit(1);
+		wait_for_order(go_fd);
+	}
 	close(go_fd);
-	attempt_all(plan, true);
+	attempt_all(plan, ACT_BY_PARENT);
 	run_child(plan);
 	_exit(0);
 }
@@ -162,9 +195,10 @@ static void order_start(const struct canary *canary)
 	send(canary->go_fd, "", 1, MSG_NOSIGNAL);
 }
 
-static bool wait_for_end(const struct canary *canary)
+/* For a word of the canary's, or its end. Returns whether it came. */
+static bool wait_at(int fd)
 {
-	struct pollfd poll_fd = { .fd = canary->pidfd, .events = POLLIN };
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	int n;
 
 	do
@@ -173,13 +207,14 @@ static bool wait_for_end(const struct canary *canary)
 	return n == 1;
 }
 
-static int judge_end(const struct canary_plan *plan, bool has_ended, int status, struct error *err)
+static int judge_end(const struct canary_plan *plan, enum canary_state state, int status,
+		     struct error *err)
 {
 	if (status < 0)
 		return error_set(err, status,
 				 "self-test: the canary cannot be ended; it was at: %s",
 				 last_act(plan));
-	if (!has_ended)
+	if (state != CANARY_HAS_ENDED)
 		return error_set(err, -ETIMEDOUT,
 				 "self-test: the canary did not end within %d s; it was at: %s",
 				 CANARY_PATIENCE_MS / 1000, last_act(plan));
@@ -219,25 +254,58 @@ static int put_under_policy(struct kern *kern, struct job_label label, const str
 	return r ? error_prefix(err, "self-test") : 0;
 }
 
+/*
+ * Under the job's label, but not in its cgroup: like a process that was moved out. The label is taken away again, or it
+ * would not be known who put it on.
+ */
+static int attempt_outside(struct kern *kern, struct job_label label, struct canary *canary,
+			   struct error *err)
+{
+	char word;
+	int r = job_label_canary(kern, canary->pidfd, label, 0, err);
+
+	if (r)
+		return error_prefix(err, "self-test");
+	order_start(canary);
+	if (!wait_at(canary->go_fd))
+		canary->state = CANARY_IS_LATE;
+	else if (read(canary->go_fd, &word, 1) != 1)
+		canary->state = CANARY_HAS_ENDED;
+	r = job_unlabel_task(kern, canary->pidfd);
+	if (r && canary->state == CANARY_GOES_ON)
+		return error_errno(err, r, "self-test: cannot take the label from the canary");
+	return 0;
+}
+
+static int attempt_inside(struct kern *kern, struct job_label label, const struct cgroup *cgroup,
+			  uint64_t lifted, struct canary *canary, struct error *err)
+{
+	int r = put_under_policy(kern, label, cgroup, canary, lifted, err);
+
+	if (r)
+		return r;
+	order_start(canary);
+	canary->state = wait_at(canary->pidfd) ? CANARY_HAS_ENDED : CANARY_IS_LATE;
+	return 0;
+}
+
 int canary_run(struct kern *kern, struct job_label label, const struct cgroup *cgroup,
 	       const struct canary_plan *plan, struct error *err)
 {
 	struct canary canary = { .pidfd = -1, .go_fd = -1 };
-	bool has_ended = false;
 	int r, status;
 
 	r = start(plan, cgroup, err, &canary);
 	if (r)
 		return r;
-	r = put_under_policy(kern, label, cgroup, &canary, plan->lifted, err);
-	if (!r) {
-		order_start(&canary);
-		has_ended = wait_for_end(&canary);
-	}
+	if (has_attempts_at(plan, ACT_OUTSIDE))
+		r = attempt_outside(kern, label, &canary, err);
+	if (!r && canary.state == CANARY_GOES_ON)
+		r = attempt_inside(kern, label, cgroup, plan->lifted, &canary, err);
 	close(canary.go_fd);
-	if (!has_ended)
+	if (canary.state != CANARY_HAS_ENDED)
 		kill(-canary.pid, SIGKILL);
 	status = reap(&canary);
 	close(canary.pidfd);
-	return r ? r : judge_end(plan, has_ended, status, err);
+	return r ? r : judge_end(plan, canary.state, status, err);
 }

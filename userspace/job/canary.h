@@ -3,7 +3,8 @@
  * The self-test's canary: a process moved into the job's cgroup and labelled like a launcher, and its
  * child, which makes the attempts.
  *
- * Two processes, because what the first one is refused only proves its own label. They hold no
+ * Two processes, because what the first one is refused only proves its own label; and that one begins
+ * outside the cgroup, with the label, as if it had been moved out. They hold no
  * descriptor of the controller and write to no memory of it but the results; they never return into
  * its code. When canary_run() is back they are gone, or it has failed.
  */

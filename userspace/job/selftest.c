@@ -220,17 +220,20 @@ static void add_net(struct trial *trial)
 static void add_unix(struct trial *trial)
 {
 	for (size_t i = 0; i < unix_act_cnt; i++)
-		add(trial, &unix_acts[i])->is_left_out =
-			trial->policy->unix_default == UNIX_ALLOW;
+		add(trial, &unix_acts[i]);
 }
 
-static void add_received(struct trial *trial)
+/* Sockets that no program of the job's cgroup would see. */
+static void add_foreign_sockets(struct trial *trial)
 {
-	struct attempt *attempt = add(trial, &receive_socket_act);
+	bool is_judged = trial->policy->egress_default != EGRESS_ALLOW ||
+			 trial->policy->ingress_default != INGRESS_ALLOW;
+	struct attempt *received = add(trial, &receive_socket_act);
+	struct attempt *moved = add(trial, &moved_socket_act);
 
-	attempt->socket_fd = trial->socket_fd;
-	attempt->is_left_out = trial->policy->egress_default == EGRESS_ALLOW &&
-			       trial->policy->ingress_default == INGRESS_ALLOW;
+	received->socket_fd = trial->socket_fd;
+	received->is_left_out = !is_judged;
+	moved->is_left_out = !is_judged;
 }
 
 static void add_packets(struct trial *trial)
@@ -329,7 +332,7 @@ static int make_plan(struct trial *trial, int cgroup_fd)
 	add_exec(trial);
 	add_socket(trial);
 	add_unix(trial);
-	add_received(trial);
+	add_foreign_sockets(trial);
 	add_packets(trial); /* before what may leave the network that has a loopback */
 	add_guard(trial);
 	add_net(trial);

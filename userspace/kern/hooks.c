@@ -30,6 +30,7 @@ const struct hook hooks[] = {
 	HOOK("exec_file_mprotect", "file_mprotect", "making code of mapped files"),
 	HOOK("sock_socket_connect", "socket_connect", "connections of any family"),
 	HOOK("sock_socket_create", "socket_create", "which kinds of sockets are made"),
+	HOOK("sock_socket_post_create", "socket_post_create", "in which cgroup sockets are made"),
 	HOOK("unix_unix_stream_connect", "unix_stream_connect", "connections to Unix sockets"),
 	HOOK("unix_unix_may_send", "unix_may_send", "datagrams to Unix sockets"),
 	HOOK("receive_file_receive", "file_receive", "descriptors from other processes"),

@@ -260,6 +260,11 @@ int job_label_canary(struct kern *kern, int pidfd, struct job_label label, uint6
 	return label_task(kern, pidfd, (struct task_label){ .label = label, .lifted = lifted }, err);
 }
 
+int job_unlabel_task(struct kern *kern, int pidfd)
+{
+	return bpf_map_delete_elem(kern->map_fd[MAP_JOB_BY_TASK], &pidfd) ? -errno : 0;
+}
+
 int job_of_pid(struct kern *kern, int pidfd, struct job_label *ret_label)
 {
 	struct task_label value;

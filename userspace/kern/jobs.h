@@ -87,6 +87,9 @@ int job_label_task(struct kern *kern, int pidfd, struct job_label label, struct 
 int job_label_canary(struct kern *kern, int pidfd, struct job_label label, uint64_t lifted,
 		     struct error *err);
 
+/* Takes the label from such a thread. Returns 0 or -errno; -ENOENT: it has none. */
+int job_unlabel_task(struct kern *kern, int pidfd);
+
 /* The label of a process, of a job that runs or one that is long over. -ENOENT: it has none. */
 int job_of_pid(struct kern *kern, int pidfd, struct job_label *ret_label);
 

@@ -70,9 +70,11 @@ static int merge(struct root *root, const struct held_place *place, const struct
 	if (place->is_own) {
 		root->value.access = ACCESS_NONE;
 		root->value.access_rule = RULE_NONE;
+		root->value.unix_access = UNIX_DENY;
+		root->value.unix_rule = RULE_NONE;
 		root->is_own = true;
 	}
-	if (!place->rule || (root->is_own && kind == PLACE_FILE))
+	if (!place->rule || (root->is_own && kind != PLACE_EXEC))
 		return 0;
 	if (place->is_mount) {
 		merge_mount(place, *is_given, level, number);

@@ -70,6 +70,8 @@ struct cgroup;
 struct in6_addr;
 struct sock_common;
 struct sock_cgroup_data;
+struct bpf_prog;
+struct sock_reuseport;
 struct sock;
 struct unix_sock;
 struct socket;
@@ -343,10 +345,15 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+struct sock_reuseport {
+	struct bpf_prog *prog;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
+	struct sock_reuseport *sk_reuseport_cb;
 };
 
 struct unix_sock {

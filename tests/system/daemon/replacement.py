@@ -265,6 +265,25 @@ def could(house, place):
     return set(said[1:])
 
 
+OPENS = 'for path in "$@"; do if (: <"$path") 2>/dev/null; then echo "open $path"; else echo "closed $path"; fi; done'
+
+
+def mounted_namespace(check, house):
+    """The file of a namespace, mounted where a rule says what it is, says nothing of the others."""
+    place = f"{house.root}/namespaces"
+    own, mounted = "/proc/self/ns/net", f"{place}/uts"
+    os.makedirs(place)
+    with open(mounted, "w", encoding="ascii"):
+        mount("--bind", "/proc/self/ns/uts", mounted)
+    for access, word in (("write", "open"), ("none", "closed")):
+        house.policy(f"namespace-{access}", filesystem={"default": "read", "rules": [{"id": "place", "path": place, "access": access}]})
+        job = house.start("sh", "-c", OPENS, "sh", own, mounted, policy=f"namespace-{access}").finish()
+        check.equal(f"a namespace under {access}", job.out.splitlines(), [f"open {own}", f"{word} {mounted}"])
+    umount(mounted)
+    subprocess.run(["rm", "-r", place], check=True)
+    house.settles(check, "mounted namespace")
+
+
 def roots_that_come(check, house):
     """
     A file system mounted below a rule's root, and optional roots that appear, where the default lets the job write: each is

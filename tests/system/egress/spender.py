@@ -7,6 +7,7 @@ answered when all have stopped, and how long that took. TCP connects first, all 
 so that what was sent has arrived; where it stops, as long as PATIENCE_S. What is left then is spent by small datagrams.
 """
 import collections
+import contextlib
 import errno
 import json
 import socket
@@ -29,7 +30,8 @@ def stream(family, address, count, size, together):
         together.wait(PATIENCE_S * 4)
         while sent < count:
             sent += sock.send(b'x' * min(size, count - sent))
-        sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # what was reset meanwhile; recv() says so
+            sock.shutdown(socket.SHUT_WR)
         sock.recv(1)
     return sent
 

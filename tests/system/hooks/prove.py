@@ -76,6 +76,7 @@ HOOKS = {
     'mount_remount': ('out', 'here reconfigure /proc', 'EACCES', 'OK'),
     'mount_move_mount': ('out', 'here attach_tree {o}/keep {o}/keep2', 'EACCES', 'OK'),
     'mount_pivotroot': ('out', 'here pivot {o}/d', 'EACCES', 'OK'),
+    'sock_socket_post_create': ('out', 'left udp 192.0.2.1 7001 {token}', 'EACCES', 'OK'),
     # Opened by an outsider, who then enters.
     'file_file_truncate': ('ds', 'held truncate_held', 'EACCES', 'OK'),
     'receive_file_receive': ('ds', 'held receive_held', 'EACCES', 'OK'),
