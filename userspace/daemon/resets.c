@@ -44,14 +44,13 @@ static bool is_seen(const struct namespaces *namespaces, ino_t number)
 	return false;
 }
 
-/* Returns 0, also for a process that is gone and for one too many; or -errno. */
+/* Returns 0, also for a process that is gone; or -errno. */
 static int add_namespace(struct namespaces *namespaces, const char *path, int pidfd)
 {
 	struct stat st;
 	int fd;
 
-	if (stat(path, &st) || namespaces->cnt == NAMESPACES_MAX ||
-	    is_seen(namespaces, st.st_ino))
+	if (stat(path, &st) || is_seen(namespaces, st.st_ino))
 		return 0;
 	fd = flows_open(pidfd);
 	if (fd < 0)
@@ -80,7 +79,7 @@ static int open_namespaces(struct watch *watch, struct namespaces *namespaces)
 
 	if (!r)
 		r = member_list(kern, watch->job->label, &pids, &cnt);
-	for (size_t i = 0; !r && i < cnt; i++)
+	for (size_t i = 0; !r && i < cnt && namespaces->cnt < NAMESPACES_MAX; i++)
 		r = add_namespace_of(namespaces, pids[i]);
 	return r;
 }

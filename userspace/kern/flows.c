@@ -47,6 +47,21 @@ struct finds {
 	size_t cnt;
 };
 
+/* What the kernel says. In a network namespace of the job's its root may speak to the socket as well. */
+static ssize_t receive(int netlink, void *buffer, size_t size)
+{
+	for (;;) {
+		struct sockaddr_nl from = { 0 };
+		socklen_t len = sizeof(from);
+		ssize_t n = recvfrom(netlink, buffer, size, MSG_TRUNC, (struct sockaddr *)&from, &len);
+
+		if (n >= 0 && from.nl_pid)
+			continue;
+		if (n >= 0 || errno != EINTR)
+			return n < 0 ? -errno : n;
+	}
+}
+
 /* --- which they are ---------------------------------------------------------------------------- */
 
 static const struct rtattr *attribute_of(const struct rtattr *attribute, int len, int type)
@@ -116,12 +131,12 @@ static int read_replies(int netlink, struct finds *finds)
 	int r = reply ? 0 : -ENOMEM;
 
 	while (!r) {
-		ssize_t n = recv(netlink, reply, REPLY_SIZE, 0);
+		ssize_t n = receive(netlink, reply, REPLY_SIZE);
 
-		if (n < 0 && errno != EINTR)
-			r = -errno;
-		else if (n >= 0)
-			r = read_reply(reply, (int)n, finds);
+		if (n > REPLY_SIZE)
+			r = -EMSGSIZE;
+		else
+			r = n < 0 ? (int)n : read_reply(reply, (int)n, finds);
 	}
 	return r < 0 ? r : 0;
 }
@@ -161,9 +176,13 @@ static int reset(int netlink, const struct inet_diag_msg *socket)
 		struct nlmsgerr error;
 	} answer = { .error.error = -EIO };
 
-	if (send(netlink, &order, sizeof(order), 0) < 0 ||
-	    recv(netlink, &answer, sizeof(answer), MSG_TRUNC) < 0)
+	ssize_t n;
+
+	if (send(netlink, &order, sizeof(order), 0) < 0)
 		return -errno;
+	n = receive(netlink, &answer, sizeof(answer));
+	if (n < 0)
+		return (int)n;
 	return answer.error.error == -ENOENT ? 0 : answer.error.error;
 }
 
