@@ -17,7 +17,6 @@
 #define ANSWER_SECONDS 10
 #define STREAM_QUESTIONS 4 /* of a segment; the libraries send two at once at most */
 #define STREAM_STEPS 16    /* of a segment that comes in: a message takes two to five */
-#define LOOPBACK_IFINDEX 1
 
 /* --- out -------------------------------------------------------------------------------------- */
 
@@ -43,20 +42,7 @@ static __noinline long send_question(const struct job *job, const struct decisio
 
 static __noinline int settle_question(const struct job *job, struct decision *d)
 {
-	struct job_stats *stats = count_refusal(job, d);
-	int sorted, verdict = d->verdict == VERDICT_DENY ? CGROUP_DENY : CGROUP_ALLOW;
-
-	if (!stats)
-		return verdict;
-	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
-	sorted = sort_packet(job, d);
-	if (sorted == ACT_FOLDED)
-		count(&stats->folded);
-	else if (!send_question(job, d, first_of(sorted)))
-		count(&stats->emitted);
-	else
-		count_unsent(sorted, job, d, stats);
-	return verdict;
+	return settle_bare(job, d, send_question) ? CGROUP_DENY : CGROUP_ALLOW;
 }
 
 /* Repeats of one name are of one kind: its hash stands where a file's number does. */
@@ -65,7 +51,7 @@ static __noinline int refuse_question(const struct job *job, const struct datagr
 	struct dns_scratch *s = dns_scratch_get(DIRECTION_OUT);
 	struct decision d = {
 		.kind = EVENT_NET, .op = OP_RESOLVE, .reason = reason,
-		.flags = EVENT_BY_CGROUP | EVENT_WITHOUT_TASK,
+		.flags = EVENT_BY_CGROUP,
 	};
 
 	d.net = g->net;

@@ -301,14 +301,14 @@ static __always_inline bool opens_socket(const struct job *job, struct dentry *f
 	       unix_access_at(job, from) != UNIX_ALLOW;
 }
 
-static __noinline bool may_swap(const struct job *job, struct decision *d, bool is_exchange)
+static __noinline bool may_bring(const struct job *job, struct decision *d, struct dentry *from,
+				 struct dentry *to)
 {
 	struct finding finding = { .reason = REASON_MOVED_SOCKET };
 
-	if (!opens_socket(job, d->dentry, d->dentry2) &&
-	    !(is_exchange && opens_socket(job, d->dentry2, d->dentry)))
+	if (!opens_socket(job, from, to))
 		return true;
-	describe(d, d->dentry, &finding);
+	describe(d, from, &finding);
 	return false;
 }
 
@@ -326,7 +326,8 @@ int BPF_PROG(file_path_rename, const struct path *old_dir, struct dentry *old_de
 	if (ret || !lsm_enter(&job, &ret))
 		return ret;
 	if (may_move(&job, &d, old_dentry) && may_move(&job, &d, new_dentry) &&
-	    may_swap(&job, &d, flags & RENAME_EXCHANGE))
+	    may_bring(&job, &d, old_dentry, new_dentry) &&
+	    (!(flags & RENAME_EXCHANGE) || may_bring(&job, &d, new_dentry, old_dentry)))
 		return LSM_ALLOW;
 	return lsm_refuse(&job, &d);
 }

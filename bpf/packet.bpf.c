@@ -22,8 +22,8 @@
 #include "lib/own.bpf.h"
 #include "lib/spend.bpf.h"
 
-#define LOOPBACK_IFINDEX 1 /* include/net/flow.h: in every network namespace */
-#define PROTOCOLS 256      /* of IP */
+/* Of a raw socket, which has its protocol for a local port: below IPPROTO_MAX (263), which may grow. */
+#define RAW_PORTS 1024
 
 struct packet {
 	struct event_net net; /* the other end, and its port */
@@ -130,23 +130,18 @@ static __always_inline __u32 inbound_rule(const struct job *job, const struct pa
 	return net_rule(job, &net, true, &reason);
 }
 
-/*
- * Is a socket of whose packets this one is, which are TCP, a connection's own? A raw one has its protocol for a local
- * port, so of most ports it is plain; which saves a call.
- */
+/* Is the socket, of a packet of TCP, a connection's or a listener's, and no raw one? Most ports tell without a call. */
 static __always_inline bool is_stream(struct bpf_sock *sk)
 {
-	if (sk->src_port >= PROTOCOLS)
+	if (sk->src_port >= RAW_PORTS)
 		return true;
 	sk = bpf_sk_fullsock(sk);
 	return sk && sk->type == TYPE_STREAM;
 }
 
-static __always_inline struct sock_mark *mark_of(struct __sk_buff *skb)
+static __always_inline struct sock_mark *mark_of(struct bpf_sock *sk)
 {
-	struct bpf_sock *sk = skb->sk;
-
-	return sk ? bpf_sk_storage_get(&mark_by_sock, sk, 0, 0) : NULL;
+	return bpf_sk_storage_get(&mark_by_sock, sk, 0, 0);
 }
 
 /* Of a connection; what a raw socket sends is none. */
@@ -154,7 +149,7 @@ static __always_inline struct sock_mark *mark_of_stream(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 
-	return sk && is_stream(sk) ? bpf_sk_storage_get(&mark_by_sock, sk, 0, 0) : NULL;
+	return sk && is_stream(sk) ? mark_of(sk) : NULL;
 }
 
 /* The other end as it sees itself. */
@@ -171,32 +166,19 @@ static __always_inline struct ends far_end(const struct packet *p)
 	return ends;
 }
 
-/* emit() where the current task has nothing to do with it. */
-static __always_inline void emit_packet(const struct job *job, struct decision *d,
-					struct job_stats *stats)
+static __always_inline long send_packet(const struct job *job, const struct decision *d, bool is_first)
 {
-	struct outlet outlet = { .ring = ring_of(job), .evidence = evidence_of(job) };
-	int sorted;
+	struct outlet outlet = {
+		.ring = ring_of(job), .evidence = evidence_of(job),
+		.keep = is_first ? 0 : RING_FOR_FIRSTS,
+	};
 
-	d->sequence = __sync_fetch_and_add(&stats->sequence, 1) + 1;
-	sorted = sort_packet(job, d);
-	outlet.keep = first_of(sorted) ? 0 : RING_FOR_FIRSTS;
-	if (sorted == ACT_FOLDED)
-		count(&stats->folded);
-	else if (outlet.ring && !send_bare(&outlet, job, d, false))
-		count(&stats->emitted);
-	else
-		count_unsent(sorted, job, d, stats);
+	return outlet.ring ? send_bare(&outlet, job, d, false) : -ENOSPC;
 }
 
 static __noinline bool settle_packet(const struct job *job, struct decision *d)
 {
-	struct job_stats *stats = count_refusal(job, d);
-
-	d->flags |= EVENT_WITHOUT_TASK;
-	if (stats)
-		emit_packet(job, d, stats);
-	return d->verdict == VERDICT_DENY;
+	return settle_bare(job, d, send_packet);
 }
 
 struct refusal {
@@ -275,10 +257,12 @@ static __always_inline bool is_to_own(struct __sk_buff *skb, const struct job *j
 static __always_inline bool is_told(struct __sk_buff *skb, const struct job *job)
 {
 	struct sock_mark *mark;
+	struct bpf_sock *sk;
 
 	if (job->policy->mode != MODE_AUDIT)
 		return false;
-	mark = mark_of(skb);
+	sk = skb->sk;
+	mark = sk ? mark_of(sk) : NULL;
 	return !mark || __sync_fetch_and_or(&mark->flags, SOCK_IS_TOLD) & SOCK_IS_TOLD;
 }
 
@@ -306,10 +290,10 @@ static __always_inline bool is_kept_for(const struct sock_mark *mark, const stru
  */
 static __noinline __u32 kept_rule(struct __sk_buff *skb, const struct job *job, const struct packet *p)
 {
-	struct sock_mark *mark = mark_of_stream(skb);
+	struct sock_mark *mark = p->net.protocol == IPPROTO_TCP ? mark_of_stream(skb) : NULL;
 	struct name_finding finding;
 
-	if (!mark || p->net.protocol != IPPROTO_TCP)
+	if (!mark)
 		return RULE_NONE;
 	if (!is_opening(p))
 		return is_kept_for(mark, p) ? domain_rule(job, &p->net, mark->domain) : RULE_NONE;
@@ -396,7 +380,7 @@ static __noinline bool spend(struct __sk_buff *skb, const struct job *job, const
 static __noinline int begin_anew(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct sock_mark *mark = sk ? bpf_sk_storage_get(&mark_by_sock, sk, 0, 0) : NULL;
+	struct sock_mark *mark = sk ? mark_of(sk) : NULL;
 
 	if (mark && mark->flags & (SOCK_IS_CUT | SOCK_PEER_IS_OWN))
 		__sync_fetch_and_and(&mark->flags, ~(SOCK_IS_CUT | SOCK_PEER_IS_OWN));
@@ -461,9 +445,7 @@ static __always_inline bool is_of_connection(struct __sk_buff *skb)
 	struct tcp_start *tcp = (void *)(ip + 1);
 	struct bpf_sock *sk = skb->sk;
 
-	if (!sk || !is_stream(sk))
-		return false;
-	if (!is_inside(skb, ip + 1))
+	if (!sk || !is_stream(sk) || !is_inside(skb, ip + 1))
 		return false;
 	if (ip->version_length != IPV4_WITHOUT_OPTIONS) {
 		if (!is_inside(skb, ip6 + 1) || is_v4(skb) || ip6->protocol != IPPROTO_TCP)
@@ -501,15 +483,12 @@ static __always_inline bool is_asked_for(const struct job *job, const struct pac
 	       net_rule(job, &p->net, false, ret_reason);
 }
 
-SEC("cgroup_skb/ingress")
-int packet_ingress(struct __sk_buff *skb)
+static __always_inline int judge_incoming(struct __sk_buff *skb)
 {
 	struct refusal refusal = { .op = OP_PACKET_IN, .reason = REASON_DEFAULT };
 	struct packet p;
 	struct job job;
 
-	if (is_of_connection(skb)) /* whatever the rules say: most packets end here */
-		return CGROUP_ALLOW;
 	if (enter_attached(&job) != ENTRY_JOB)
 		return CGROUP_DENY;
 	if (job.policy->ingress_default == INGRESS_ALLOW)
@@ -520,4 +499,11 @@ int packet_ingress(struct __sk_buff *skb)
 		 is_from_own(skb, &job, &p))
 		return CGROUP_ALLOW;
 	return refuse(&job, &p, &refusal);
+}
+
+/* What is of a connection comes whatever the rules say: most packets. */
+SEC("cgroup_skb/ingress")
+int packet_ingress(struct __sk_buff *skb)
+{
+	return is_of_connection(skb) ? CGROUP_ALLOW : judge_incoming(skb);
 }

@@ -98,7 +98,7 @@ struct spent_key {
 struct spent {
 	__u64 bytes;           /* with what processors are just about to give back */
 	__u64 refused_cnt;     /* packets that would have been too much */
-	__u64 destination_cnt; /* of id 0: entries in destination_by_job, and attempts to make one */
+	__u64 destination_cnt; /* of id 0: entries in destination_by_job, and attempts under way, or too many */
 };
 
 #define SPENT_MAX 65536
@@ -135,7 +135,7 @@ struct sock_mark {
 	__u32 reserved;
 	__u64 domain; /* TCP: that by which it was connected; 0: none */
 	__u8 domain_addr[16]; /* to this address */
-	__u64 self;           /* where the kernel has the socket; see lib/own.bpf.h */
+	__u64 address;        /* of the kernel's socket; scratch of lib/own.bpf.h */
 };
 
 enum sock_flags {

@@ -28,7 +28,7 @@ enum socket_class {
 	SOCKET_RDS = 13,
 	SOCKET_TIPC = 14,
 	SOCKET_CLASSES = 15,
-	SOCKET_NONE = 30,  /* what no kernel makes: TCP that is no stream, UDP that is no datagram */
+	SOCKET_NONE = 30,  /* what no kernel makes: TCP of datagrams, a stream of UDP */
 	SOCKET_OTHER = 31, /* what no policy can name: always denied */
 };
 
@@ -83,8 +83,14 @@ socket_class_of_ip(__u32 family, __u32 type, __u32 protocol)
 		return SOCKET_RAW;
 	switch (protocol) {
 	case PROTOCOL_ANY_OF_TYPE: return socket_class_of_type(type);
-	case PROTOCOL_IS_TCP: return type == TYPE_STREAM ? SOCKET_PLAIN : SOCKET_NONE;
-	case PROTOCOL_IS_UDP: return type == TYPE_DGRAM ? SOCKET_PLAIN : SOCKET_NONE;
+	case PROTOCOL_IS_TCP:
+		return type == TYPE_STREAM ? SOCKET_PLAIN :
+		       type == TYPE_DGRAM  ? SOCKET_NONE :
+					     SOCKET_OTHER;
+	case PROTOCOL_IS_UDP:
+		return type == TYPE_DGRAM  ? SOCKET_PLAIN :
+		       type == TYPE_STREAM ? SOCKET_NONE :
+					     SOCKET_OTHER;
 	case PROTOCOL_ICMP: return family == FAMILY_INET ? SOCKET_PING : SOCKET_OTHER;
 	case PROTOCOL_ICMPV6: return family == FAMILY_INET6 ? SOCKET_PING : SOCKET_OTHER;
 	case PROTOCOL_MPTCP: return SOCKET_MPTCP;

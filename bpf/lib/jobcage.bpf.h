@@ -18,7 +18,6 @@
 #define E2BIG 7
 #define ENOMEM 12
 #define EACCES 13
-#define EEXIST 17
 #define EINVAL 22
 #define ENOSPC 28
 #define EPROTONOSUPPORT 93

@@ -50,23 +50,44 @@ static __always_inline enum entry enter_attached(struct job *job)
 	return job_enter_label(job);
 }
 
+/* What of a socket that is found counts as the job's own. */
+enum sought {
+	SOUGHT_ANY,
+	SOUGHT_CONNECTING, /* only in state SYN_SENT */
+	SOUGHT_ALONE,	   /* only if it shares its port with nobody */
+};
+
 /*
- * Who shares its port (SO_REUSEPORT) may have a program choose who gets what (SO_ATTACH_REUSEPORT_CBPF), which is not
- * asked here: then it may be another's. The verifier gives no access to the field, but lets a pointer that
- * comes back through memory be read at as a number; whoever writes it there for this socket writes the same.
+ * The verifier gives no access to sk_reuseport_cb through a bpf_sock. A pointer that has been in a map's value is a number
+ * to it, which probe reads take; so it goes through the socket's own mark, where all write the same.
  */
-static __always_inline bool is_chosen_by_program(struct bpf_sock *sk, struct sock_mark *mark)
+static __always_inline struct sock_reuseport *group_of(struct bpf_sock *sk, struct sock_mark *mark)
 {
 	struct sock *kernel_sk;
 
-	*(volatile __u64 *)&mark->self = (__u64)sk;
-	kernel_sk = (void *)*(volatile __u64 *)&mark->self;
-	return BPF_CORE_READ(kernel_sk, sk_reuseport_cb, prog);
+	*(volatile __u64 *)&mark->address = (__u64)sk;
+	kernel_sk = (void *)*(volatile __u64 *)&mark->address;
+	return BPF_CORE_READ(kernel_sk, sk_reuseport_cb);
 }
 
-/* state: only a socket in that state counts; 0: in any. */
+/*
+ * Whether it may be another who gets what is sent there, of those who share the port (SO_REUSEPORT): if a program chooses
+ * (SO_ATTACH_REUSEPORT_CBPF), which is not asked here, or where not all that the kernel chooses by is known.
+ */
+static __always_inline bool is_shared(struct bpf_sock *sk, struct sock_mark *mark, enum sought sought)
+{
+	struct sock_reuseport *group = group_of(sk, mark);
+
+	return group && (sought == SOUGHT_ALONE || BPF_CORE_READ(group, prog));
+}
+
+static __always_inline bool is_sought(struct bpf_sock *sk, struct sock_mark *mark, enum sought sought)
+{
+	return sought == SOUGHT_CONNECTING ? sk->state == TCP_STATE_SYN_SENT : !is_shared(sk, mark, sought);
+}
+
 static __always_inline enum owner owner_of(struct bpf_sock *sk, const struct job_label *label,
-					   __u32 state)
+					   enum sought sought)
 {
 	struct sock_mark *mark;
 	enum owner owner = OWNER_OTHER;
@@ -74,8 +95,7 @@ static __always_inline enum owner owner_of(struct bpf_sock *sk, const struct job
 	if (!sk)
 		return OWNER_NOBODY;
 	mark = bpf_sk_storage_get(&mark_by_sock, sk, 0, 0);
-	if (mark && (!state || sk->state == state) && job_label_equal(&mark->label, label) &&
-	    !is_chosen_by_program(sk, mark))
+	if (mark && job_label_equal(&mark->label, label) && is_sought(sk, mark, sought))
 		owner = OWNER_JOB;
 	bpf_sk_release(sk);
 	return owner;
@@ -97,7 +117,7 @@ static __always_inline struct bpf_sock *look_up(void *ctx, void *tuple, __u32 le
 }
 
 static __always_inline enum owner find_owner_v4(void *ctx, const struct job_label *label,
-						const struct ends *ends, __u32 state)
+						const struct ends *ends, enum sought sought)
 {
 	struct tuple_v4 tuple = {
 		.remote_port = ends->remote_port,
@@ -106,11 +126,11 @@ static __always_inline enum owner find_owner_v4(void *ctx, const struct job_labe
 
 	__builtin_memcpy(&tuple.remote, &ends->remote[12], sizeof(tuple.remote));
 	__builtin_memcpy(&tuple.local, &ends->local[12], sizeof(tuple.local));
-	return owner_of(look_up(ctx, &tuple, sizeof(tuple), ends->is_udp), label, state);
+	return owner_of(look_up(ctx, &tuple, sizeof(tuple), ends->is_udp), label, sought);
 }
 
 static __always_inline enum owner find_owner_v6(void *ctx, const struct job_label *label,
-						const struct ends *ends, __u32 state)
+						const struct ends *ends, enum sought sought)
 {
 	struct tuple_v6 tuple = {
 		.remote_port = ends->remote_port,
@@ -119,38 +139,37 @@ static __always_inline enum owner find_owner_v6(void *ctx, const struct job_labe
 
 	__builtin_memcpy(tuple.remote, ends->remote, sizeof(tuple.remote));
 	__builtin_memcpy(tuple.local, ends->local, sizeof(tuple.local));
-	return owner_of(look_up(ctx, &tuple, sizeof(tuple), ends->is_udp), label, state);
+	return owner_of(look_up(ctx, &tuple, sizeof(tuple), ends->is_udp), label, sought);
 }
 
-static __always_inline enum owner find_owner_once(void *ctx, const struct job_label *label,
-						  const struct ends *ends)
+static __always_inline enum owner find_sought(void *ctx, const struct job_label *label,
+					      const struct ends *ends, enum sought sought)
 {
-	return is_mapped(ends->local) ? find_owner_v4(ctx, label, ends, 0) :
-					find_owner_v6(ctx, label, ends, 0);
+	return is_mapped(ends->local) ? find_owner_v4(ctx, label, ends, sought) :
+					find_owner_v6(ctx, label, ends, sought);
 }
 
 /*
  * Whose socket is at ends->local? What is left of a connection that was closed (TIME_WAIT) is no socket, and gives
- * way to a new one: then it is the listener's, who is found for a port that nobody connects from.
+ * way to a new one: then it is the listener's, who is found for a port that nobody connects from. ends->remote_port
+ * is not kept.
  */
 static __always_inline enum owner find_owner(void *ctx, const struct job_label *label,
 					     struct ends *ends)
 {
-	enum owner owner = find_owner_once(ctx, label, ends);
+	enum owner owner = find_sought(ctx, label, ends, SOUGHT_ANY);
 
 	if (owner != OWNER_NOBODY || ends->is_udp)
 		return owner;
 	ends->remote_port = 0;
-	return find_owner_once(ctx, label, ends);
+	return find_sought(ctx, label, ends, SOUGHT_ALONE);
 }
 
 /* The same for a socket that is connecting from ends->local to ends->remote. */
 static __always_inline enum owner find_connecting(void *ctx, const struct job_label *label,
 						  const struct ends *ends)
 {
-	return is_mapped(ends->local) ?
-		       find_owner_v4(ctx, label, ends, TCP_STATE_SYN_SENT) :
-		       find_owner_v6(ctx, label, ends, TCP_STATE_SYN_SENT);
+	return find_sought(ctx, label, ends, SOUGHT_CONNECTING);
 }
 
 #endif

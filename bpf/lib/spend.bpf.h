@@ -76,8 +76,8 @@ static __noinline struct destination_value *destination_make(const struct destin
 	if (!sum || sum->destination_cnt >= DESTINATIONS_PER_JOB ||
 	    __sync_fetch_and_add(&sum->destination_cnt, 1) >= DESTINATIONS_PER_JOB)
 		return NULL;
-	if (bpf_map_update_elem(&destination_by_job, key, &nothing, BPF_NOEXIST) == -EEXIST)
-		__sync_fetch_and_add(&sum->destination_cnt, -1); /* made meanwhile */
+	if (bpf_map_update_elem(&destination_by_job, key, &nothing, BPF_NOEXIST))
+		__sync_fetch_and_add(&sum->destination_cnt, -1); /* made meanwhile, or no memory */
 	return bpf_map_lookup_elem(&destination_by_job, key);
 }
 

@@ -30,8 +30,6 @@ enum walk_class {
 	WALK_UNIX,
 };
 
-#define NSFS_MAGIC 0x6e736673 /* include/uapi/linux/magic.h */
-
 /* The nearest rule of a class. */
 struct finding {
 	__u32 rule;  /* rule number, or RULE_NONE */
@@ -213,6 +211,8 @@ static __always_inline enum walk_step walk_end(struct walk *w)
 	w->is_over = 1;
 	return WALK_END;
 }
+
+#define NSFS_MAGIC 0x6e736673 /* include/uapi/linux/magic.h */
 
 /*
  * One dentry. A step of bpf_loop(), because the verifier goes through the body of a plain loop once

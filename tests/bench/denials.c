@@ -43,8 +43,8 @@ int main(int argc, char **argv)
 		fputs("usage: denials COUNT FOLDER [UID]\n", stderr);
 		return 2;
 	}
-	if (argc == 4 && setuid(atoi(argv[3]))) {
-		perror("denials: setuid");
+	if (argc == 4 && (!strtoul(argv[3], NULL, 10) || setuid((uid_t)strtoul(argv[3], NULL, 10)))) {
+		fprintf(stderr, "denials: cannot become user %s\n", argv[3]);
 		return 1;
 	}
 	start = own_ns();

@@ -14,7 +14,7 @@ LOG = "/var/log/jobcage/alerts.jsonl"
 
 # So many records a ring holds, whoever reads it: no run may lose one, for the lost ones are cheaper.
 DENIALS = 300
-# So the attempts of one job are few; from job to job they differ by some percent.
+# A job makes few attempts, and jobs differ by some percent: so the mean of several.
 JOBS = 10
 # The same call where no job is: of a user to whom the folder's mode refuses it.
 CALLS, NOBODY = "50000", "65534"
@@ -61,4 +61,4 @@ def denials(world, result):
     result.row("P6", "one denial: the attempt, with its record", own, "instructions")
     result.row("P6", "one denial: from the attempt to its line in a file", cost, "instructions")
     result.row("P6", "  of that its SHA-256", float(stages["hash"]) * 1000, "instructions")
-    result.detail("denials", {"stages": stages, "call": call, "own": own, "whole": cost, "share": own / cost, "jobs": whole_records()})
+    result.detail("denials", {"stages": stages, "call": call, "own": own, "whole": cost, "jobs": whole_records()})

@@ -41,20 +41,20 @@ def run():
 def against_attempts(result, machine, best):
     """What a core writes against what another core attempts, as long as that would take here; docs/bench.md says how it is converted."""
     counted = machine["details"].get("denials")
-    if machine["rejected"] or not counted:
+    if machine["rejected"] or "failed" in machine or not counted:
         return
     stages = {stage: float(us) * 1000 for stage, us in counted["stages"].items()}
     # Nanoseconds an instruction: of a call into the kernel, and of the controller's own code, which runs quicker.
-    call = best["call"] / counted["call"]
-    own_code = best["event"] / stages["event"]
-    attempt = counted["own"] * call
+    ns_of_call = best["call"] / counted["call"]
+    ns_of_own_code = best["event"] / stages["event"]
+    attempt = counted["own"] * ns_of_call
     # As little as a job can add to the call, and as much as the controller can need beside the line: to be woken and to read the ring.
-    shortest = best["call"] + (counted["own"] - counted["call"]) * own_code
-    longest = best["file"] + (counted["whole"] - counted["own"] - stages["file"]) * call
+    shortest = best["call"] + max(0, counted["own"] - counted["call"]) * ns_of_own_code
+    longest = best["file"] + max(0, counted["whole"] - counted["own"] - stages["file"]) * ns_of_call
     result.row("P6", f"one attempt, converted from {machine['kernel']}", attempt, "ns")
     result.row("P6", "  lines against attempts of another core", attempt / best["file"], "x", SHARE, at_least=True)
     result.row("P6", "  the same, estimated to our disadvantage", shortest / longest, "x", SHARE, at_least=True)
-    result.detail(f"attempt, {machine['kernel']}", {"ns_per_instruction": {"call": call, "own_code": own_code}, "attempt_ns": attempt,
+    result.detail(f"attempt, {machine['kernel']}", {"ns_per_instruction": {"call": ns_of_call, "own_code": ns_of_own_code}, "attempt_ns": attempt,
                                                     "shortest_attempt_ns": shortest, "longest_line_ns": longest})
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What was measured: rows, the goals they are held against, and whether the machine stood still meanwhile."""
 import json
+import operator
 
 # How far a base may move between the beginning and the end, and two runs of one measure may lie apart.
 STEADY = 0.002
@@ -17,7 +18,7 @@ class Result:
         self.content["rows"].append({
             "measure": measure, "what": what, "figure": round(figure, 4), "unit": unit,
             "goal": None if goal is None else round(goal, 4), "at_least": at_least,
-            "met": None if goal is None else figure >= goal if at_least else figure <= goal,
+            "met": None if goal is None else (operator.ge if at_least else operator.le)(figure, goal),
             "rivals": {name.replace("_", " "): round(rival, 4) for name, rival in rivals.items() if rival is not None}})
 
     def steady(self, what, first, second):

@@ -67,6 +67,7 @@ def results(text):
 def compare(check, what, outside, inside):
     """What a test says outside it says inside; where it fails outside, as far as it may be slow or lack something, nothing is known."""
     if outside[0] and not outside[1]:
+        print(f'{what}: fails outside, nothing is known')
         return
     check.equal(f'{what}: the same exit status', inside[0], outside[0])
     check.equal(f'{what}: the same verdicts', [pair for pair in zip(outside[1], inside[1]) if pair[0] != pair[1]], [])
@@ -95,7 +96,7 @@ def kernel_tests(check, cage, only):
         status, said = job.run(*words, cwd=f'/tmp/kselftest-inside/{suite}', errors='replace')
         print(f'{suite} {command}: status {status}, outside {outside.returncode}, {len(results(said))} verdicts', flush=True)
         if command in REFUSED:
-            check.that(f'{suite} {command}: {REFUSED[command]}', REFUSED[command] in said, said[-500:])
+            check.that(f'{suite} {command}: {REFUSED[command]}', REFUSED[command] in said and REFUSED[command] not in outside.stdout, said[-500:])
         else:
             compare(check, f'{suite} {command}', (outside.returncode, results(outside.stdout)), (status, results(said)))
 

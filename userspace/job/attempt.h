@@ -60,8 +60,8 @@ enum act_proof {
 /* By which of the canary's processes, and where. */
 enum act_place {
 	ACT_BY_CHILD = 0, /* whose label is inherited */
-	ACT_BY_PARENT,	  /* which was labelled */
-	ACT_OUTSIDE,	  /* by the same, labelled, before it is in the job's cgroup */
+	ACT_BY_PARENT,    /* which was labelled */
+	ACT_OUTSIDE,      /* by the same, labelled, before it is in the job's cgroup */
 };
 
 struct act {

@@ -36,10 +36,10 @@ enum canary_state {
 
 /* The controller's side. */
 struct canary {
-	enum canary_state state;
 	pid_t pid; /* also the process group of it and its child */
 	int pidfd;
-	int go_fd; /* a byte here starts it; closed without one, it ends */
+	int go_fd; /* a byte here lets it go on, and one comes back from outside the cgroup; closed, it ends */
+	enum canary_state state;
 };
 
 /* --- in the canary ---------------------------------------------------------------------------- */
@@ -95,7 +95,7 @@ static void run_child(const struct canary_plan *plan)
 		_exit(EXIT_CHILDLESS);
 }
 
-static void wait_for_order(int go_fd)
+static void wait_to_go_on(int go_fd)
 {
 	char go;
 
@@ -103,7 +103,6 @@ static void wait_for_order(int go_fd)
 		_exit(1);
 }
 
-/* go_fd: where the orders to start come from. */
 static void canary_main(const struct canary_plan *plan, int cgroup_fd, int go_fd)
 {
 	const int keep[] = { go_fd, cgroup_fd, plan->file_fd, plan->socket_fd };
@@ -112,12 +111,12 @@ static void canary_main(const struct canary_plan *plan, int cgroup_fd, int go_fd
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (launch_close_files(keep, ARRAY_SIZE(keep) - (plan->socket_fd < 0)) || chdir(plan->folder))
 		_exit(1);
-	wait_for_order(go_fd);
+	wait_to_go_on(go_fd);
 	if (has_attempts_at(plan, ACT_OUTSIDE)) {
 		attempt_all(plan, ACT_OUTSIDE);
 		if (write(go_fd, "", 1) != 1)
 			_exit(1);
-		wait_for_order(go_fd);
+		wait_to_go_on(go_fd);
 	}
 	close(go_fd);
 	attempt_all(plan, ACT_BY_PARENT);
@@ -190,7 +189,7 @@ static const char *last_act(const struct canary_plan *plan)
 }
 
 /* Fails only if it is dead, which the wait then finds. */
-static void order_start(const struct canary *canary)
+static void let_go_on(const struct canary *canary)
 {
 	send(canary->go_fd, "", 1, MSG_NOSIGNAL);
 }
@@ -266,7 +265,7 @@ static int attempt_outside(struct kern *kern, struct job_label label, struct can
 
 	if (r)
 		return error_prefix(err, "self-test");
-	order_start(canary);
+	let_go_on(canary);
 	if (!wait_at(canary->go_fd))
 		canary->state = CANARY_IS_LATE;
 	else if (read(canary->go_fd, &word, 1) != 1)
@@ -284,7 +283,7 @@ static int attempt_inside(struct kern *kern, struct job_label label, const struc
 
 	if (r)
 		return r;
-	order_start(canary);
+	let_go_on(canary);
 	canary->state = wait_at(canary->pidfd) ? CANARY_HAS_ENDED : CANARY_IS_LATE;
 	return 0;
 }

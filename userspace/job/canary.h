@@ -3,10 +3,10 @@
  * The self-test's canary: a process moved into the job's cgroup and labelled like a launcher, and its
  * child, which makes the attempts.
  *
- * Two processes, because what the first one is refused only proves its own label; and that one begins
- * outside the cgroup, with the label, as if it had been moved out. They hold no
- * descriptor of the controller and write to no memory of it but the results; they never return into
- * its code. When canary_run() is back they are gone, or it has failed.
+ * Two processes, because what the first one is refused only proves its own label. Where the policy judges
+ * what is sent, that one first attempts something outside the cgroup, with the label, as if it had been moved
+ * out. They hold no descriptor of the controller and write to no memory of it but the results; they never
+ * return into its code. When canary_run() is back they are gone, or it has failed.
  */
 #ifndef JOBCAGE_JOB_CANARY_H
 #define JOBCAGE_JOB_CANARY_H
@@ -17,7 +17,7 @@
 #include "job/cgroup.h"
 #include "kern/kern.h"
 
-/* For all attempts together; they take some milliseconds. */
+/* For the attempts outside the cgroup, and again for those in it; they take some milliseconds. */
 #define CANARY_PATIENCE_MS 5000
 
 /* The name (comm) of the canary while it makes attempt N: so each record says whose it is. */

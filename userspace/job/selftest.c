@@ -226,14 +226,14 @@ static void add_unix(struct trial *trial)
 /* Sockets that no program of the job's cgroup would see. */
 static void add_foreign_sockets(struct trial *trial)
 {
-	bool is_judged = trial->policy->egress_default != EGRESS_ALLOW ||
-			 trial->policy->ingress_default != INGRESS_ALLOW;
+	bool is_unjudged = trial->policy->egress_default == EGRESS_ALLOW &&
+			   trial->policy->ingress_default == INGRESS_ALLOW;
 	struct attempt *received = add(trial, &receive_socket_act);
 	struct attempt *moved = add(trial, &moved_socket_act);
 
 	received->socket_fd = trial->socket_fd;
-	received->is_left_out = !is_judged;
-	moved->is_left_out = !is_judged;
+	received->is_left_out = is_unjudged;
+	moved->is_left_out = is_unjudged;
 }
 
 static void add_packets(struct trial *trial)

@@ -42,10 +42,8 @@ static const char *advice(const struct selftest_result *item)
 }
 
 /* What the policy allows, refused by us: audit mode only tells of it. */
-static int explain_refused(const struct selftest_result *item, struct error *err)
+static int explain_refused(const struct selftest_result *item, const char *act, struct error *err)
 {
-	const char *target = item->target ? item->target : "";
-	const char *blank = item->target ? " " : "";
 	char refused[128] = "would be refused";
 
 	if (item->error)
@@ -55,32 +53,31 @@ static int explain_refused(const struct selftest_result *item, struct error *err
 			err, -EKEYREJECTED,
 			"self-test: %s did not note that the job made what it uses: %s %s; the job "
 			"is not started: %s",
-			item->noted_by, item->what, refused, advice(item));
+			item->noted_by, act, refused, advice(item));
 	return error_set(err, -EKEYREJECTED,
-			 "self-test: %s%s%s, which the policy allows, %s; the job is not started",
-			 item->what, blank, target, refused);
+			 "self-test: %s, which the policy allows, %s; the job is not started", act,
+			 refused);
 }
 
 static int explain(const struct selftest_result *item, struct error *err)
 {
-	const char *target = item->target ? item->target : "";
-	const char *blank = item->target ? " " : "";
-	char result[128];
+	const char *result = item->error ? strerror(-item->error) : "it succeeded";
+	char act[ERROR_TEXT_MAX];
 
-	snprintf(result, sizeof(result), "%s",
-		 item->error ? strerror(-item->error) : "it succeeded");
+	snprintf(act, sizeof(act), "%s%s%s", item->what, item->target ? " " : "",
+		 item->target ? item->target : "");
 	if (item->outcome == OUTCOME_NOT_REFUSED)
 		return error_set(
 			err, -EKEYREJECTED,
-			"self-test: %s did not refuse %s%s%s (%s); the job is not started: %s",
-			item->hook, item->what, blank, target, result, advice(item));
+			"self-test: %s did not refuse %s (%s); the job is not started: %s",
+			item->hook, act, result, advice(item));
 	if (item->outcome == OUTCOME_NOT_OURS)
 		return error_set(
 			err, -EKEYREJECTED,
 			"self-test: %s cannot be proved: something else refused %s (%s); the job "
 			"is not started: run jobcage where no other confinement holds it",
-			item->hook, item->what, result);
-	return explain_refused(item, err);
+			item->hook, act, result);
+	return explain_refused(item, act, err);
 }
 
 int selftest_check(const struct selftest *selftest, struct error *err)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -47,7 +48,7 @@ struct finds {
 	size_t cnt;
 };
 
-/* What the kernel says. In a network namespace of the job's its root may speak to the socket as well. */
+/* What the kernel says. Of others something may have come before open_netlink() was done, and nothing since. */
 static ssize_t receive(int netlink, void *buffer, size_t size)
 {
 	for (;;) {
@@ -175,7 +176,6 @@ static int reset(int netlink, const struct inet_diag_msg *socket)
 		struct nlmsghdr head;
 		struct nlmsgerr error;
 	} answer = { .error.error = -EIO };
-
 	ssize_t n;
 
 	if (send(netlink, &order, sizeof(order), 0) < 0)
@@ -204,11 +204,17 @@ int flows_reset(int netlink, int mark_fd, struct job_label label)
 	return r ?: reset_family(netlink, mark_fd, AF_INET6, label);
 }
 
+/* Connected, so that the root of a network namespace of the job's cannot speak to it, or fill it. */
 static int open_netlink(void)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG), r;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0 || !connect(fd, (const struct sockaddr *)&kernel, sizeof(kernel)))
+		return fd < 0 ? -errno : fd;
+	r = -errno;
+	close(fd);
+	return r;
 }
 
 /* A controller that is in another's network must not go on. */

@@ -18,7 +18,7 @@ sys.dont_write_bytecode = True
 
 from ways import call  # noqa: E402
 
-TCP_ULP = 31
+TCP_ULP, IPPROTO_MAX = 31, 263
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 LOCALHOST = '127.0.0.1'
 PATIENCE_S = 3
@@ -112,12 +112,16 @@ def segment(token, source, target):
 
 
 def raw_out(token, port):
-    """Into a connection of its own, and then into one of others, by the same socket."""
-    with socket.create_server((LOCALHOST, 0)) as own, socket.create_connection(own.getsockname()) as mine, \
-            socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
-        source = mine.getsockname()[1]
-        first = answer(sock.sendto, segment('own', source, own.getsockname()[1]), (LOCALHOST, 0))
-        return first, answer(sock.sendto, segment(token, source, int(port)), (LOCALHOST, 0))
+    """Into a connection of its own, and then into one of others, by the same socket; the second is of the highest number that there is."""
+    said = []
+    for protocol in (socket.IPPROTO_RAW, IPPROTO_MAX - 1):
+        with socket.create_server((LOCALHOST, 0)) as own, socket.create_connection(own.getsockname()) as mine, \
+                socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol) as sock:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
+            source = mine.getsockname()[1]
+            said.append([answer(sock.sendto, segment(text, source, to), (LOCALHOST, 0))
+                         for text, to in (('into its own', own.getsockname()[1]), (token, int(port)))])
+    return said
 
 
 def smc(ip, port):
