@@ -28,12 +28,20 @@ static __always_inline void read_source(struct bpf_sock_addr *ctx, __u8 *ret_add
 	__builtin_memcpy(ret_addr, word, sizeof(word));
 }
 
+static __always_inline void send_to_this_host(struct bpf_sock_addr *ctx, struct event_net *net)
+{
+	__u8 source[NET_ADDR_BITS / 8] = {};
+
+	read_source(ctx, source);
+	net_normalise(net, source);
+}
+
 /*
  * On the loopback: the job's own socket, or nobody's, where the kernel answers for itself. Which it is
  * when the packet is on its way is looked at once more, see packet.bpf.c.
  */
 static __always_inline bool is_to_own(struct bpf_sock_addr *ctx, const struct job *job,
-				      const struct event_net *net, const __u8 *source)
+				      const struct event_net *net)
 {
 	struct ends ends = {
 		.local_port = bpf_htons(net->port),
@@ -46,7 +54,7 @@ static __always_inline bool is_to_own(struct bpf_sock_addr *ctx, const struct jo
 	if (ctx->sk)
 		ends.remote_port = bpf_htons(ctx->sk->src_port);
 	__builtin_memcpy(ends.local, net->addr, sizeof(ends.local));
-	__builtin_memcpy(ends.remote, source, sizeof(ends.remote));
+	read_source(ctx, ends.remote);
 	return find_owner(ctx, &job->label, &ends) != OWNER_OTHER;
 }
 
@@ -76,7 +84,6 @@ static __always_inline void tell(struct bpf_sock_addr *ctx)
 
 static __always_inline int judge(struct bpf_sock_addr *ctx, struct decision *d)
 {
-	__u8 source[NET_ADDR_BITS / 8] = {};
 	struct job job;
 
 	if (enter_attached(&job) != ENTRY_JOB)
@@ -85,8 +92,9 @@ static __always_inline int judge(struct bpf_sock_addr *ctx, struct decision *d)
 	d->net.family = ctx->family;
 	d->net.type = ctx->type;
 	d->net.protocol = ctx->protocol;
-	read_source(ctx, source);
-	if (net_is_granted(&job, d, source) || is_to_own(ctx, &job, &d->net, source) ||
+	if (is_unspecified(d->net.addr))
+		send_to_this_host(ctx, &d->net);
+	if (net_is_granted(&job, d) || is_to_own(ctx, &job, &d->net) ||
 	    is_answer(ctx, &job, d))
 		return CGROUP_ALLOW;
 	tell(ctx);

@@ -73,13 +73,17 @@ static __always_inline int judge_family(const struct job *job, struct decision *
 	return lsm_refuse(job, d);
 }
 
-static __always_inline void read_source(struct sock *sk, __u16 family, __u8 *ret_addr)
+/* Apart, because few do that. */
+static __noinline int connect_to_this_host(struct sock *sk, struct event_net *net)
 {
-	if (family == AF_INET)
-		net_set_v4(ret_addr, sk->__sk_common.skc_rcv_saddr);
+	__u8 source[NET_ADDR_BITS / 8] = {};
+
+	if (net->family == AF_INET)
+		net_set_v4(source, sk->__sk_common.skc_rcv_saddr);
 	else
-		bpf_probe_read_kernel(ret_addr, NET_ADDR_BITS / 8,
-				      &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(source, sizeof(source), &sk->__sk_common.skc_v6_rcv_saddr);
+	net_normalise(net, source);
+	return 0;
 }
 
 /*
@@ -96,27 +100,23 @@ static __always_inline bool is_judged_later(const struct job *job, const struct 
 	       is_of_job(job, sk);
 }
 
-static __always_inline int read_address(struct event_net *net, struct sockaddr *address, int len)
-{
-	return address->sa_family == AF_INET ? read_v4(net, address, len)
-					     : read_v6(net, address, len);
-}
-
 static __always_inline int judge_ip(const struct job *job, struct decision *d, struct sock *sk,
 				    struct sockaddr *address, int len)
 {
-	__u8 source[NET_ADDR_BITS / 8] = {};
+	__u32 family = address->sa_family;
 	int err;
 
-	if (address->sa_family == AF_UNSPEC) /* dissolves the association: goes nowhere */
+	barrier_var(family); /* or it is read again for each comparison */
+	if (family == AF_UNSPEC) /* dissolves the association: goes nowhere */
 		return LSM_ALLOW;
-	if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
+	if (family != AF_INET && family != AF_INET6)
 		return judge_family(job, d);
-	err = read_address(&d->net, address, len);
+	err = family == AF_INET ? read_v4(&d->net, address, len) : read_v6(&d->net, address, len);
 	if (err)
 		return err;
-	read_source(sk, d->net.family, source);
-	if (net_is_granted(job, d, source) || is_judged_later(job, &d->net, sk))
+	if (is_unspecified(d->net.addr))
+		connect_to_this_host(sk, &d->net);
+	if (net_is_granted(job, d) || is_judged_later(job, &d->net, sk))
 		return LSM_ALLOW;
 	return lsm_refuse(job, d);
 }

@@ -69,8 +69,6 @@ static __always_inline bool is_unspecified(const __u8 *addr)
  */
 static __always_inline void net_normalise(struct event_net *net, const __u8 *source)
 {
-	if (!is_unspecified(net->addr))
-		return;
 	if (!is_unspecified(source))
 		__builtin_memcpy(net->addr, source, sizeof(net->addr));
 	else if (net->addr[10])
@@ -347,13 +345,11 @@ static __always_inline bool is_within_budget(const struct job *job, struct decis
 	return false;
 }
 
-/* May the job send to d->net from a socket bound to source? If not, the decision says why. */
-static __always_inline bool net_is_granted(const struct job *job, struct decision *d,
-					   const __u8 *source)
+/* May the job send to d->net, which is no unspecified address? If not, the decision says why. */
+static __always_inline bool net_is_granted(const struct job *job, struct decision *d)
 {
 	__u32 rule;
 
-	net_normalise(&d->net, source);
 	if (job->policy->egress_default == EGRESS_ALLOW)
 		return true;
 	rule = net_rule(job, &d->net, false, &d->reason);
