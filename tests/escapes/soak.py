@@ -23,7 +23,7 @@ KERNEL_TESTS = [
     *(('net', f'./{name}') for name in ('socket', 'reuseport_bpf_cpu', 'reuseport_dualstack', 'reuseaddr_conflict', 'tun', 'tap', 'so_netns_cookie',
                                         'sk_bind_sendto_listen', 'sk_connect_zero_addr')),
     *(('net', f'./in_netns.sh ./{name}') for name in ('psock_fanout', 'psock_tpacket', 'txring_overwrite')),
-    *(('net', f'./{name}.sh') for name in ('udpgso', 'psock_snd', 'ip_defrag', 'ipv6_flowlabel', 'cmsg_so_mark', 'cmsg_ipv6', 'cmsg_time',
+    *(('net', f'./{name}.sh') for name in ('udpgso', 'psock_snd', 'ip_defrag', 'ipv6_flowlabel', 'cmsg_so_mark', 'cmsg_ipv6',
                                            'reuseport_addr_any', 'reuseaddr_ports_exhausted', 'bind_bhash', 'tcp_fastopen_backup_key',
                                            'route_localnet', 'unicast_extensions', 'icmp', 'txtimestamp', 'so_txtime', 'msg_zerocopy')),
     ('landlock', './base_test'), ('landlock', './fs_test'), ('landlock', './ptrace_test'),
