@@ -265,7 +265,7 @@ def could(house, place):
     return set(said[1:])
 
 
-OPENS = 'for path in "$@"; do if (: <"$path") 2>/dev/null; then echo "open $path"; else echo "closed $path"; fi; done'
+OPENS = 'for path in "$@"; do if (: <"$path"); then echo "open $path"; else echo "closed $path"; fi; done'
 
 
 def mounted_namespace(check, house):
